@@ -1,0 +1,528 @@
+"""What assay says: values with intervals, verdicts, findings, incidents, and the run that holds them.
+
+These types are the one currency between the packages: metrics make values, checks make verdicts of them, reports and
+stores read both and compute nothing. All are frozen, and turn into JSON and back without loss. Nothing here imports a
+library that is slow to load.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from assay.errors import ConfigError, DataError
+from assay.registry import Registry
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+__all__ = ["Attribution", "Cost", "Finding", "Incident", "Outcome", "Run", "SliceKey", "Spread", "Value", "Verdict", "worst"]
+
+Scalar: TypeAlias = str | int | float | bool | None
+SliceKey: TypeAlias = tuple[tuple[str, Scalar], ...]
+Better: TypeAlias = Literal["higher", "lower", "nearer 1", "nearer 0"]
+Outcome: TypeAlias = Literal["pass", "warn", "fail", "error", "inconclusive", "too small"]
+
+LEVEL = 0.95
+_SEVERITY: dict[str, int] = {"pass": 0, "too small": 1, "warn": 2, "inconclusive": 3, "error": 4, "fail": 5}
+RENDERERS: Registry[Any] = Registry("renderer", {"xml": "assay.report.junit:render"})
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How uncertain a number is: enough to give an interval and a p-value at any level, and to survive JSON.
+
+    ``kind`` is one of
+
+    - ``"exact"``: a fact about these rows, not an estimate (a null share of a delivered file): no interval;
+    - ``"binomial"``: a share ``estimate`` of ``n`` independent rows (``n`` may be an effective, fractional number).
+      Intervals are Jeffreys' (Brown, Cai, DasGupta 2001), p-values exact (Clopper and Pearson 1934);
+    - ``"normal"``: ``g(estimate)`` is Student-t with ``error`` and ``df`` around the truth, where ``g`` is ``scale``:
+      ``identity``, ``log``, ``logit`` or ``atanh``.
+
+    ``df`` is infinite for independent rows and the number of groups less one where errors came from groups of entities.
+    """
+
+    kind: Literal["exact", "binomial", "normal"]
+    estimate: float
+    n: float = 0.0
+    error: float = 0.0
+    scale: Literal["identity", "log", "logit", "atanh"] = "identity"
+    df: float = math.inf
+    low_limit: float = -math.inf
+    high_limit: float = math.inf
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the two-sided interval at ``level``.
+
+        >>> low, high = Spread("binomial", 0.9, n=200).interval()
+        >>> round(low, 3), round(high, 3)
+        (0.853, 0.936)
+        """
+        if self.kind == "exact" or math.isnan(self.estimate):
+            return self.estimate, self.estimate
+        tail = (1 - level) / 2
+        if self.kind == "binomial":
+            from scipy import special
+
+            n = self._binomial_n(tail)
+            k = min(max(self.estimate, 0.0), 1.0) * n
+            low = 0.0 if k <= 0 else float(special.betaincinv(k + 0.5, n - k + 0.5, tail))
+            high = 1.0 if k >= n else float(special.betaincinv(k + 0.5, n - k + 0.5, 1 - tail))
+            return low, high
+        if self.error == 0:
+            return self.estimate, self.estimate
+        half = _quantile(1 - tail, self.df) * self.error
+        centre = _SCALES[self.scale][0](self.estimate)
+        back = _SCALES[self.scale][1]
+        return max(back(centre - half), self.low_limit), min(back(centre + half), self.high_limit)
+
+    def p_at_least(self, bound: float) -> float:
+        """Return the p-value of "the truth is at least ``bound``": small when the estimate lies well below it.
+
+        >>> round(Spread("binomial", 0.9, n=200).p_at_least(0.95), 4)
+        0.0027
+        """
+        return self._tail(bound, below=True)
+
+    def p_at_most(self, bound: float) -> float:
+        """Return the p-value of "the truth is at most ``bound``": small when the estimate lies well above it."""
+        return self._tail(bound, below=False)
+
+    def _binomial_n(self, tail: float) -> float:
+        # Few groups estimate their design effect badly: widen by the ratio of the quantiles (Korn and Graubard 1998).
+        if math.isinf(self.df):
+            return self.n
+        return self.n * (_quantile(1 - tail, math.inf) / _quantile(1 - tail, self.df)) ** 2
+
+    def _tail(self, bound: float, *, below: bool) -> float:
+        if math.isnan(self.estimate) or math.isnan(bound):
+            return 1.0
+        inside = self.estimate < bound if below else self.estimate > bound
+        if self.kind == "exact" or (self.kind == "normal" and self.error == 0):
+            return 0.0 if inside else 1.0
+        if self.kind == "binomial":
+            from scipy import special
+
+            n = self._binomial_n(0.025)
+            k = self.estimate * n
+            if not 0 < bound < 1:  # a share cannot lie outside: certain either way
+                return 0.0 if inside else 1.0
+            if below:  # P(X <= k | bound) = I_{1-bound}(n - k, k + 1)
+                return 1.0 if k >= n else float(special.betainc(n - k, k + 1, 1 - bound))
+            return 1.0 if k <= 0 else float(special.betainc(k, n - k + 1, bound))
+        if bound <= self.low_limit or bound >= self.high_limit:
+            return 0.0 if inside else 1.0
+        forward = _SCALES[self.scale][0]
+        t = (forward(self.estimate) - forward(bound)) / self.error
+        return _cdf(t if below else -t, self.df)
+
+    def rows_factor(self, bound: float, level: float = LEVEL) -> float:
+        """Return by what factor the rows must grow for ``bound`` to leave the interval, were the estimate the truth.
+
+        1 or less: it is out already. Infinite: the estimate sits on the bound.
+        """
+        if self.kind == "exact":
+            return 0.0
+        z = _quantile((1 + level) / 2, self.df)
+        if self.kind == "binomial":
+            gap = self.estimate - bound
+            # at 0 and 1 the plug-in variance vanishes; the bound's own variance is the honest one there
+            spread = max(self.estimate * (1 - self.estimate), min(bound * (1 - bound), 0.25) if self.estimate in (0, 1) else 0)
+            return math.inf if gap == 0 or self.n <= 0 else z * z * spread / (gap * gap) / self.n
+        if bound <= self.low_limit or bound >= self.high_limit or self.error == 0:
+            return 0.0
+        forward = _SCALES[self.scale][0]
+        gap = forward(self.estimate) - forward(bound)
+        return math.inf if gap == 0 else (z * self.error / gap) ** 2
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value for key, value in _plain(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Spread:
+        return cls(**{"df": math.inf, "low_limit": -math.inf, "high_limit": math.inf, **_restored(cls, data)})
+
+
+@dataclass(frozen=True)
+class Value:
+    """A measured number with its interval and sample size.
+
+    ``value`` is None where the metric is not defined on these rows (recall without positives), and ``note`` says why.
+    ``n`` counts the rows it was measured on. ``slice`` is empty for all rows. ``column`` names the column that a drift or
+    quality value speaks of, ``model`` the model, ``against`` what it is compared with (``"reference"``, ``"champion"``).
+    ``bound`` is the largest error that sketching may have added, 0 where the number is exact.
+
+    >>> value = Value.of("recall", Spread("binomial", 0.9, n=200), n=950, better="higher")
+    >>> round(value.low, 3), round(value.high, 3)
+    (0.853, 0.936)
+    >>> Value.from_json(value.to_json()) == value
+    True
+    """
+
+    metric: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    slice: Mapping[str, Scalar] = field(default_factory=dict)
+    better: Better | None = None
+    unit: str | None = None
+    column: str | None = None
+    model: str | None = None
+    against: str | None = None
+    level: float = LEVEL
+    method: str | None = None
+    bound: float = 0.0
+    note: str | None = None
+    spread: Spread | None = None
+
+    @classmethod
+    def of(cls, metric: str, spread: Spread, *, n: int, **rest: Any) -> Value:
+        """Return the value that ``spread`` describes, with its interval filled in."""
+        level = rest.pop("level", LEVEL)
+        low, high = spread.interval(level)
+        rest.setdefault("method", spread.kind)
+        return cls(metric, spread.estimate, low, high, n, level=level, spread=spread, **rest)
+
+    @classmethod
+    def undefined(cls, metric: str, note: str, *, n: int, **rest: Any) -> Value:
+        """Return a value that says why there is no number."""
+        return cls(metric, None, None, None, n, note=note, **rest)
+
+    @property
+    def key(self) -> SliceKey:
+        """The slice as a hashable, sorted tuple of pairs."""
+        return tuple(sorted(self.slice.items()))
+
+    def replace(self, **changes: Any) -> Value:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        data = _plain(self)
+        if self.spread is not None:
+            data["spread"] = self.spread.to_json()
+        keep = {"metric", "slice", "value", "low", "high", "n", "better"}
+        return {key: value for key, value in data.items() if key in keep or (value is not None and value != 0)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Value:
+        spread = data.get("spread")
+        return cls(**{**_restored(cls, data), "spread": Spread.from_json(spread) if spread else None})
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The outcome of one check on one slice, in words.
+
+    ``p`` is the p-value against the check, corrected for the number of slices; ``rows_needed`` estimates how many more
+    labelled rows of this slice would decide it, None where that does not apply.
+    """
+
+    check: str
+    verdict: Outcome
+    sentence: str
+    slice: Mapping[str, Scalar] = field(default_factory=dict)
+    value: Value | None = None
+    threshold: float | None = None
+    p: float | None = None
+    rows_needed: int | None = None
+    hint: str | None = None
+    model: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        data = _plain(self)
+        if self.value is not None:
+            data["value"] = self.value.to_json()
+        keep = {"check", "slice", "verdict", "sentence"}
+        return {key: value for key, value in data.items() if key in keep or value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        value = data.get("value")
+        return cls(**{**_restored(cls, data), "value": Value.from_json(value) if value else None})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An input that shows a fault, with the contrasting input and the outputs for both."""
+
+    probe: str
+    sentence: str
+    input: Mapping[str, Any] = field(default_factory=dict)
+    contrast: Mapping[str, Any] = field(default_factory=dict)
+    output: Sequence[Any] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Finding:
+        return cls(**{**_restored(cls, data), "output": tuple(data.get("output", ()))})
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """How much each input contributed to the outputs of some rows: ``contributions`` is rows x columns."""
+
+    columns: tuple[str, ...]
+    ids: tuple[Scalar, ...]
+    contributions: tuple[tuple[float, ...], ...]
+    base: float
+    quantity: str = "score"
+
+    def to_json(self) -> dict[str, Any]:
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Attribution:
+        rows = tuple(tuple(row) for row in data["contributions"])
+        return cls(tuple(data["columns"]), tuple(data["ids"]), rows, data["base"], data.get("quantity", "score"))
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One cause, however many alerts it gave; times are ISO 8601 with zone."""
+
+    first_seen: str
+    last_seen: str
+    page: bool
+    sentence: str
+    source: str | None = None
+    columns: tuple[str, ...] = ()
+    slices: tuple[Mapping[str, Scalar], ...] = ()
+    evidence: float | None = None
+    cause: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return _plain(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Incident:
+        tuples = {"columns": tuple(data.get("columns", ())), "slices": tuple(data.get("slices", ()))}
+        return cls(**{**_restored(cls, data), **tuples})
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took: wall seconds, rows read, rows put to a model."""
+
+    seconds: float = 0.0
+    rows: int = 0
+    model_rows: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        return _plain(self)
+
+
+def worst(outcomes: Iterable[Outcome], *, strict: bool = False) -> Outcome:
+    """Return the verdict that stands for many: fail, error, inconclusive, warn, pass, in that order.
+
+    Slices too small ever to decide do not count, unless ``strict`` or unless nothing else was decided.
+
+    >>> worst(["pass", "too small", "warn"]), worst(["too small"]), worst(["pass", "too small"], strict=True)
+    ('warn', 'inconclusive', 'inconclusive')
+    """
+    seen = set(outcomes)
+    if "too small" in seen and (strict or seen == {"too small"}):
+        seen.add("inconclusive")
+    seen.discard("too small")
+    return max(seen, key=_SEVERITY.__getitem__, default="pass")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of a verb: everything it found, in the one shape that ``--json``, pages and scripts read.
+
+    >>> run = Run("check", verdicts=(Verdict("auc >= 0.7", "pass", "auc is 0.80"),))
+    >>> run.passed, run.exit_code, Run.from_json(run.to_json()) == run
+    (True, 0, True)
+    """
+
+    verb: str
+    values: tuple[Value, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    cost: Cost = Cost()
+    notes: tuple[str, ...] = ()
+    strict: bool = False
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    assay: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.assay:
+            from assay import __version__
+
+            object.__setattr__(self, "assay", __version__)
+
+    @property
+    def verdict(self) -> Outcome:
+        """The verdict of the whole run."""
+        outcomes: list[Outcome] = [each.verdict for each in self.verdicts]
+        if self.findings or any(each.page for each in self.incidents):
+            outcomes.append("fail")
+        return worst(outcomes, strict=self.strict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is pass or warn."""
+        return self.verdict in ("pass", "warn")
+
+    @property
+    def exit_code(self) -> int:
+        """0 pass or warn, 1 fail or error, 3 inconclusive (2 is kept for usage and bad input)."""
+        return {"pass": 0, "warn": 0, "fail": 1, "error": 1, "inconclusive": 3}[self.verdict]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run as plain JSON types (no NaN: undefined numbers are null)."""
+        return {
+            "assay": self.assay, "verb": self.verb, "run": self.id, "verdict": self.verdict, "strict": self.strict,
+            "values": [each.to_json() for each in self.values],
+            "verdicts": [each.to_json() for each in self.verdicts],
+            "findings": [each.to_json() for each in self.findings],
+            "incidents": [each.to_json() for each in self.incidents],
+            "notes": list(self.notes), "cost": self.cost.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | str) -> Run:
+        """Return the run that :meth:`to_json` wrote, given as a mapping or as text."""
+        try:
+            found: Mapping[str, Any] = json.loads(data) if isinstance(data, str) else data
+            return cls(
+                found["verb"], tuple(map(Value.from_json, found.get("values", ()))),
+                tuple(map(Verdict.from_json, found.get("verdicts", ()))), tuple(map(Finding.from_json, found.get("findings", ()))),
+                tuple(map(Incident.from_json, found.get("incidents", ()))), Cost(**_restored(Cost, found.get("cost", {}))),
+                tuple(found.get("notes", ())), bool(found.get("strict", False)), found["run"], found.get("assay", ""),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"this is not a run written by assay ({type(error).__name__}: {error})",
+                            expected="the JSON that --json writes") from error
+
+    def to_arrow(self, part: Literal["values", "verdicts"] = "values") -> pa.Table:
+        """Return the values or the verdicts as an Arrow table, one row each; slices become one text column."""
+        import pyarrow as pa
+
+        rows = [_row(each) for each in getattr(self, part)]
+        names = list(dict.fromkeys(key for row in rows for key in row))
+        return pa.table({name: pa.array([row.get(name) for row in rows]) for name in names})
+
+    def to_pandas(self, part: Literal["values", "verdicts"] = "values") -> pd.DataFrame:
+        """Return the values or the verdicts as a pandas frame (needs pandas)."""
+        return self.to_arrow(part).to_pandas()
+
+    def save(self, path: str | Path) -> Path:
+        """Write the run to ``path`` in the format of its suffix, all or nothing.
+
+        ``.json`` is always there; other formats are whatever is registered as a renderer.
+        """
+        path = Path(path)
+        suffix = path.suffix.lstrip(".").lower()
+        if suffix == "json":
+            text = json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+        elif suffix in RENDERERS:
+            text = RENDERERS[suffix](self)
+        else:
+            raise ConfigError(f"no report format goes with '{path.name}'", expected=f"a name ending in .json, .{', .'.join(RENDERERS)}")
+        write_whole(path, text)
+        return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` so that a reader sees the old file or the new one, never half of it."""
+    import os
+    import tempfile
+
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.", text=False)
+    except OSError as error:
+        raise ConfigError(f"cannot write there ({error.strerror})", where=str(path), hint="does the folder exist?") from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise ConfigError(f"cannot write there ({error.strerror})", where=str(path)) from error
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _row(item: Value | Verdict) -> dict[str, Any]:
+    data = item.to_json()
+    data.pop("spread", None)
+    value = data.pop("value", None)
+    if isinstance(item, Verdict):
+        value = item.value.value if item.value else None
+    data["value"] = value
+    data["slice"] = ", ".join(f"{key}={part}" for key, part in item.slice.items()) or "all"
+    return data
+
+
+def _plain(item: Any) -> Any:
+    """Turn a dataclass into JSON types; NaN becomes None, infinities become None too (JSON has neither)."""
+    if dataclasses.is_dataclass(item) and not isinstance(item, type):
+        return {each.name: _plain(getattr(item, each.name)) for each in dataclasses.fields(item)}
+    if isinstance(item, Mapping):
+        return {str(key): _plain(value) for key, value in item.items()}
+    if isinstance(item, list | tuple):
+        return [_plain(value) for value in item]
+    if isinstance(item, str | bool | int) or item is None:
+        return item
+    if isinstance(item, float):
+        return item if math.isfinite(item) else None
+    if hasattr(item, "item"):  # numpy scalars
+        return _plain(item.item())
+    return str(item)
+
+
+def _restored(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in dataclasses.fields(kind)}
+    return {key: value for key, value in data.items() if key in names and value is not None} | {
+        key: None for key in ("value", "low", "high") if kind is Value and data.get(key) is None}
+
+
+def _logit(p: float) -> float:
+    p = min(max(p, 1e-15), 1 - 1e-15)
+    return math.log(p / (1 - p))
+
+
+def _expit(x: float) -> float:
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+
+
+def _exp(x: float) -> float:
+    return math.exp(min(x, 700.0))
+
+
+_SCALES: dict[str, tuple[Any, Any]] = {
+    "identity": (float, float),
+    "log": (lambda x: math.log(max(x, 1e-300)), _exp),
+    "logit": (_logit, _expit),
+    "atanh": (lambda x: math.atanh(min(max(x, -1 + 1e-15), 1 - 1e-15)), math.tanh),
+}
+
+
+def _quantile(p: float, df: float) -> float:
+    from scipy import special
+
+    return float(special.ndtri(p) if math.isinf(df) else special.stdtrit(max(df, 1.0), p))
+
+
+def _cdf(t: float, df: float) -> float:
+    from scipy import special
+
+    return float(special.ndtr(t) if math.isinf(df) else special.stdtr(max(df, 1.0), t))
