@@ -1,0 +1,76 @@
+# Needs only make and Python 3.11, 3.12 or 3.13. `make` alone lists what there is.
+# Everything is installed into .venv from compiled requirements, each file checked against its hash.
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+SUPPORTED := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+# The first of these that runs and is supported; `make PYTHON=/some/python3.12 ...` overrides it.
+PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3 python; do \
+	if $$each -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$each; break; fi; done)
+WORKERS ?= 2
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+EXTRAS := pandas polars sklearn skops lightgbm catboost onnx sql demo
+COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-slow lint format bench layers lock venv clean
+
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## Judge a model of real flights, end to end, and write a report
+	$(BIN)/assay demo flights
+
+test: $(VENV)/.dev ## The everyday tests, doctests and documents, with coverage
+	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --durations=10
+
+test-slow: $(VENV)/.dev ## The tests marked slow
+	$(BIN)/python -m pytest -n $(WORKERS) -m slow --durations=20
+
+lint: $(VENV)/.dev ## Style, likely mistakes, and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## Mend what the linter can mend (lines are broken by people)
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## Run every benchmark, or one: make bench AREA=name
+	@set -e; for each in $(if $(AREA),bench/$(AREA).py,$(sort $(wildcard bench/[a-z]*.py))); do \
+		echo "== $$each"; $(BIN)/python $$each; done
+
+layers: $(VENV)/.dev ## Print which package imports which, as it is in the source
+	@$(BIN)/python -m tests.structure.picture
+
+lock: ## Compile requirements/ anew (needs uv; for maintainers)
+	$(COMPILE) $(EXTRAS:%=--extra %) --group dev --output-file requirements/dev.txt
+	$(COMPILE) --extra demo --group build --constraint requirements/dev.txt --output-file requirements/demo.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group build --constraint requirements/dev.txt --output-file requirements/build.txt
+
+venv: $(VENV)/.dev ## Only set up .venv with everything for development
+
+clean: ## Remove .venv and everything that tools leave behind
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist .demo
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp says that an installation finished; one that is newer than what it was made from is left alone.
+$(VENV)/.made:
+	@test -n "$(PYTHON)" || { echo "assay needs Python 3.11, 3.12 or 3.13 with its venv module; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	$(PYTHON) -c '$(SUPPORTED)' || { echo "$(PYTHON) cannot be used: assay needs Python 3.11, 3.12 or 3.13 with its venv module" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.build: requirements/build.txt $(VENV)/.made
+	$(PIP) --require-hashes --requirement requirements/build.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/.build
+	$(PIP) --no-build-isolation --require-hashes --requirement requirements/dev.txt
+	$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $(VENV)/.demo $@
+
+$(VENV)/.demo: requirements/demo.txt pyproject.toml $(VENV)/.build
+	$(PIP) --no-build-isolation --require-hashes --requirement requirements/demo.txt
+	$(PIP) --no-build-isolation --no-deps --editable .
+	@touch $@
