@@ -1,0 +1,213 @@
+"""Counts of true against predicted classes: for one model, for several labels at once, and for two models on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from assay.errors import SummaryError
+from assay.summary.resample import GROUPS, Array, Replicates, drawn, left_out
+from assay.summary.summary import Summary
+
+__all__ = ["Cells", "Confusion", "Labels", "PairedConfusion"]
+
+_LARGEST = 1 << 24  # cells in all groups together: 128 MiB
+
+
+@dataclass(frozen=True)
+class Cells:
+    """True and false positives and negatives of each class against the rest; arrays end in (classes,).
+
+    ``matrix`` (..., classes, classes) has the true class along the second last axis; None for several labels.
+    """
+
+    tp: Array
+    fp: Array
+    fn: Array
+    tn: Array
+    matrix: Array | None = None
+
+    @classmethod
+    def of(cls, matrix: Array) -> Cells:
+        """Return the cells of a confusion matrix (..., classes, classes)."""
+        tp = np.diagonal(matrix, axis1=-2, axis2=-1)
+        truth, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
+        total = truth.sum(axis=-1, keepdims=True)
+        return cls(tp, predicted - tp, truth - tp, total - truth - predicted + tp, matrix)
+
+    @property
+    def classes(self) -> int:
+        return int(self.tp.shape[-1])
+
+    @property
+    def total(self) -> Array:
+        """Rows (or their weight), without the class axis."""
+        whole: Array = (self.tp + self.fp + self.fn + self.tn)[..., 0]
+        return whole
+
+
+class _Counted(Summary):
+    """Weighted counts of cells, per resampling group if asked: what the three summaries below share."""
+
+    _shape: tuple[int, ...]
+
+    def __init__(self, grouped: bool) -> None:
+        size = int(np.prod(self._shape))
+        many = GROUPS
+        while many > 16 and many * size > _LARGEST:
+            many //= 2
+        self.grouped = grouped
+        self.rows = 0
+        self.counts = np.zeros((many if grouped else 1, size))
+
+    def _count(self, cells: Array, rows: int, weight: Array | None, group: Array | None) -> None:
+        """Add one cell per row, or several: ``cells`` is (rows,) or (rows, labels)."""
+        self.rows += rows
+        size = self.counts.shape[1]
+        if self.grouped:
+            if group is None:
+                raise SummaryError(f"a grouped '{self.kind}' summary needs the group of each row")
+            offset = (np.asarray(group) % len(self.counts)) * size
+            cells = cells + (offset if cells.ndim == 1 else offset[:, None])
+        if weight is not None and cells.ndim == 2:
+            weight = np.repeat(weight, cells.shape[1])
+        self.counts += np.bincount(cells.ravel(), weight, self.counts.size).reshape(self.counts.shape)
+
+    def merge(self, other: Self) -> Self:
+        self._same(other, "_shape", "grouped")
+        out = self.restore({**self.fields(), "rows": self.rows + other.rows, "counts": self.counts + other.counts})
+        return out
+
+    @property
+    def n(self) -> int:
+        return self.rows
+
+    @property
+    def total(self) -> Array:
+        """The counts of all groups, in their natural shape."""
+        whole: Array = self.counts.sum(axis=0).reshape(self._shape)
+        return whole
+
+    def view(self) -> Any:
+        """Return the cells that metrics read."""
+        return self._seen(self.total)
+
+    def replicates(self, seed: int = 0) -> Replicates[Any]:
+        """Return resampled cells along a leading axis (see ``assay.summary.resample``)."""
+        if self.grouped:
+            parts = left_out(self.counts)
+            return Replicates(self._seen(parts.reshape(len(parts), *self._shape)), "jackknife", max(len(parts) - 1.0, 1.0))
+        return Replicates(self._seen(drawn(self.total, seed=seed)), "bootstrap", np.inf)
+
+    def _seen(self, counts: Array) -> Any:
+        return Cells.of(counts)
+
+    def _read(self, fields: Mapping[str, Any]) -> Self:
+        counts = fields["counts"]
+        if counts.shape != self.counts.shape or not np.isfinite(counts).all() or (counts < 0).any() or int(fields["rows"]) < 0:
+            raise SummaryError(f"the counts do not make a '{self.kind}' summary")
+        self.counts, self.rows = counts.astype(np.float64), int(fields["rows"])
+        return self
+
+
+def _classes(classes: int, most: int = 4096) -> int:
+    if not 1 <= int(classes) <= most:
+        raise SummaryError(f"{classes} classes cannot be counted", expected=f"between 1 and {most}")
+    return int(classes)
+
+
+class Confusion(_Counted):
+    """How often each true class was predicted as each class; classes are codes 0 to ``classes - 1``.
+
+    >>> confusion = Confusion(classes=2)
+    >>> confusion.update(np.array([1, 1, 0]), np.array([1, 0, 0]))
+    >>> confusion.total.tolist(), confusion.view().tp.tolist()
+    ([[1.0, 0.0], [1.0, 1.0]], [1.0, 1.0])
+    """
+
+    kind: ClassVar[str] = "confusion"
+    inputs: ClassVar[tuple[str, ...]] = ("@label", "@prediction")
+
+    def __init__(self, *, classes: int, grouped: bool = False):
+        self.classes = _classes(classes)
+        self._shape = (self.classes, self.classes)
+        super().__init__(grouped)
+
+    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+        label, prediction = columns
+        self._count(np.asarray(label, np.int64) * self.classes + np.asarray(prediction, np.int64), len(label), weight, group)
+
+    def fields(self) -> Mapping[str, Any]:
+        return {"classes": self.classes, "grouped": self.grouped, "rows": self.rows, "counts": self.counts}
+
+    @classmethod
+    def restore(cls, fields: Mapping[str, Any]) -> Self:
+        return cls(classes=fields["classes"], grouped=bool(fields["grouped"]))._read(fields)
+
+
+class Labels(_Counted):
+    """Confusion of each of several yes-or-no labels at once (multilabel): 0/1 arrays of shape (rows, labels).
+
+    >>> labels = Labels(labels=2)
+    >>> labels.update(np.array([[1, 0], [1, 1]]), np.array([[1, 0], [0, 1]]))
+    >>> labels.view().tp.tolist(), labels.view().fn.tolist()
+    ([1.0, 1.0], [1.0, 0.0])
+    """
+
+    kind: ClassVar[str] = "labels"
+    inputs: ClassVar[tuple[str, ...]] = ("@label", "@prediction")
+
+    def __init__(self, *, labels: int, grouped: bool = False):
+        self.labels = _classes(labels)
+        self._shape = (self.labels, 2, 2)
+        super().__init__(grouped)
+
+    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+        label, prediction = (np.asarray(each, np.int64).reshape(-1, self.labels) for each in columns)
+        self._count(np.arange(self.labels) * 4 + label * 2 + prediction, len(label), weight, group)
+
+    def _seen(self, counts: Array) -> Cells:
+        return Cells(counts[..., 1, 1], counts[..., 0, 1], counts[..., 1, 0], counts[..., 0, 0])
+
+    def fields(self) -> Mapping[str, Any]:
+        return {"labels": self.labels, "grouped": self.grouped, "rows": self.rows, "counts": self.counts}
+
+    @classmethod
+    def restore(cls, fields: Mapping[str, Any]) -> Self:
+        return cls(labels=fields["labels"], grouped=bool(fields["grouped"]))._read(fields)
+
+
+class PairedConfusion(_Counted):
+    """True class against the classes that two models predicted for the same rows, so that differences are paired.
+
+    >>> paired = PairedConfusion(classes=2)
+    >>> paired.update(np.array([1, 1, 0]), np.array([1, 0, 0]), np.array([1, 1, 0]))
+    >>> first, second = paired.view()
+    >>> first.tp.tolist(), second.tp.tolist()
+    ([1.0, 1.0], [1.0, 2.0])
+    """
+
+    kind: ClassVar[str] = "paired confusion"
+    inputs: ClassVar[tuple[str, ...]] = ("@label", "@prediction", "@prediction:champion")
+
+    def __init__(self, *, classes: int, grouped: bool = False):
+        self.classes = _classes(classes, 64)
+        self._shape = (self.classes,) * 3
+        super().__init__(grouped)
+
+    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+        label, first, second = (np.asarray(each, np.int64) for each in columns)
+        self._count((label * self.classes + first) * self.classes + second, len(label), weight, group)
+
+    def _seen(self, counts: Array) -> tuple[Cells, Cells]:
+        return Cells.of(counts.sum(axis=-1)), Cells.of(counts.sum(axis=-2))
+
+    def fields(self) -> Mapping[str, Any]:
+        return {"classes": self.classes, "grouped": self.grouped, "rows": self.rows, "counts": self.counts}
+
+    @classmethod
+    def restore(cls, fields: Mapping[str, Any]) -> Self:
+        return cls(classes=fields["classes"], grouped=bool(fields["grouped"]))._read(fields)

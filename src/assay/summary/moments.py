@@ -1,0 +1,118 @@
+"""Count, missing, infinite, zero, least, greatest, and the first four moments of a column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from assay.errors import SummaryError
+from assay.summary.summary import Summary
+from assay.summary.vector import Vector
+
+__all__ = ["Moments"]
+
+
+class Moments(Summary):
+    """Central moments, stable when merged (Pébay 2008), beside the counts that data quality needs.
+
+    Infinite values are counted apart and enter no moment. Text counts as rows and missing values only.
+
+    >>> moments = Moments()
+    >>> moments.update([1.0, 2.0, None, 6.0])
+    >>> moments.n, moments.nulls, moments.mean, moments.variance, moments.low, moments.high
+    (4, 1, 3.0, 7.0, 1.0, 6.0)
+    """
+
+    kind: ClassVar[str] = "moments"
+    inputs: ClassVar[tuple[str, ...]] = ("column",)
+
+    def __init__(self) -> None:
+        self.rows = self.nulls = self.zeros = self.minus_infinite = self.plus_infinite = self.count = 0
+        self.low, self.high = math.inf, -math.inf
+        self.mean = 0.0
+        self.sums = (0.0, 0.0, 0.0)  # sums of the 2nd, 3rd and 4th powers of deviations from the mean
+
+    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+        vector = Vector.of(columns[0])
+        self.rows += vector.size
+        self.nulls += vector.nulls
+        values = vector.ordered
+        minus, plus = vector.infinities
+        self.minus_infinite += minus
+        self.plus_infinite += plus
+        if not len(values):
+            return
+        self.zeros += int(np.searchsorted(values, 0.0, "right") - np.searchsorted(values, 0.0))
+        self.low, self.high = min(self.low, float(values[0])), max(self.high, float(values[-1]))
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean = float(np.mean(values))
+            if not math.isfinite(mean):  # the sum overflows although no value does
+                mean = float(np.mean(values / len(values)) * len(values))
+            off = values - mean
+            square = off * off
+            sums = (float(np.sum(square)), float(off @ square), float(square @ square))
+        self._add(len(values), mean, sums)
+
+    def _add(self, n: int, mean: float, sums: tuple[float, float, float]) -> None:
+        a, b = self.count, n
+        if not a:
+            self.count, self.mean, self.sums = n, mean, sums
+            return
+        if not b:
+            return
+        total = a + b
+        with np.errstate(over="ignore", invalid="ignore"):
+            d = np.float64(mean) - self.mean
+            (a2, a3, a4), (b2, b3, b4) = self.sums, sums
+            m2 = a2 + b2 + d * d * (a * b / total)
+            m3 = a3 + b3 + d**3 * (a * b * (a - b) / total**2) + 3 * d * (a * b2 - b * a2) / total
+            m4 = (a4 + b4 + d**4 * (a * b * (a * a - a * b + b * b) / total**3)
+                  + 6 * d * d * (a * a * b2 + b * b * a2) / total**2 + 4 * d * (a * b3 - b * a3) / total)
+            self.mean = float(self.mean + d * (b / total))
+        self.count, self.sums = total, (float(m2), float(m3), float(m4))
+
+    def merge(self, other: Self) -> Self:
+        self._same(other)
+        out = type(self)()
+        for each in (self, other):
+            for name in ("rows", "nulls", "zeros", "minus_infinite", "plus_infinite"):
+                setattr(out, name, getattr(out, name) + getattr(each, name))
+            out.low, out.high = min(out.low, each.low), max(out.high, each.high)
+            out._add(each.count, each.mean, each.sums)
+        return out
+
+    @property
+    def n(self) -> int:
+        return self.rows
+
+    @property
+    def variance(self) -> float:
+        """The sample variance, NaN below two values."""
+        return self.sums[0] / (self.count - 1) if self.count > 1 else math.nan
+
+    @property
+    def deviation(self) -> float:
+        """The sample standard deviation, NaN below two values."""
+        return math.sqrt(self.variance) if self.count > 1 else math.nan
+
+    @property
+    def kurtosis(self) -> float:
+        """The fourth standardised moment (3 for a Gauss curve), NaN where the variance is 0."""
+        return self.count * self.sums[2] / self.sums[0] ** 2 if self.sums[0] > 0 else math.nan
+
+    def fields(self) -> Mapping[str, Any]:
+        counts = (self.rows, self.nulls, self.zeros, self.minus_infinite, self.plus_infinite, self.count)
+        return {"counts": np.array(counts, np.int64), "numbers": np.array([self.low, self.high, self.mean, *self.sums])}
+
+    @classmethod
+    def restore(cls, fields: Mapping[str, Any]) -> Self:
+        out = cls()
+        out.rows, out.nulls, out.zeros, out.minus_infinite, out.plus_infinite, out.count = (int(x) for x in fields["counts"])
+        out.low, out.high, out.mean, *sums = (float(x) for x in fields["numbers"])
+        out.sums = (sums[0], sums[1], sums[2])
+        if min(fields["counts"]) < 0 or len(sums) != 3 or out.nulls + out.count > out.rows:
+            raise SummaryError("the counts of the moments contradict each other")
+        return out

@@ -1,0 +1,144 @@
+"""A summary adds: what is measured on data is a commutative monoid of empty, update and merge.
+
+``Summary`` is the contract, ``SUMMARIES`` the registry, and a ``Need`` names one summary of some columns. Summaries know
+nothing of metrics, engines or models; metrics and engines import this, and anyone may.
+
+To add a summary: one file with a subclass, one line in ``SUMMARIES``, one line in the table of ``tests/laws/test_summary.py``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from assay.errors import SummaryError
+from assay.registry import Registry
+from assay.summary import codec
+
+__all__ = ["SUMMARIES", "Need", "Summary", "parse"]
+
+
+class Summary(ABC):
+    """A mergeable statistic of some columns, bounded in size.
+
+    ``update`` changes only ``self``; ``merge`` returns a new summary and changes neither side. Any split of the rows gives the
+    same answer: to the bit where counts are whole, to rounding where they are sums, within the stated error where it sketches.
+    """
+
+    kind: ClassVar[str]
+    #: what ``update`` takes, in order: "column" for any column, else "@label", "@prediction", "@score", "@value" of a model
+    inputs: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+        """Add rows: one array per input; ``weight`` per row; ``group`` is the row's resampling group, 0 to ``GROUPS - 1``."""
+
+    @abstractmethod
+    def merge(self, other: Self) -> Self:
+        """Return the summary of the rows of both."""
+
+    @property
+    @abstractmethod
+    def n(self) -> int:
+        """Rows seen."""
+
+    @abstractmethod
+    def fields(self) -> Mapping[str, Any]:
+        """Return the state as arrays and JSON scalars, in a canonical order."""
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, fields: Mapping[str, Any]) -> Self:
+        """Return the summary with that state; raises ``SummaryError`` where it cannot be one."""
+
+    def dump(self) -> bytes:
+        """Return the summary as bytes of the one format (see ``assay.summary.codec``)."""
+        return codec.dump(self.kind, self.fields())
+
+    @classmethod
+    def parse(cls, data: bytes) -> Self:
+        """Return the summary that :meth:`dump` wrote."""
+        kind, fields = codec.parse(data)
+        if kind != cls.kind:
+            raise SummaryError(f"the bytes hold a '{kind}' summary", expected=f"'{cls.kind}'")
+        return _restored(cls, fields)
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self.dump() == other.dump()  # type: ignore[attr-defined]
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _same(self, other: Summary, *names: str) -> None:
+        """Refuse to merge summaries that were set up differently."""
+        if type(self) is not type(other):
+            raise SummaryError(f"cannot merge '{self.kind}' with '{other.kind}'")
+        for name in names:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if not (mine is theirs or repr(mine) == repr(theirs)):
+                raise SummaryError(f"cannot merge two '{self.kind}' summaries with different {name}",
+                                   hint="make both with the same settings, edges from the same reference")
+
+
+SUMMARIES: Registry[type[Summary]] = Registry("summary", {
+    "moments": "assay.summary.moments:Moments",
+    "histogram": "assay.summary.histogram:Histogram",
+    "quantiles": "assay.summary.quantiles:Quantiles",
+    "distinct": "assay.summary.distinct:Distinct",
+    "frequent": "assay.summary.frequent:Frequent",
+    "confusion": "assay.summary.confusion:Confusion",
+    "labels": "assay.summary.confusion:Labels",
+    "paired confusion": "assay.summary.confusion:PairedConfusion",
+    "scores": "assay.summary.scores:Scores",
+    "losses": "assay.summary.losses:Losses",
+    "residuals": "assay.summary.residuals:Residuals",
+    "rows": "assay.summary.rows:Rows",
+})
+
+
+@dataclass(frozen=True)
+class Need:
+    """One summary of some columns, as an engine is asked for it.
+
+    ``columns`` are column names, or the names of what an engine derives: ``@label``, ``@prediction``, ``@score`` and
+    ``@value``, with ``:model`` behind them where two models are served. ``options`` are the summary's keyword arguments.
+
+    >>> Need("histogram", ("age",), options=(("edges", (20.0, 40.0)),)).empty().n
+    0
+    """
+
+    kind: str
+    columns: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def empty(self) -> Summary:
+        """Return the empty summary."""
+        return SUMMARIES[self.kind](**dict(self.options))
+
+    def to_json(self) -> list[Any]:
+        return [self.kind, list(self.columns), [[name, list(value) if isinstance(value, tuple) else value]
+                                                for name, value in self.options]]
+
+    @classmethod
+    def from_json(cls, data: Any) -> Need:
+        kind, columns, options = data
+        return cls(str(kind), tuple(map(str, columns)),
+                   tuple((str(name), tuple(value) if isinstance(value, list) else value) for name, value in options))
+
+
+def parse(data: bytes) -> Summary:
+    """Return whatever summary the bytes hold."""
+    kind, fields = codec.parse(data)
+    if kind not in SUMMARIES:
+        raise SummaryError(f"the bytes hold a '{kind}' summary, which this version does not know", hint="upgrade assay")
+    return _restored(SUMMARIES[kind], fields)
+
+
+def _restored(kind: type[Any], fields: Mapping[str, Any]) -> Any:
+    try:
+        return kind.restore(fields)
+    except SummaryError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+        raise SummaryError(f"the fields do not make a '{kind.kind}' summary ({type(error).__name__}: {error})") from error
