@@ -57,7 +57,7 @@ clean: ## Remove .venv and everything that tools leave behind
 # Each stamp says that an installation finished; one that is newer than what it was made from is left alone.
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "assay needs Python 3.11, 3.12 or 3.13 with its venv module; name one: make PYTHON=/path/to/python3" >&2; exit 1; }
-	$(PYTHON) -c '$(SUPPORTED)' || { echo "$(PYTHON) cannot be used: assay needs Python 3.11, 3.12 or 3.13 with its venv module" >&2; exit 1; }
+	@$(PYTHON) -c '$(SUPPORTED)' || { echo "$(PYTHON) cannot be used: assay needs Python 3.11, 3.12 or 3.13 with its venv module" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

