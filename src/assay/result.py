@@ -144,7 +144,7 @@ class Spread:
         return math.inf if gap == 0 else (z * self.error / gap) ** 2
 
     def to_json(self) -> dict[str, Any]:
-        return {key: value for key, value in _plain(self).items() if value is not None}
+        return {key: value for key, value in _json(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spread:
@@ -207,7 +207,7 @@ class Value:
         return dataclasses.replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        data = _plain(self)
+        data = _json(self)
         if self.spread is not None:
             data["spread"] = self.spread.to_json()
         keep = {"metric", "slice", "value", "low", "high", "n", "better"}
@@ -239,7 +239,7 @@ class Verdict:
     model: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        data = _plain(self)
+        data = _json(self)
         if self.value is not None:
             data["value"] = self.value.to_json()
         keep = {"check", "slice", "verdict", "sentence"}
@@ -262,7 +262,7 @@ class Finding:
     output: Sequence[Any] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return _plain(self)
+        return _json(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Finding:
@@ -280,7 +280,7 @@ class Attribution:
     quantity: str = "score"
 
     def to_json(self) -> dict[str, Any]:
-        return _plain(self)
+        return _json(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Attribution:
@@ -303,7 +303,7 @@ class Incident:
     cause: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return _plain(self)
+        return _json(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Incident:
@@ -320,7 +320,7 @@ class Cost:
     model_rows: int = 0
 
     def to_json(self) -> dict[str, Any]:
-        return _plain(self)
+        return _json(self)
 
 
 def worst(outcomes: Iterable[Outcome], *, strict: bool = False) -> Outcome:
@@ -418,7 +418,8 @@ class Run:
 
     def to_pandas(self, part: Literal["values", "verdicts"] = "values") -> pd.DataFrame:
         """Return the values or the verdicts as a pandas frame (needs pandas)."""
-        return self.to_arrow(part).to_pandas()
+        frame: pd.DataFrame = self.to_arrow(part).to_pandas()
+        return frame
 
     def save(self, path: str | Path) -> Path:
         """Write the run to ``path`` in the format of its suffix, all or nothing.
@@ -472,10 +473,15 @@ def _row(item: Value | Verdict) -> dict[str, Any]:
     return data
 
 
+def _json(item: Any) -> dict[str, Any]:
+    """Turn a dataclass into a JSON object, field by field."""
+    return {each.name: _plain(getattr(item, each.name)) for each in dataclasses.fields(item)}
+
+
 def _plain(item: Any) -> Any:
     """Turn a dataclass into JSON types; NaN becomes None, infinities become None too (JSON has neither)."""
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
-        return {each.name: _plain(getattr(item, each.name)) for each in dataclasses.fields(item)}
+        return _json(item)
     if isinstance(item, Mapping):
         return {str(key): _plain(value) for key, value in item.items()}
     if isinstance(item, list | tuple):
