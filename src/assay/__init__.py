@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assay.data.source import source as source
     from assay.engine.plan import Plan as Plan
     from assay.errors import AssayError as AssayError
+    from assay.metric.metric import Metric as Metric
     from assay.metric.metric import metric as metric
     from assay.model.answer import Answer as Answer
     from assay.model.load import load as load
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from assay.result import Value as Value
     from assay.result import Verdict as Verdict
     from assay.summary.profile import Profile as Profile
+    from assay.summary.summary import Need as Need
     from assay.summary.summary import Summary as Summary
     from assay.verbs.check import check as check
 
@@ -48,7 +50,9 @@ _TARGETS = {
     "Check": "assay.check.expression:Check",
     "Finding": "assay.result:Finding",
     "Incident": "assay.result:Incident",
+    "Metric": "assay.metric.metric:Metric",
     "Model": "assay.model.model:Model",
+    "Need": "assay.summary.summary:Need",
     "Plan": "assay.engine.plan:Plan",
     "Profile": "assay.summary.profile:Profile",
     "Run": "assay.result:Run",
