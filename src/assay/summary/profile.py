@@ -33,6 +33,7 @@ class Profile(Mapping[Place, Summary]):
         self.rows = rows
         self.unlabelled = unlabelled
         self.model_rows = model_rows
+        self.failures: dict[str, Exception] = {}  # of models, in this process; not part of the bytes
 
     def __getitem__(self, place: Place) -> Summary:
         return self._items[place]

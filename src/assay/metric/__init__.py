@@ -1,0 +1,9 @@
+"""Pure functions from summaries to values: classification, probability, regression, ranking, drift, quality, disparity.
+
+Interface: ``METRICS`` and ``find`` (names), ``metric`` (make one), ``Metric.needs`` and ``Metric.value``. Verbs and monitors
+import it. A metric sees summaries, never an engine, a model or a data frame.
+"""
+
+from assay.metric.metric import METRICS, Metric, Share, find, metric
+
+__all__ = ["METRICS", "Metric", "Share", "find", "metric"]

@@ -1,0 +1,363 @@
+"""What a metric is: a pure function from summaries to a number, with the needs, the direction and the interval around it.
+
+``@metric(needs="confusion", ...)`` makes one of a function of a *view* (``Cells``, ``Ranks``, ``Errors``, ...), written with
+numpy so that it also takes views with a leading axis of resampled rows: that is how every metric gets its interval.
+``@distance`` compares a column of the reference with the same column now, ``@quality`` states a fact about a delivered
+column, ``@metric.rows`` wraps a user's own ``f(y_true, y_pred)``. ``METRICS`` is the registry. Verbs and monitors import it;
+a metric sees summaries, never an engine, a model or a data frame.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from assay.errors import ConfigError, UnknownNameError
+from assay.registry import Registry
+from assay.result import Better, Spread, Value
+from assay.summary import Need, Summary
+from assay.summary.target import Target
+
+__all__ = ["METRICS", "Metric", "Share", "metric"]
+
+Array = np.ndarray[Any, Any]
+Scale = Literal["identity", "log", "logit", "atanh"]
+
+METRICS: Registry[Any] = Registry("metric", {
+    **{name: f"assay.metric.classification:{name}" for name in (
+        "accuracy", "balanced_accuracy", "precision", "recall", "specificity", "f1", "selection_rate", "mcc", "false_positive_rate",
+        "false_negative_rate")},
+    **{name: f"assay.metric.probability:{name}" for name in ("auc", "average_precision", "log_loss", "brier", "calibration_error")},
+    **{name: f"assay.metric.regression:{name}" for name in ("mae", "rmse", "mse", "mape", "r2", "bias")},
+    **{name: f"assay.metric.ranking:{name}" for name in ("ndcg", "mrr", "map")},
+    **{name: f"assay.metric.drift:{name}" for name in ("psi", "jensen_shannon", "wasserstein", "ks", "chi2")},
+    **{name: f"assay.metric.quality:{name}" for name in (
+        "missing", "infinite", "out_of_range", "new_categories", "type_changed", "constant", "duplicates", "distinct")},
+})
+
+#: other names in use for the same thing
+ALIASES = {"roc_auc": "auc", "pr_auc": "average_precision", "ece": "calibration_error", "tpr": "recall", "sensitivity": "recall",
+           "fpr": "false_positive_rate", "fnr": "false_negative_rate", "tnr": "specificity", "js": "jensen_shannon",
+           "mean_absolute_error": "mae", "root_mean_squared_error": "rmse", "nulls": "missing", "brier_score": "brier"}
+
+
+def find(name: str) -> Any:
+    """Return the metric of that name or alias; raises ``UnknownNameError`` with the nearest one.
+
+    >>> find("roc_auc").name
+    'auc'
+    """
+    real = ALIASES.get(name, name)
+    if real not in METRICS:
+        raise UnknownNameError.among("metric", name, [*METRICS, *ALIASES])
+    return METRICS[real]
+
+
+class Share(NamedTuple):
+    """A share of rows: ``part`` of ``whole``; both may have leading axes."""
+
+    part: Any
+    whole: Any
+
+    @property
+    def ratio(self) -> Any:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(self.part, float) / np.asarray(self.whole, float)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a metric is computed for some tasks, from which summaries."""
+
+    function: Callable[..., Any]
+    needs: str
+    tasks: tuple[str, ...]
+    error: Callable[..., float] | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named metric of labelled rows; call it with a view, or let a verb measure it on data.
+
+    ``scale`` is the scale on which its estimate is nearly Gaussian, ``limits`` what it cannot exceed.
+    """
+
+    name: str
+    forms: tuple[Form, ...]
+    better: Better | None
+    scale: Scale = "identity"
+    limits: tuple[float, float] = (-math.inf, math.inf)
+    unit: str | None = None
+    doc: str = ""
+    undefined: str = "not defined on these rows"
+    of: Literal["rows"] = "rows"
+
+    def __call__(self, view: Any, **options: Any) -> Any:
+        """Return the bare number (or an array over a leading axis) for a view."""
+        return _ratio(self.forms[0].function(view, **options))
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(task for form in self.forms for task in form.tasks))
+
+    @property
+    def labelled(self) -> bool:
+        """Whether rows must have labels."""
+        return any(form.needs != "predicted" for form in self.forms)
+
+    def form(self, target: Target) -> Form:
+        """Return the form for a task; raises ``ConfigError`` where there is none."""
+        for form in self.forms:
+            if target.task in form.tasks:
+                return form
+        raise ConfigError(f"{self.name} is not a metric of {target.task} models", expected=f"a model for {' or '.join(self.tasks)}",
+                          hint=f"for {target.task} there are {', '.join(_names_for(target.task))}")
+
+    def options(self, target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the function's keyword arguments: what was given, checked, and what the target says."""
+        known = _keywords(self.form(target).function)
+        for name in given:
+            if name not in known:
+                raise UnknownNameError.among(f"option of {self.name}", name, known)
+        options = dict(given)
+        if "positive" in known:
+            options["positive"] = target.positive if "positive" not in given else target.place(given["positive"])
+        return options
+
+    def needs(self, target: Target, options: Mapping[str, Any], *, model: str = "") -> tuple[Need, ...]:
+        """Return the summaries to ask an engine for."""
+        return _NEEDS[self.form(target).needs](target, self.options(target, options), f":{model}" if model else "")
+
+    def value(self, summaries: Sequence[Summary], target: Target, options: Mapping[str, Any], **place: Any) -> Value:
+        """Return the metric with its interval; ``place`` are further fields of the value (slice, model)."""
+        form, keywords = self.form(target), self.options(target, options)
+        call = _caller(form, summaries, keywords)
+        rows = summaries[0].n
+        views = tuple(each.view() for each in summaries)  # type: ignore[attr-defined]
+        with np.errstate(all="ignore"):
+            found = call(views)
+            estimate = float(_ratio(found))
+            fields = {"better": self.better, "unit": self.unit, "bound": _bound(summaries), **place}
+            if not math.isfinite(estimate):
+                return Value.undefined(self.name, self.undefined, n=rows, better=self.better, **place)
+            grouped = bool(getattr(summaries[0], "grouped", False))
+            if isinstance(found, Share):
+                spread = _share_spread(found, summaries, call) if grouped else Spread("binomial", estimate, n=float(found.whole))
+            else:
+                spread = self._spread(form, estimate, summaries, views, keywords, call, grouped)
+        return Value.of(self.name, spread, n=rows, **fields)
+
+    def difference(self, mine: Sequence[Summary], theirs: Sequence[Summary], target: Target, options: Mapping[str, Any],
+                   *, paired: bool, **place: Any) -> Value:
+        """Return this model's metric less the other's.
+
+        ``paired``: both saw the same rows, in the same resampling groups, so that what they share cancels from the error.
+        Otherwise the two are independent and their variances add.
+        """
+        form, keywords = self.form(target), self.options(target, options)
+        first, second = self.value(mine, target, options), self.value(theirs, target, options)
+        rows = first.n
+        if first.value is None or second.value is None:
+            return Value.undefined(self.name, first.note or second.note or self.undefined, n=rows, better=self.better, **place)
+        gap = first.value - second.value
+        if paired:
+            call = _caller(form, mine, keywords)
+            with np.errstate(all="ignore"):
+                a, b = ([each.replicates() for each in some] for some in (mine, theirs))  # type: ignore[attr-defined]
+                moved = np.asarray(_ratio(call(tuple(each.view for each in a)))) - np.asarray(_ratio(call(tuple(each.view for each in b))))
+            error, df = a[0].error(moved, gap), a[0].df
+        else:
+            error, df = math.hypot(_error(first), _error(second)), min(_df(first), _df(second))
+        if not math.isfinite(error):
+            return Value.undefined(self.name, "the error of the difference is not defined on these rows", n=rows, better=self.better, **place)
+        if paired and error == 0 and gap == 0:  # the two agree on every row: not proof that they always do (rule of three)
+            error = 1.0 / max(rows, 1)
+        spread = Spread("normal", gap, n=float(rows), error=error, df=df)
+        return Value.of(self.name, spread, n=rows, better=self.better, unit=self.unit, **place)
+
+    def _spread(self, form: Form, estimate: float, summaries: Sequence[Summary], views: tuple[Any, ...], keywords: dict[str, Any],
+                call: Callable[[tuple[Any, ...]], Any], grouped: bool) -> Spread:
+        low, high = self.limits
+        n = float(summaries[0].n)
+        df, error = math.inf, math.nan
+        if form.error is not None and not grouped:
+            error = float(form.error(views[0] if len(views) == 1 else views, **keywords))
+            error *= abs(_slope(self.scale, estimate))
+        else:
+            resampled = [each.replicates() for each in summaries]  # type: ignore[attr-defined]
+            estimates = np.asarray(_ratio(call(tuple(each.view for each in resampled))))
+            df = resampled[0].df
+            error = resampled[0].error(_scaled(self.scale, estimates), estimate)
+        if not math.isfinite(error) or (error == 0 and math.isfinite(high - low)):
+            # at the edge of what is possible no resample differs: fall back on what n rows can tell of a share
+            if (low, high) == (0.0, 1.0):
+                return Spread("binomial", estimate, n=max(min(n, df + 1), 1.0), df=math.inf)
+            error = 0.0 if error == 0 else math.inf
+        return Spread("normal", estimate, n=n, error=error, scale=self.scale, df=df, low_limit=low, high_limit=high)
+
+
+def metric(*, needs: str, tasks: Sequence[str], better: Better | None, scale: Scale = "identity",
+           limits: tuple[float, float] = (-math.inf, math.inf), unit: str | None = None, undefined: str = "not defined on these rows",
+           error: Callable[..., float] | None = None) -> Callable[[Callable[..., Any]], Metric]:
+    """Make a metric of a function of a view and register it under the function's name.
+
+    ``needs`` names what it reads: ``confusion`` (``Cells``), ``scores`` (``Ranks``; one per class beyond two), ``confidence``
+    (``Ranks`` of the greatest score against being right), ``losses`` (``Means``), ``residuals`` (``Errors``), ``predicted``
+    (``Cells`` without labels). ``error`` gives an analytic standard error for independent rows; without it rows are resampled.
+
+    >>> @metric(needs="confusion", tasks=("binary",), better="higher", limits=(0.0, 1.0))
+    ... def hits(cells, *, positive):
+    ...     "Share of positives found."
+    ...     return Share(cells.tp[..., positive], cells.tp[..., positive] + cells.fn[..., positive])
+    >>> hits.name, METRICS["hits"] is hits
+    ('hits', True)
+    """
+
+    def register(function: Callable[..., Any]) -> Metric:
+        form = Form(function, needs, tuple(tasks), error)
+        made = Metric(function.__name__, (form,), better, scale, limits, unit, inspect.getdoc(function) or "", undefined)
+        return METRICS.add(made.name, made)  # type: ignore[no-any-return]
+
+    return register
+
+
+def also(first: Metric, *, needs: str, tasks: Sequence[str], error: Callable[..., float] | None = None) -> Callable[..., Metric]:
+    """Return a decorator that gives ``first`` another form, for tasks that need other summaries."""
+
+    def register(function: Callable[..., Any]) -> Metric:
+        object.__setattr__(first, "forms", (*first.forms, Form(function, needs, tuple(tasks), error)))
+        return first
+
+    return register
+
+
+def _caller(form: Form, summaries: Sequence[Summary], keywords: dict[str, Any]) -> Callable[[tuple[Any, ...]], Any]:
+    """Return a call of the form's function on views: on the one view, or on a tuple where a metric needs several."""
+    several = len(summaries) > 1
+    return lambda views: form.function(views if several else views[0], **keywords)
+
+
+def _share_spread(found: Share, summaries: Sequence[Summary], call: Callable[[tuple[Any, ...]], Any]) -> Spread:
+    """Return the spread of a share of rows that come in groups: binomial, with the rows that they are worth."""
+    resampled = [each.replicates() for each in summaries]  # type: ignore[attr-defined]
+    estimates = np.asarray(_ratio(call(tuple(each.view for each in resampled))))
+    p, whole, df = float(found.ratio), float(found.whole), resampled[0].df
+    error = resampled[0].error(estimates, p)
+    if math.isfinite(error) and error > 0 and 0 < p < 1:
+        worth = p * (1 - p) / error**2
+    else:
+        worth = min(whole, df + 1)  # all or nothing: a group counts as one row
+    return Spread("binomial", p, n=max(min(worth, max(whole, df + 1)), 1e-9), df=df)
+
+
+def _bound(summaries: Sequence[Summary]) -> float:
+    return max((float(getattr(each, "tied", 0.0)) / 2 for each in summaries), default=0.0)
+
+
+def _ratio(found: Any) -> Any:
+    return found.ratio if isinstance(found, Share) else found
+
+
+def _keywords(function: Callable[..., Any]) -> list[str]:
+    return [name for name, each in inspect.signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY]
+
+
+def _names_for(task: str) -> list[str]:
+    return [name for name in METRICS if isinstance(METRICS[name], Metric) and task in METRICS[name].tasks]
+
+
+def _scaled(scale: Scale, estimates: Array) -> Array:
+    if scale == "log":
+        out = np.log(np.maximum(estimates, 1e-300))
+    elif scale == "logit":
+        clipped = np.clip(estimates, 1e-12, 1 - 1e-12)
+        out = np.log(clipped / (1 - clipped))
+    elif scale == "atanh":
+        out = np.arctanh(np.clip(estimates, -1 + 1e-12, 1 - 1e-12))
+    else:
+        return estimates
+    return np.where(np.isfinite(estimates), out, np.nan)
+
+
+def _slope(scale: Scale, estimate: float) -> float:
+    """Return the derivative of the scale, which carries an error onto it (delta method)."""
+    with np.errstate(all="ignore"):
+        slopes = {"identity": 1.0, "log": 1 / estimate if estimate else math.inf,
+                  "logit": 1 / (estimate * (1 - estimate)) if 0 < estimate < 1 else math.inf,
+                  "atanh": 1 / (1 - estimate**2) if abs(estimate) < 1 else math.inf}
+    return slopes[scale]
+
+
+def _error(value: Value) -> float:
+    """Return the standard error of a value on its own scale."""
+    spread = value.spread
+    if spread is None or value.value is None:
+        return math.nan
+    if spread.kind == "binomial":
+        # Agresti and Coull's centre keeps the error above 0 when all or none are hits
+        n, k = spread.n + 4, spread.estimate * spread.n + 2
+        return math.sqrt(k / n * (1 - k / n) / n)
+    if spread.kind == "exact":
+        return 0.0
+    return spread.error / max(abs(_slope(spread.scale, spread.estimate)), 1e-300)
+
+
+def _df(value: Value) -> float:
+    return value.spread.df if value.spread else math.inf
+
+
+def _confusion(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    if target.task == "multilabel":
+        return (Need("labels", ("@label", f"@prediction{model}"), (("grouped", target.grouped), ("labels", target.labels))),)
+    return (Need("confusion", ("@label", f"@prediction{model}"), (("classes", len(target.classes)), ("grouped", target.grouped))),)
+
+
+def _predicted(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    name = f"@prediction{model}"
+    if target.task == "multilabel":
+        return (Need("labels", (name, name), (("grouped", target.grouped), ("labels", target.labels))),)
+    return (Need("confusion", (name, name), (("classes", len(target.classes)), ("grouped", target.grouped))),)
+
+
+def _score(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    def need(label: str, score: str, of: int, size: int, grouped: bool) -> Need:
+        return Need("scores", (label, score + model), (("grouped", grouped), ("of", of), ("size", size)))
+
+    size = 1 << 19
+    if target.task == "binary":
+        positive = options.get("positive", target.positive)
+        assert positive is not None
+        return (need("@label", f"@score/{positive}", positive, size, target.grouped),)
+    one = options.get("positive")
+    many = len(target.classes)
+    if one is not None and target.task == "multiclass":
+        return (need("@label", f"@score/{one}", one, size, target.grouped),)
+    size = max(1 << 14, size // max(many, 1))
+    # scores of the classes hang together: groups of rows, left out from all at once, carry that into the error
+    if target.task == "multilabel":
+        places = range(target.labels) if one is None else (one,)
+        return tuple(need(f"@label/{place}", f"@score/{place}", 1, size, True) for place in places)
+    return tuple(need("@label", f"@score/{place}", place, size, True) for place in range(many))
+
+
+def _confidence(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    return (Need("scores", (f"@correct{model}", f"@confidence{model}"), (("grouped", target.grouped), ("of", 1), ("size", 1 << 19))),)
+
+
+def _losses(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    return (Need("losses", ("@label", f"@scores{model}"), (("grouped", target.grouped), ("task", target.task))),)
+
+
+def _residuals(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    return (Need("residuals", ("@label", f"@value{model}"), (("grouped", target.grouped),)),)
+
+
+_NEEDS: dict[str, Callable[[Target, Mapping[str, Any], str], tuple[Need, ...]]] = {
+    "confusion": _confusion, "predicted": _predicted, "scores": _score, "confidence": _confidence, "losses": _losses,
+    "residuals": _residuals,
+}
