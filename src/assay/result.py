@@ -45,7 +45,7 @@ class Spread:
     - ``"binomial"``: a share ``estimate`` of ``n`` independent rows (``n`` may be an effective, fractional number).
       Intervals are Jeffreys' (Brown, Cai, DasGupta 2001), p-values exact (Clopper and Pearson 1934);
     - ``"normal"``: ``g(estimate)`` is Student-t with ``error`` and ``df`` around the truth, where ``g`` is ``scale``:
-      ``identity``, ``log``, ``logit`` or ``atanh``.
+      ``identity``, ``log``, ``logit``, ``atanh`` or ``square`` (of a distance that is a root).
 
     ``df`` is infinite for independent rows and the number of groups less one where errors came from groups of entities.
     """
@@ -54,7 +54,7 @@ class Spread:
     estimate: float
     n: float = 0.0
     error: float = 0.0
-    scale: Literal["identity", "log", "logit", "atanh"] = "identity"
+    scale: Literal["identity", "log", "logit", "atanh", "square"] = "identity"
     df: float = math.inf
     low_limit: float = -math.inf
     high_limit: float = math.inf
@@ -518,6 +518,7 @@ _SCALES: dict[str, tuple[Any, Any]] = {
     "identity": (float, float),
     "log": (lambda x: math.log(max(x, 1e-300)), _exp),
     "logit": (_logit, _expit),
+    "square": (lambda x: x * x, lambda x: math.sqrt(max(x, 0.0))),
     "atanh": (lambda x: math.atanh(min(max(x, -1 + 1e-15), 1 - 1e-15)), math.tanh),
 }
 

@@ -4,6 +4,8 @@ Interface: ``METRICS`` and ``find`` (names), ``metric`` (make one), ``Metric.nee
 import it. A metric sees summaries, never an engine, a model or a data frame.
 """
 
+from assay.metric.disparity import disparity
 from assay.metric.metric import METRICS, Metric, Share, find, metric
+from assay.metric.rows import rows
 
-__all__ = ["METRICS", "Metric", "Share", "find", "metric"]
+__all__ = ["METRICS", "Metric", "Share", "disparity", "find", "metric", "rows"]

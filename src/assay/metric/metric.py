@@ -37,13 +37,15 @@ METRICS: Registry[Any] = Registry("metric", {
     **{name: f"assay.metric.ranking:{name}" for name in ("ndcg", "mrr", "map")},
     **{name: f"assay.metric.drift:{name}" for name in ("psi", "jensen_shannon", "wasserstein", "ks", "chi2")},
     **{name: f"assay.metric.quality:{name}" for name in (
-        "missing", "infinite", "out_of_range", "new_categories", "type_changed", "constant", "duplicates", "distinct")},
+        "missing", "infinite", "out_of_range", "new_categories", "constant", "duplicates", "distinct", "mean", "deviation", "least",
+        "greatest", "quantile")},
 })
 
 #: other names in use for the same thing
 ALIASES = {"roc_auc": "auc", "pr_auc": "average_precision", "ece": "calibration_error", "tpr": "recall", "sensitivity": "recall",
            "fpr": "false_positive_rate", "fnr": "false_negative_rate", "tnr": "specificity", "js": "jensen_shannon",
-           "mean_absolute_error": "mae", "root_mean_squared_error": "rmse", "nulls": "missing", "brier_score": "brier"}
+           "mean_absolute_error": "mae", "root_mean_squared_error": "rmse", "nulls": "missing", "brier_score": "brier",
+           "min": "least", "max": "greatest", "std": "deviation"}
 
 
 def find(name: str) -> Any:
@@ -221,9 +223,17 @@ def metric(*, needs: str, tasks: Sequence[str], better: Better | None, scale: Sc
     def register(function: Callable[..., Any]) -> Metric:
         form = Form(function, needs, tuple(tasks), error)
         made = Metric(function.__name__, (form,), better, scale, limits, unit, inspect.getdoc(function) or "", undefined)
-        return METRICS.add(made.name, made)  # type: ignore[no-any-return]
+        return METRICS.add(made.name, dressed(made, function))  # type: ignore[no-any-return]
 
     return register
+
+
+def dressed(made: Any, function: Callable[..., Any]) -> Any:
+    """Give ``made`` the name, module and docstring of ``function``, so that help and doctest find them."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        object.__setattr__(made, name, getattr(function, name))
+    object.__setattr__(made, "__wrapped__", function)
+    return made
 
 
 def also(first: Metric, *, needs: str, tasks: Sequence[str], error: Callable[..., float] | None = None) -> Callable[..., Metric]:

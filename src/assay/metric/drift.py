@@ -1,0 +1,183 @@
+"""How far a column is from the reference: distances between two samples, freed of what sample size alone brings.
+
+Two samples of one distribution are never alike: PSI of 100 rows against many has an expectation of 0.09 over 10 bins. Each
+distance has that expectation subtracted (Yurdakul 2018 for PSI; the same expansion for the others), so that 0 means "as
+alike as two samples of this size are", and a threshold means the same on any number of rows. Missing values are a bin of
+their own: a column that loses a twentieth of its values has moved.
+
+``psi``, ``jensen_shannon`` and ``chi2`` read counts (about 20 bins at the reference's quantiles, or categories), ``ks`` and
+``wasserstein`` quantile sketches of numbers. Rows are taken as independent.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from assay.metric.column import Measured, column_metric
+from assay.result import Spread
+from assay.summary import Summary
+from assay.summary.frequent import Frequent
+from assay.summary.histogram import Histogram
+from assay.summary.moments import Moments
+from assay.summary.quantiles import Quantiles
+from assay.summary.resample import Array
+
+__all__ = ["chi2", "jensen_shannon", "ks", "psi", "wasserstein"]
+
+Summaries = Mapping[str, Summary]
+_BINNED = {"number": ("histogram",), "category": ("frequent",)}
+_MOST = 255  # categories compared one by one; rarer ones are one bin
+
+
+@column_metric(needs=_BINNED, better="lower", compared=True)
+def psi(reference: Summaries, current: Summaries) -> Measured:
+    """Population stability index: sum of (p - q) ln(p / q) over bins, debiased by (bins - 1)(1/n + 1/m).
+
+    Half a row is added to each bin, so that an empty one stays finite. By custom, above 0.1 look, above 0.2 act.
+    """
+    return _binned(reference, current, _psi, 1.0, "identity", math.inf)
+
+
+@column_metric(needs=_BINNED, better="lower", compared=True)
+def jensen_shannon(reference: Summaries, current: Summaries) -> Measured:
+    """Jensen-Shannon distance, base 2, from 0 to 1 (Lin 1991; Endres and Schindelin 2003): the root of the debiased divergence."""
+    return _binned(reference, current, _jensen_shannon, 1 / (8 * math.log(2)), "square", 1.0)
+
+
+@column_metric(needs=_BINNED, better="lower", compared=True)
+def chi2(reference: Summaries, current: Summaries) -> Measured:
+    """Symmetric chi-square distance, from 0 to 1: half the sum of (p - q)^2 / (p + q), debiased (Vincze 1981, Le Cam 1986).
+
+    For samples of n rows each it is the two-sample chi-square statistic divided by 2 n.
+    """
+    return _binned(reference, current, _chi2, 1 / 4, "identity", 1.0)
+
+
+@column_metric(needs={"number": ("quantiles",)}, better="lower", compared=True)
+def ks(reference: Summaries, current: Summaries) -> Measured:
+    """Kolmogorov-Smirnov distance: the greatest gap between the two distribution functions, from 0 to 1.
+
+    Debiased as sqrt(max(0, D^2 - (pi^2 / 12)(1/n + 1/m))), the mean square of D between samples of one distribution.
+    """
+    first, second, note = _sketches(reference, current)
+    if note:
+        return Measured(None, second.count, note=note)
+    n, m = first.count, second.count
+    _, f, g = _distributions(first, second)
+    place = int(np.argmax(np.abs(f - g)))
+    gap = float(abs(f[place] - g[place]))
+    noise = math.pi**2 / 12 * (1 / n + 1 / m)
+    # at the place of the greatest gap the two shares are binomial; 0.26 is the standard deviation of D without a shift
+    error = math.sqrt(f[place] * (1 - f[place]) / n + g[place] * (1 - g[place]) / m + 0.26**2 * (1 / n + 1 / m) * math.exp(-gap**2 / noise))
+    estimate = math.sqrt(max(0.0, gap * gap - noise))
+    return Measured(Spread("normal", estimate, n=float(m), error=error, low_limit=0.0, high_limit=1.0), m, first.error + second.error)
+
+
+@column_metric(needs={"number": ("quantiles", "moments")}, better="lower", compared=True)
+def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True) -> Measured:
+    """Wasserstein-1 (earth mover's) distance: the area between the two distribution functions.
+
+    ``scaled``: in standard deviations of the reference; ``scaled=false``: in the column's unit. Debiased as
+    sqrt(max(0, W^2 - b^2)), b = sqrt(2/pi) sqrt(1/n + 1/m) times the integral of sqrt(F (1 - F)), its mean without a shift.
+    """
+    first, second, note = _sketches(reference, current)
+    spread = cast(Moments, reference["moments"]).deviation
+    if not note and scaled and not spread > 0:
+        note = "the reference has only one value, so there is no standard deviation to scale with"
+    if note:
+        return Measured(None, second.count, note=note)
+    n, m = first.count, second.count
+    grid, f, g = _distributions(first, second)
+    widths = np.diff(grid)
+    gaps = (f - g)[:-1]
+    area = float(np.abs(gaps) @ widths)
+    pooled = ((n * f + m * g) / (n + m))[:-1]
+    noise = math.sqrt(2 / math.pi) * math.sqrt(1 / n + 1 / m) * float(np.sqrt(np.clip(pooled * (1 - pooled), 0, None)) @ widths)
+    # the derivative of the area with respect to a row at x is the integral of the gap's sign up to x
+    moved = np.concatenate(([0.0], np.cumsum(np.sign(gaps) * widths)))
+    variance = sum(_variance(moved, np.diff(each, prepend=0.0)) / rows for each, rows in ((f, n), (g, m)))
+    error = math.sqrt(variance + (0.4 * noise) ** 2)
+    unit = spread if scaled else 1.0
+    estimate = math.sqrt(max(0.0, area * area - noise * noise)) / unit
+    span = max(first.high, second.high) - min(first.low, second.low)
+    return Measured(Spread("normal", estimate, n=float(m), error=error / unit, low_limit=0.0), m, (first.error + second.error) * span / unit)
+
+
+def _psi(p: Array, q: Array) -> tuple[float, Array, Array]:
+    ratio = np.log(p / q)
+    return float(((p - q) * ratio).sum()), ratio + 1 - q / p, -ratio + 1 - p / q
+
+
+def _jensen_shannon(p: Array, q: Array) -> tuple[float, Array, Array]:
+    middle = (p + q) / 2
+    a, b = np.log2(p / middle), np.log2(q / middle)
+    return float((p * a + q * b).sum() / 2), a / 2, b / 2
+
+
+def _chi2(p: Array, q: Array) -> tuple[float, Array, Array]:
+    gap = (p - q) / (p + q)
+    return float((gap * (p - q)).sum() / 2), gap - gap**2 / 2, -gap - gap**2 / 2
+
+
+def _binned(reference: Summaries, current: Summaries, distance: Any, noise: float, scale: Any, limit: float) -> Measured:
+    """Return a debiased distance of two sets of counts, with its delta-method error.
+
+    ``noise`` is the distance's expectation without a shift, per degree of freedom and (1/n + 1/m).
+    """
+    first, second = _counts(reference, current)
+    n, m = float(first.sum()), float(second.sum())
+    if not n or not m:
+        return Measured(None, int(m), note="there are no rows on one side")
+    used = (first + second) > 0
+    first, second = first[used], second[used]
+    bins = len(first)
+    p, q = (first + 0.5) / (n + bins / 2), (second + 0.5) / (m + bins / 2)
+    found, by_p, by_q = distance(p, q)
+    per_row = 1 / n + 1 / m
+    bias = noise * (bins - 1) * per_row
+    error = math.sqrt(_variance(by_p, p) / n + _variance(by_q, q) / m + 2 * (bins - 1) * (noise * per_row) ** 2)
+    estimate = max(0.0, found - bias)
+    if scale == "square":
+        estimate = math.sqrt(estimate)
+    return Measured(Spread("normal", estimate, n=m, error=error, scale=scale, low_limit=0.0, high_limit=limit), int(m))
+
+
+def _counts(reference: Summaries, current: Summaries) -> tuple[Array, Array]:
+    """Return counts of both sides in the same bins; missing values are the last bin."""
+    if "histogram" in reference:
+        sides = [cast(Histogram, each["histogram"]) for each in (reference, current)]
+        return (np.append(sides[0].counts, sides[0].nulls).astype(float), np.append(sides[1].counts, sides[1].nulls).astype(float))
+    first, second = (cast(Frequent, each["frequent"]) for each in (reference, current))
+    names = [name for name, _ in first.top[:_MOST]]
+    seen = [[each.counts.get(name, 0) for name in names] for each in (first, second)]
+    fresh = sum(count for name, count in second.counts.items() if name not in first.counts)
+    rare = [each.present - sum(counts) - extra for each, counts, extra in ((first, seen[0], 0), (second, seen[1], fresh))]
+    rows = [[*counts, other, extra, each.nulls] for counts, other, extra, each in
+            ((seen[0], rare[0], 0, first), (seen[1], rare[1], fresh, second))]
+    return np.array(rows[0], float), np.array(rows[1], float)
+
+
+def _sketches(reference: Summaries, current: Summaries) -> tuple[Quantiles, Quantiles, str | None]:
+    first, second = (cast(Quantiles, each["quantiles"]) for each in (reference, current))
+    empty = [name for name, each in (("reference", first), ("current data", second)) if not each.count]
+    return first, second, f"the column has no finite values in the {' and the '.join(empty)}" if empty else None
+
+
+def _distributions(first: Quantiles, second: Quantiles) -> tuple[Array, Array, Array]:
+    """Return the values of both sketches in order, and both distribution functions at them."""
+    sides = [each.points for each in (first, second)]
+    grid = np.unique(np.concatenate([sides[0][0], sides[1][0]]))
+    reached = []
+    for values, weights in sides:
+        total = np.concatenate(([0.0], np.cumsum(weights)))
+        reached.append(total[np.searchsorted(values, grid, "right")] / total[-1])
+    return grid, reached[0], reached[1]
+
+
+def _variance(values: Array, weights: Array) -> float:
+    mean = float(values @ weights)
+    return float(((values - mean) ** 2) @ weights)

@@ -1,0 +1,162 @@
+"""Facts about delivered data: missing, infinite, out of range, new categories, changed type, constant, duplicated.
+
+They speak of these rows, not of a population behind them, so they have no sampling error: a file with 3 % missing values has
+3 % missing values. ``mean`` and the like do estimate and have intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+
+from assay.metric.column import Measured, column_metric
+from assay.result import Spread
+from assay.summary import Summary
+from assay.summary.distinct import Distinct
+from assay.summary.frequent import Frequent
+from assay.summary.histogram import Histogram
+from assay.summary.moments import Moments
+from assay.summary.quantiles import Quantiles
+from assay.summary.rows import Rows
+
+__all__ = [
+    "constant", "deviation", "distinct", "duplicates", "greatest", "infinite", "least", "mean", "missing", "new_categories",
+    "out_of_range", "quantile",
+]
+
+Summaries = Mapping[str, Summary]
+_ANY = {"number": ("moments",), "category": ("moments",), "missing": ("moments",)}
+_NUMBER = {"number": ("moments",)}
+
+
+def _share(part: float, whole: int, note: str = "there are no rows") -> Measured:
+    return Measured(Spread("exact", part / whole, n=float(whole)), whole) if whole else Measured(None, 0, note=note)
+
+
+@column_metric(needs=_ANY, better="lower", compared=False, unit="share")
+def missing(current: Summaries) -> Measured:
+    """Share of rows without a value (null or NaN)."""
+    moments = cast(Moments, current["moments"])
+    return _share(moments.nulls, moments.rows)
+
+
+@column_metric(needs=_NUMBER, better="lower", compared=False, unit="share")
+def infinite(current: Summaries) -> Measured:
+    """Share of rows whose value is plus or minus infinity."""
+    moments = cast(Moments, current["moments"])
+    return _share(moments.minus_infinite + moments.plus_infinite, moments.rows)
+
+
+@column_metric(needs={"number": ("range",)}, better="lower", compared=True, unit="share")
+def out_of_range(reference: Summaries, current: Summaries) -> Measured:
+    """Share of the present values below the least or above the greatest value of the reference."""
+    counts = cast(Histogram, current["range"]).counts
+    return _share(float(counts[0] + counts[-1]), int(counts.sum()), "the column has no values now")
+
+
+@column_metric(needs={"category": ("frequent",)}, better="lower", compared=True, unit="share")
+def new_categories(reference: Summaries, current: Summaries) -> Measured:
+    """Share of the present values that the reference does not have."""
+    known, now = (cast(Frequent, each["frequent"]) for each in (reference, current))
+    if known.error:
+        return Measured(None, now.present, note=f"the reference has more than {known.size} categories, so new ones cannot be told")
+    fresh = sum(count for name, count in now.counts.items() if name not in known.counts)
+    found = _share(fresh, now.present, "the column has no values now")
+    names = [name for name, _ in now.top if name not in known.counts]
+    if found.spread and names:
+        listed = ", ".join(f"'{name}'" for name in names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        return Measured(found.spread, found.n, note=f"new: {listed}")
+    return found
+
+
+@column_metric(needs={"number": ("moments",), "category": ("frequent",), "missing": ("moments",)}, better="lower", compared=False)
+def constant(current: Summaries) -> Measured:
+    """1 where all present values are one and the same, or none is present; else 0."""
+    if "frequent" in current:
+        frequent = cast(Frequent, current["frequent"])
+        single, rows = len(frequent.counts) <= 1 and not frequent.error, frequent.n
+    else:
+        moments = cast(Moments, current["moments"])
+        infinities = [count for count in (moments.minus_infinite, moments.plus_infinite) if count]
+        kinds = len(infinities) + (0 if not moments.count else 1 if moments.low == moments.high else 2)
+        single, rows = kinds <= 1, moments.rows
+    return Measured(Spread("exact", float(single), n=float(rows)), rows)
+
+
+@column_metric(needs={"number": ("distinct",), "category": ("distinct",)}, better=None, compared=False)
+def distinct(current: Summaries) -> Measured:
+    """Number of different present values; above 2,048 an estimate with a relative standard error of 2.2 %."""
+    found = cast(Distinct, current["distinct"])
+    if not found.error:
+        return Measured(Spread("exact", found.estimate, n=float(found.n)), found.n)
+    return Measured(Spread("normal", found.estimate, n=float(found.n), error=found.error, scale="log"), found.n)
+
+
+@column_metric(needs={"table": ("copies",)}, better="lower", compared=False, unit="share", of="table")
+def duplicates(current: Summaries) -> Measured:
+    """Share of rows that repeat another row in every column but the id: 1 - different rows / rows.
+
+    Exact up to 65,536 different rows, then measured on those with the smallest hashes.
+    """
+    rows = cast(Rows, current["copies"])
+    total, kept = float(rows.counts.sum()), len(rows.counts)
+    if not total:
+        return Measured(None, 0, note="there are no rows")
+    share = 1 - kept / total
+    if rows.share == 1.0:
+        return Measured(Spread("exact", share, n=float(rows.n)), rows.n)
+    # a sample of different rows with their counts: share = 1 - 1 / (mean count)
+    error = float(np.std(rows.counts)) / math.sqrt(kept) / (total / kept) ** 2
+    return Measured(Spread("normal", share, n=float(rows.n), error=max(error, 1e-12), low_limit=0.0, high_limit=1.0), rows.n)
+
+
+@column_metric(needs=_NUMBER, better=None, compared=False)
+def mean(current: Summaries) -> Measured:
+    """Mean of the finite values, with Student's interval."""
+    moments = cast(Moments, current["moments"])
+    if not moments.count:
+        return Measured(None, moments.rows, note="the column has no finite values")
+    error = moments.deviation / math.sqrt(moments.count) if moments.count > 1 else math.inf
+    return Measured(Spread("normal", moments.mean, n=float(moments.count), error=error, df=float(max(moments.count - 1, 1))), moments.rows)
+
+
+@column_metric(needs=_NUMBER, better=None, compared=False)
+def deviation(current: Summaries) -> Measured:
+    """Standard deviation of the finite values; its interval allows for heavy tails through the kurtosis."""
+    moments = cast(Moments, current["moments"])
+    if moments.count < 2:
+        return Measured(None, moments.rows, note="the column has fewer than two finite values")
+    error = math.sqrt(max(moments.kurtosis - 1, 0.0) / (4 * moments.count)) if moments.variance > 0 else 0.0
+    scale = "log" if moments.variance > 0 else "identity"
+    return Measured(Spread("normal", moments.deviation, n=float(moments.count), error=error, scale=scale), moments.rows)
+
+
+@column_metric(needs=_NUMBER, better=None, compared=False)
+def least(current: Summaries) -> Measured:
+    """The least finite value of these rows."""
+    moments = cast(Moments, current["moments"])
+    note = None if moments.count else "the column has no finite values"
+    return Measured(Spread("exact", moments.low, n=float(moments.count)) if moments.count else None, moments.rows, note=note)
+
+
+@column_metric(needs=_NUMBER, better=None, compared=False)
+def greatest(current: Summaries) -> Measured:
+    """The greatest finite value of these rows."""
+    moments = cast(Moments, current["moments"])
+    note = None if moments.count else "the column has no finite values"
+    return Measured(Spread("exact", moments.high, n=float(moments.count)) if moments.count else None, moments.rows, note=note)
+
+
+@column_metric(needs={"number": ("quantiles",)}, better=None, compared=False)
+def quantile(current: Summaries, *, q: float = 0.5) -> Measured:
+    """The ``q`` quantile of the finite values; the interval is that between the order statistics q +- 1.96 sqrt(q (1 - q) / n)."""
+    sketch = cast(Quantiles, current["quantiles"])
+    if not sketch.count or not 0 <= q <= 1:
+        return Measured(None, sketch.n, note="the column has no finite values" if not sketch.count else "q is not between 0 and 1")
+    half = 1.96 * math.sqrt(q * (1 - q) / sketch.count)
+    low, high = sketch.quantile(max(q - half, 0.0)), sketch.quantile(min(q + half, 1.0))
+    spread = Spread("normal", sketch.quantile(q), n=float(sketch.count), error=(high - low) / (2 * 1.96))
+    return Measured(spread, sketch.n, sketch.error)

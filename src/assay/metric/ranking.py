@@ -1,0 +1,147 @@
+"""Metrics of ranked lists, one list per query: the mean over queries, with an interval over queries.
+
+Labels are grades of relevance (0: not relevant); the model's value or positive score ranks. Queries without any relevant row
+are left out, as no order of theirs is better than another. At most ten million rows are kept, whole queries beyond are sampled.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from assay.errors import ConfigError, UnknownNameError
+from assay.metric.metric import METRICS, dressed
+from assay.result import Better, Spread, Value
+from assay.summary import Need, Summary
+from assay.summary.resample import Array
+from assay.summary.rows import Rows
+from assay.summary.target import Target
+
+__all__ = ["RankingMetric", "map", "mrr", "ndcg"]
+
+_LIMIT = 10_000_000
+
+
+@dataclass(frozen=True)
+class RankingMetric:
+    """A metric of one query's labels and scores, averaged over queries."""
+
+    name: str
+    function: Callable[..., float]
+    better: Better = "higher"
+    unit: str | None = None
+    doc: str = ""
+    of: Literal["rows"] = "rows"
+    labelled: bool = True
+
+    def __call__(self, label: Any, score: Any, **options: Any) -> float:
+        return self.function(np.asarray(label, float), np.asarray(score, float), **options)
+
+    def options(self, target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options, checked by name."""
+        known = list(inspect.signature(self.function).parameters)[2:]
+        for name in given:
+            if name not in known:
+                raise UnknownNameError.among(f"option of {self.name}", name, known)
+        at = given.get("at")
+        if at is not None and (not isinstance(at, int) or at < 1):
+            raise ConfigError(f"{self.name}(at={at}) cuts the list nowhere", expected="a whole number above 0")
+        return dict(given)
+
+    def needs(self, target: Target, options: Mapping[str, Any], *, model: str = "") -> tuple[Need, ...]:
+        """Return the rows to ask an engine for, keyed by query."""
+        if target.task not in ("ranking", "regression", "binary"):
+            raise ConfigError(f"{self.name} is not a metric of {target.task} models", expected="a ranking, regression or binary model")
+        what = "@score" if target.task == "binary" else "@value"
+        return (Need("rows", ("@query", "@label", what + (f":{model}" if model else "")), (("size", _LIMIT), ("width", 2))),)
+
+    def value(self, summaries: Sequence[Summary], target: Target, options: Mapping[str, Any], **place: Any) -> Value:
+        """Return the mean over queries."""
+        kept = cast(Rows, summaries[0])
+        keywords = self.options(target, options)
+        starts = np.flatnonzero(np.append(True, kept.keys[1:] != kept.keys[:-1])) if len(kept.keys) else np.empty(0, int)
+        found = []
+        for start, end in zip(starts, np.append(starts[1:], len(kept.keys)), strict=True):
+            times = np.rint(kept.counts[start:end]).astype(int)
+            label, score = np.repeat(kept.values[start:end], times, axis=0).T
+            if target.task == "binary":
+                label = (label == target.positive).astype(float)
+            one = self.function(label, score, **keywords)
+            if math.isfinite(one):
+                found.append(one)
+        fields = {"better": self.better, "unit": self.unit, **place}
+        if not found:
+            return Value.undefined(self.name, "no query has a relevant row", n=kept.n, **fields)
+        values = np.array(found)
+        error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+        spread = Spread("normal", float(values.mean()), n=float(len(values)), error=error, df=float(max(len(values) - 1, 1)),
+                        low_limit=0.0, high_limit=1.0)
+        left = len(starts) - len(found)
+        note = f"{left} queries without a relevant row are left out" if left else None
+        return Value.of(self.name, spread, n=kept.n, method="mean over queries", note=note, **fields)
+
+
+def _ranking(function: Callable[..., float]) -> RankingMetric:
+    made = RankingMetric(function.__name__, function, doc=inspect.getdoc(function) or "")
+    return cast(RankingMetric, METRICS.add(made.name, dressed(made, function)))
+
+
+@_ranking
+def ndcg(label: Array, score: Array, at: int | None = None) -> float:
+    """Normalised discounted cumulative gain (Järvelin and Kekäläinen 2002) with linear gain; tied scores share their gain.
+
+    >>> round(ndcg([0, 1, 2], [0.1, 0.2, 0.3]), 3)
+    1.0
+    """
+    discount = 1 / np.log2(np.arange(len(label)) + 2)
+    if at is not None:
+        discount[at:] = 0
+    best = float(np.sort(label)[::-1] @ discount)
+    if best <= 0 or len(label) < 2:
+        return math.nan if best <= 0 else 1.0
+    _, place, counts = np.unique(-score, return_inverse=True, return_counts=True)
+    gains = np.bincount(place, label) / counts  # what a row of each tie gains on average
+    reached = np.cumsum(counts)
+    total = np.concatenate(([0.0], np.cumsum(discount)))
+    return float(gains @ (total[reached] - total[reached - counts])) / best
+
+
+@_ranking
+def mrr(label: Array, score: Array, at: int | None = None) -> float:
+    """Mean reciprocal rank: 1 / place of the first relevant row; among tied scores the relevant rows come last.
+
+    >>> mrr([0, 1, 0], [0.3, 0.2, 0.1])
+    0.5
+    """
+    relevant = label > 0
+    if not relevant.any():
+        return math.nan
+    best = score[relevant].max()
+    place = 1 + int((score > best).sum()) + int(((score == best) & ~relevant).sum())
+    return 0.0 if at is not None and place > at else 1 / place
+
+
+@_ranking
+def map(label: Array, score: Array, at: int | None = None) -> float:
+    """Mean average precision; tied scores count as one step, as in average_precision.
+
+    With ``at``, precision is summed over the first ``at`` places (ties in the given order) and divided by min(at, relevant).
+
+    >>> round(map([1, 0, 1], [0.3, 0.2, 0.1]), 4)
+    0.8333
+    """
+    relevant = label > 0
+    if not relevant.any():
+        return math.nan
+    if at is not None:
+        hits = relevant[np.lexsort((relevant, -score))][:at]
+        return float((np.cumsum(hits) / (np.arange(len(hits)) + 1) * hits).sum() / min(at, int(relevant.sum())))
+    values, place = np.unique(-score, return_inverse=True)
+    hits = np.bincount(place, relevant, len(values))
+    chosen = np.cumsum(np.bincount(place, minlength=len(values)))
+    return float((hits * np.cumsum(hits) / chosen).sum() / relevant.sum())

@@ -1,0 +1,142 @@
+"""Metrics that truly need rows: a user's own ``f(y_true, y_pred)``, bounded in how many rows it is given."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from assay.errors import ConfigError, UnknownNameError
+from assay.metric.metric import METRICS, dressed
+from assay.result import Better, Spread, Value
+from assay.summary import Need, Summary
+from assay.summary.resample import Array
+from assay.summary.rows import Rows
+from assay.summary.target import Target
+
+__all__ = ["RowMetric", "rows"]
+
+Uses = Literal["prediction", "score", "value", "scores"]
+_DRAWS = 100
+
+
+@dataclass(frozen=True)
+class RowMetric:
+    """A function of true and predicted values, row by row.
+
+    With classes it gets the classes themselves as arrays (``uses="prediction"``), or 1 for the positive class and its score
+    (``uses="score"``), or class codes and all scores (``uses="scores"``); for numbers, numbers.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    better: Better | None
+    limit: int
+    uses: Uses | None
+    unit: str | None = None
+    doc: str = ""
+    of: Literal["rows"] = "rows"
+    labelled: bool = True
+
+    def __call__(self, y_true: Any, y_pred: Any, **options: Any) -> Any:
+        return self.function(y_true, y_pred, **options)
+
+    def _uses(self, target: Target) -> Uses:
+        numbers = target.task in ("regression", "ranking")
+        if self.uses is None:
+            return "value" if numbers else "prediction"
+        if (self.uses == "value") != numbers:
+            raise ConfigError(f"{self.name} uses the model's {self.uses}, which a {target.task} model does not give")
+        return self.uses
+
+    def options(self, target: Target, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options, checked by name."""
+        known = list(inspect.signature(self.function).parameters)[2:]
+        for name in given:
+            if name not in known:
+                raise UnknownNameError.among(f"option of {self.name}", name, known)
+        return dict(given)
+
+    def needs(self, target: Target, options: Mapping[str, Any], *, model: str = "") -> tuple[Need, ...]:
+        """Return the rows to ask an engine for."""
+        uses = self._uses(target)
+        if target.task == "multilabel":
+            width = 2 * target.labels
+            uses = "prediction" if uses == "prediction" else "scores"
+        else:
+            width = 1 + (len(target.classes) if uses == "scores" else 1)
+        name = f"@{uses}" + (f":{model}" if model else "")
+        return (Need("rows", ("@key", "@label", name), (("size", self.limit), ("width", width))),)
+
+    def value(self, summaries: Sequence[Summary], target: Target, options: Mapping[str, Any], **place: Any) -> Value:
+        """Return the function's number; its error comes from a Poisson bootstrap of entities, or of rows where there are none."""
+        kept = cast(Rows, summaries[0])
+        keywords = self.options(target, options)
+        fields = {"better": self.better, "unit": self.unit, **place}
+        counts = kept.counts
+        estimate = self._call(kept.values, counts, target, keywords)
+        if not math.isfinite(estimate):
+            return Value.undefined(self.name, "the function returned no finite number", n=kept.n, **fields)
+        rng = np.random.default_rng(0)
+        draws = _DRAWS if len(counts) <= 100_000 else 40
+        units, place_of = np.unique(kept.keys, return_inverse=True)
+        found = []
+        for _ in range(draws):
+            drawn = rng.poisson(1.0, len(units))[place_of] * counts if target.grouped else rng.poisson(counts)
+            if drawn.any():
+                found.append(self._call(kept.values, drawn, target, keywords, quiet=True))
+        known = np.array([each for each in found if math.isfinite(each)])
+        error = float(np.std(known, ddof=1)) if len(known) > draws / 2 else math.inf
+        spread = Spread("normal", estimate, n=float(counts.sum()), error=error, df=float(draws - 1))
+        note = None if kept.share == 1.0 else f"measured on a sample of {int(counts.sum()):,} rows (the metric's limit is {self.limit:,})"
+        return Value.of(self.name, spread, n=kept.n, method="bootstrap of rows", note=note, **fields)
+
+    def _call(self, values: Array, counts: Array, target: Target, keywords: dict[str, Any], *, quiet: bool = False) -> float:
+        whole = np.rint(counts).astype(np.int64)
+        rows = np.repeat(values, whole, axis=0)
+        half = target.labels if target.task == "multilabel" else 1
+        truth, answer = (rows[:, :half], rows[:, half:]) if half > 1 else (rows[:, 0], rows[:, 1:].squeeze())
+        if target.task in ("binary", "multiclass"):
+            uses = self._uses(target)
+            if uses == "prediction":
+                classes = np.array(target.classes, dtype=object if any(isinstance(each, str) for each in target.classes) else None)
+                truth, answer = classes[truth.astype(int)], classes[answer.astype(int)]
+                if classes.dtype == object:
+                    truth, answer = truth.astype(str), answer.astype(str)
+            elif uses == "score":
+                truth = (truth == target.positive).astype(np.int64)
+            else:
+                truth = truth.astype(np.int64)
+        try:
+            return float(self.function(truth, answer, **keywords))
+        except Exception as error:  # a user's own code: any error it raises becomes one sentence, as a verdict
+            if quiet:
+                return math.nan
+            raise ConfigError(f"the metric {self.name} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
+                              hint="it is called with arrays (y_true, y_pred) and must return one number") from error
+
+
+def rows(*, better: Better | None, limit: int = 1_000_000, uses: Uses | None = None, unit: str | None = None,
+         name: str | None = None) -> Callable[[Callable[..., Any]], RowMetric]:
+    """Make a metric of ``f(y_true, y_pred) -> number`` and register it under the function's name.
+
+    At most ``limit`` rows are kept; beyond, a sample of entities (or rows) is, and the value says so. A scikit-learn metric
+    fits as it is: ``rows(better="higher")(sklearn.metrics.cohen_kappa_score)``.
+
+    >>> @rows(better="lower")
+    ... def worst_error(y_true, y_pred):
+    ...     return float(abs(y_true - y_pred).max())
+    >>> worst_error(np.array([1.0, 2.0]), np.array([1.0, 5.0]))
+    3.0
+    """
+
+    def register(function: Callable[..., Any]) -> RowMetric:
+        title = name or function.__name__
+        made = RowMetric(title, function, better, limit, uses, unit, inspect.getdoc(function) or "")
+        return cast(RowMetric, METRICS.add(title, dressed(made, function), replace=True))
+
+    return register
