@@ -101,7 +101,8 @@ class Metric:
 
     def __call__(self, view: Any, **options: Any) -> Any:
         """Return the bare number (or an array over a leading axis) for a view."""
-        return _ratio(self.forms[0].function(view, **options))
+        found = _ratio(self.forms[0].function(view, **options))
+        return float(found) if np.ndim(found) == 0 else found
 
     @property
     def tasks(self) -> tuple[str, ...]:
