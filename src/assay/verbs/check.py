@@ -1,0 +1,247 @@
+"""Judge a model on data: ``assay.check(model, data, checks=[...])``, the same as ``assay check`` on the command line.
+
+Loads what is given by path, works out what the model answers, measures everything in as few passes as there are data sets, and
+judges. A check that cannot be measured is a verdict ("error") and never stops the others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from assay.check.expression import Check
+from assay.check.suite import checks as read_checks
+from assay.check.verdict import broken, judge
+from assay.data.source import Source, source
+from assay.errors import AssayError, ConfigError, SignatureError, listed, nearest
+from assay.metric import METRICS, find
+from assay.model.load import load
+from assay.model.model import Model
+from assay.model.signature import Signature
+from assay.result import Cost, Run, Value, Verdict
+from assay.summary import Profile
+from assay.summary.target import Target
+from assay.verbs.config import Config, read
+from assay.verbs.measure import Answered, Question, Subject, measure
+
+__all__ = ["check"]
+
+ROLES = ("label", "prediction", "score", "protected", "forbidden", "timestamp", "available_at", "id", "entity", "query", "horizon",
+         "weight", "ignored")
+
+#: what is shown of a model when no check names a metric
+_USUAL = {
+    "binary": ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "brier", "calibration_error",
+               "selection_rate"),
+    "multiclass": ("accuracy", "balanced_accuracy", "precision", "recall", "f1", "auc", "log_loss", "calibration_error"),
+    "multilabel": ("accuracy", "precision", "recall", "f1", "auc", "log_loss"),
+    "regression": ("mae", "rmse", "r2", "bias", "mape"),
+    "ranking": ("ndcg", "mrr", "map"),
+}
+
+
+def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check | Mapping[str, Any]] = (), train: Any = None,
+          reference: Any = None, champion: Any = None, slices: Sequence[str] = (), positive: Any = None, threshold: float | None = None,
+          task: str | None = None, classes: Sequence[Any] | None = None, features: Sequence[str] | None = None, trust: bool = False,
+          strict: bool = False, where: str | None = None, sql: str | None = None, types: Mapping[str, str] | None = None,
+          progress: Callable[[str, int], None] | None = None, **roles: Any) -> Run:
+    """Return the run that judges ``model`` on ``data`` by ``checks``.
+
+    ``model`` is a path, a fitted object, a callable, a ``Model``, or None where ``prediction`` and ``score`` name columns of the
+    data that hold logged predictions. ``data``, ``train`` and ``reference`` are whatever ``assay.source`` takes; ``roles`` are its
+    roles (``label="delayed"``, ``entity="tailnum"``, ...). Each of ``slices`` is measured with the usual metrics of the task
+    beside the checks. ``trust`` allows a model file to run the code that it brings. ``assay.check("assay.yaml")`` reads everything
+    from a file; keyword arguments win over it.
+
+    Raises ``AssayError`` for what cannot be read or is misspelt; what goes wrong with one check is its verdict.
+
+    >>> import pyarrow as pa
+    >>> data = pa.table({"x": [0.1, 0.4, 0.6, 0.9] * 50, "late": [0, 0, 1, 1] * 50})
+    >>> run = check(lambda batch: batch.column("x").to_numpy(), data, label="late", task="binary", classes=[0, 1], checks=["auc >= 0.9"])
+    >>> run.verdict, run.values[0].value
+    ('pass', 1.0)
+    """
+    began = time.perf_counter()
+    for name in roles:
+        if name not in ROLES:
+            near = nearest(name, [*ROLES, *(check.__kwdefaults__ or ())])
+            raise ConfigError(f"check takes no argument '{name}'", expected=f"a role, one of {listed(ROLES, 20)}",
+                              hint=f"did you mean '{near}'?" if near else None)
+    config = _config(model) if data is None else None
+    if config is not None:
+        given = {"checks": checks, "train": train, "reference": reference, "champion": champion, "slices": slices, "positive": positive,
+                 "threshold": threshold, "task": task, "classes": classes, "features": features, "where": where, "sql": sql, "types": types}
+        return check(**_merged(config, {key: value for key, value in given.items() if value not in (None, (), [])}, roles),
+                     trust=trust, strict=strict, progress=progress)
+    if data is None:
+        raise ConfigError("there are no data to check on", hint="pass data, or a configuration such as assay.yaml")
+    asked = read_checks(list(checks))
+    questions = [Question.of(each) for each in asked]  # an unknown metric is told before anything is read
+    subject, notes = _subject(model, data, train=train, reference=reference, champion=champion, positive=positive, threshold=threshold,
+                              task=task, classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
+    shown = _usual(subject, questions, slices)
+    answers, profiles = measure(subject, [*questions, *shown], progress=progress)
+    verdicts: list[Verdict] = []
+    for each, answer in zip(asked, answers, strict=False):
+        verdicts += [broken(each, error) for error in answer.failed] or _judged(each, answer)
+    values = _values(answers)
+    notes += _notes(subject, profiles, asked, answers[len(asked):])
+    cost = Cost(round(time.perf_counter() - began, 3), sum(each.rows for each in profiles.values()),
+                sum(each.model_rows for each in profiles.values()))
+    return Run("check", tuple(values), tuple(verdicts), cost=cost, notes=tuple(dict.fromkeys(notes)), strict=strict)
+
+
+def _config(model: Any) -> Config | None:
+    if isinstance(model, Config):
+        return model
+    return read(model) if isinstance(model, str | Path) and str(model).lower().endswith((".yaml", ".yml")) else None
+
+
+def _merged(config: Config, given: Mapping[str, Any], roles: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``check`` that a configuration stands for; what was given beside it wins."""
+    if config.data is None and "data" not in given:
+        raise ConfigError("no data are named", where=str(config.path), expected="the key 'data'", hint="data: test.parquet")
+    found = {key: config.location(getattr(config, key)) for key in ("model", "champion", "data", "reference", "train")}
+    found |= {key: getattr(config, key) for key in ("sql", "where", "positive", "threshold", "task", "classes", "features", "types",
+                                                    "slices", "checks")}
+    return {**found, **config.columns, **given, **roles}
+
+
+def _subject(model: Any, data: Any, *, train: Any, reference: Any, champion: Any, positive: Any, threshold: float | None, task: str | None,
+             classes: Sequence[Any] | None, features: Sequence[str] | None, trust: bool, where: str | None, sql: str | None,
+             types: Mapping[str, str] | None, roles: Mapping[str, Any]) -> tuple[Subject, list[str]]:
+    """Return the models and data sets, opened and fitted to each other, and what a reader should know of how."""
+    current = source(data, where=where, sql=sql, types=types, **roles)
+    # the reference need not have what only production has, such as logged predictions
+    others = {name: source(each, types=types, **_known(each, roles, types)) if each is not None else None
+              for name, each in (("train", train), ("reference", reference))}
+    notes: list[str] = []
+    models: dict[str, Model] = {}
+    if model is None and (current.schema.prediction or current.schema.score):
+        from assay.model.logged import Logged
+
+        models["model"] = Logged.of(current.schema, task=task, classes=classes, where=current.name)
+    for name, each in (("model", model), ("champion", champion)):
+        if each is not None:
+            loaded = load(each, trust=trust, task=task, classes=classes, features=features, name=name)
+            models[name] = _bound(loaded, others["train"] or current, name, notes)
+    for loaded in models.values():
+        _fits(loaded, current)
+    target = _target(models, current, positive, threshold) if models else None
+    return Subject(current, models, target, others["reference"], others["train"]), notes
+
+
+def _known(data: Any, roles: Mapping[str, Any], types: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the roles whose columns a data set has."""
+    names = set(source(data, types=types).schema.names)
+
+    def there(columns: Any) -> bool:
+        return all(name in names for name in ([columns] if isinstance(columns, str) else columns or ()))
+
+    return {role: columns for role, columns in roles.items() if there(columns)}
+
+
+def _bound(model: Model, first: Source, name: str, notes: list[str]) -> Model:
+    """Give names to the inputs of a model that knows only how many it has: the order of the training data."""
+    if not model.signature.positional:
+        return model
+    from assay.model.load import bind
+
+    notes.append(f"the {name} carries no column names: its inputs are taken to be the feature columns of {first.name}, in that order")
+    return bind(model, first.schema.features)
+
+
+def _fits(model: Model, data: Source) -> None:
+    """Refuse a model whose inputs are not in the data, before anything is read."""
+    for each in model.signature.inputs or ():
+        if each.name not in data.schema:
+            near = nearest(each.name, data.schema.names)
+            raise SignatureError(f"the model needs the column '{each.name}', which is not there", where=data.name,
+                                 expected=f"its inputs {listed((one.name for one in model.signature.inputs or ()), 12)}",
+                                 hint=f"is it called '{near}' now?" if near else None)
+
+
+def _target(models: Mapping[str, Model], data: Source, positive: Any, threshold: float | None) -> Target:
+    signature = next(iter(models.values())).signature
+    for name, other in models.items():
+        if other.signature.task != signature.task or (other.signature.classes or ()) != (signature.classes or ()):
+            raise SignatureError(f"the {name} answers {_answers(other.signature)}, the model {_answers(signature)}",
+                                 expected="two models of the same task and classes", hint="name the classes of both: classes: [...]")
+    schema = data.schema
+    classes = tuple(signature.classes or ())
+    labels = len(schema.labels) or len(classes) if signature.task == "multilabel" else 0
+    if signature.task == "multilabel" and schema.labels and classes and len(schema.labels) != len(classes):
+        raise SignatureError(f"the data have {len(schema.labels)} labels, and the model answers {len(classes)}", where=data.name)
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ConfigError(f"a threshold of {threshold} leaves one class only", expected="a probability between 0 and 1")
+    grouped = schema.entity is not None or schema.weight is not None
+    target = Target(signature.task, classes, None, threshold, labels, grouped)
+    if signature.task != "binary":
+        if positive is not None and classes:
+            target.place(positive)
+        return target
+    return Target(signature.task, classes, _positive(target, positive), threshold, 0, grouped)
+
+
+def _positive(target: Target, positive: Any) -> int:
+    """Return the index of the positive class: the one that was named, else 1, True or "1"; never a guess from the data."""
+    if positive is not None:
+        return target.place(positive)
+    texts = [str(each).casefold() for each in target.classes]
+    for negative, yes in (("0", "1"), ("false", "true"), ("-1", "1"), ("0.0", "1.0"), ("no", "yes"), ("n", "y")):
+        if sorted(texts) == sorted((negative, yes)):
+            return texts.index(yes)
+    raise ConfigError(f"which of the classes {listed(map(str, target.classes))} is the positive one?",
+                      hint=f"pass --positive {target.classes[-1]}, or positive: {target.classes[-1]} in assay.yaml")
+
+
+def _answers(signature: Signature) -> str:
+    return f"{signature.task} {listed(map(str, signature.classes), 5) if signature.classes else ''}".strip()
+
+
+def _usual(subject: Subject, questions: Sequence[Question], slices: Sequence[str]) -> list[Question]:
+    """Return what is shown beside the checks: the usual metrics, overall where nothing was asked, and by each slice."""
+    target = subject.target
+    if target is None:
+        return []
+    schema = subject.data.schema
+    labelled = bool(schema.labels)
+    names = [name for name in _USUAL[target.task] if labelled or not find(name).labelled]
+    names = [name for name in names if target.task != "ranking" or schema.query]
+    overall = [Question(METRICS[name]) for name in names] if not questions else []
+    # with checks, slices show the metrics that the checks speak of
+    asked = dict.fromkeys(each.metric.name for each in questions if each.metric.of == "rows" and not each.options)
+    chosen = [name for name in asked] or names[:4]
+    return overall + [Question(METRICS[name], by=by) for by in slices for name in chosen]
+
+
+def _judged(each: Check, answer: Answered) -> list[Verdict]:
+    try:
+        return judge(each, answer.values)
+    except AssayError as error:
+        return [broken(each, error)]
+
+
+def _values(answers: Sequence[Answered]) -> list[Value]:
+    """Return every value once, those asked first."""
+    found: dict[str, Value] = {}
+    for answer in answers:
+        for value in (*answer.values, *answer.plain):
+            found.setdefault(repr((value.metric, value.key, value.column, value.against, value.value, value.n)), value)
+    return list(found.values())
+
+
+def _notes(subject: Subject, profiles: Mapping[str, Profile], asked: Sequence[Check], shown: Sequence[Answered]) -> list[str]:
+    notes = []
+    data = profiles.get("data")
+    if data is not None and data.unlabelled:
+        notes.append(f"{data.unlabelled:,} of {data.rows:,} rows have no label and were left out of what needs one")
+    if not asked:
+        notes.append("no check was named, so nothing could fail: the values are shown as they are")
+    if subject.reference is None and subject.train is not None and any(each.metric.of != "rows" and each.metric.compared
+                                                                      for each in map(Question.of, asked)):
+        notes.append("there is no reference, so columns are compared with the training data")
+    notes += [f"not shown: {error}" for answer in shown for error in answer.failed]
+    return notes

@@ -1,0 +1,220 @@
+"""Read ``assay.yaml``: every key known, every mistake told with its line, nothing ever executed.
+
+``read(path) -> Config``. Whoever may write the file decides what is checked, not what code runs: trust in a model's own code is
+given on the command line or in Python, never here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assay.check.expression import Check
+from assay.check.suite import checks as read_checks
+from assay.errors import ConfigError, listed, nearest
+
+__all__ = ["Config", "read"]
+
+LIMIT = 1_000_000  # bytes; a configuration is written by a person
+_DEPTH = 20
+
+_COLUMNS = ("label", "prediction", "score", "protected", "forbidden", "timestamp", "available_at", "id", "entity", "query", "horizon",
+            "weight", "ignored")
+_MANY = ("label", "score", "protected", "forbidden", "ignored")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What ``assay.yaml`` says. Paths are relative to the file; ``columns`` are the roles that ``assay.source`` takes."""
+
+    path: Path
+    model: str | None = None
+    champion: str | None = None
+    data: str | None = None
+    reference: str | None = None
+    train: str | None = None
+    sql: str | None = None
+    where: str | None = None
+    positive: Any = None
+    threshold: float | None = None
+    task: str | None = None
+    classes: tuple[Any, ...] | None = None
+    features: tuple[str, ...] | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    slices: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    def location(self, text: str | None) -> str | None:
+        """Return a path of the file relative to the file's folder; URLs and absolute paths as they are."""
+        if text is None or "://" in text or Path(text).is_absolute():
+            return text
+        return str(self.path.parent / text)
+
+
+def read(path: str | Path) -> Config:
+    """Return the configuration at ``path``; raises ``ConfigError`` with the line and column of the first mistake."""
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        near = nearest(path.name, (each.name for each in path.parent.glob("*.y*ml")) if path.parent.is_dir() else ())
+        raise ConfigError("there is no such file", where=str(path), hint=f"did you mean '{near}'?" if near else None) from None
+    except OSError as error:
+        raise ConfigError(f"the file cannot be read ({error.strerror})", where=str(path)) from error
+    if len(data) > LIMIT:
+        raise ConfigError(f"the file has {len(data):,} bytes", where=str(path), expected=f"at most {LIMIT:,}")
+    return _Reader(path, data).config()
+
+
+class _Reader:
+    """Walks the nodes of a YAML document, which know their place in the file."""
+
+    def __init__(self, path: Path, data: bytes):
+        import yaml
+
+        self.path = path
+        try:
+            text = data.decode("utf-8-sig")
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            self.value = _value(node, yaml.SafeLoader(""), 0) if node is not None else {}
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"byte {error.start} is not UTF-8 text", where=str(path), hint="save the file as UTF-8") from error
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            raise ConfigError(f"this is not YAML: {error.problem or error.context}", where=self.at(mark),
+                              hint="look at the indentation and at quotes on that line or the one before") from error
+        except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
+            raise ConfigError(f"this is not YAML: {str(error).splitlines()[0]}", where=str(path)) from error
+        self.marks: dict[tuple[str, ...], Any] = {}
+        if node is not None:
+            self._mark(node, ())
+
+    def at(self, mark: Any) -> str:
+        return f"{self.path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(self.path)
+
+    def place(self, *keys: str) -> str:
+        return self.at(self.marks.get(keys))
+
+    def _mark(self, node: Any, keys: tuple[str, ...]) -> None:
+        self.marks.setdefault(keys, node.start_mark)
+        if node.id == "mapping" and len(keys) < 3:
+            seen: set[str] = set()
+            for key, value in node.value:
+                if key.value in seen and key.id == "scalar":
+                    raise ConfigError(f"the key '{key.value}' is there twice", where=self.at(key.start_mark))
+                seen.add(key.value if key.id == "scalar" else "")
+                self.marks[(*keys, str(key.value))] = key.start_mark
+                self._mark(value, (*keys, str(key.value)))
+        elif node.id == "sequence" and len(keys) < 3:
+            for number, value in enumerate(node.value):
+                self.marks[(*keys, str(number))] = value.start_mark
+
+    def config(self) -> Config:
+        if not isinstance(self.value, Mapping):
+            raise ConfigError(f"the file holds a {_kind(self.value)}", where=self.place(), expected="keys such as model, data, checks")
+        known = {name for name in Config.__dataclass_fields__ if name != "path"} | {"monitor"}
+        self.known((), self.value, known)
+        given = {key: value for key, value in self.value.items() if value is not None and key != "monitor"}
+        made: dict[str, Any] = {}
+        for key in given:
+            made[key] = _READERS[key](self, key, given[key])
+        columns = dict(made.pop("columns", {}))
+        slices = (*columns.pop("slices", ()), *made.pop("slices", ()))
+        return Config(self.path, columns=columns, slices=tuple(dict.fromkeys(slices)), **made)
+
+    def known(self, keys: tuple[str, ...], value: Mapping[Any, Any], names: set[str]) -> None:
+        for key in value:
+            if key not in names:
+                guess = nearest(str(key), names)
+                raise ConfigError(f"there is no key '{key}'" + (f" under '{keys[-1]}'" if keys else ""), where=self.place(*keys, str(key)),
+                                  expected=f"one of {listed(sorted(names), 30)}", hint=f"did you mean '{guess}'?" if guess else None)
+
+    def wrong(self, key: str, value: Any, expected: str, *keys: str) -> ConfigError:
+        return ConfigError(f"'{key}' is a {_kind(value)}", where=self.place(*keys, key), expected=expected)
+
+    def text(self, key: str, value: Any) -> str:
+        if not isinstance(value, str) or not value.strip():
+            raise self.wrong(key, value, "text")
+        return value
+
+    def number(self, key: str, value: Any) -> float:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.wrong(key, value, "a number")
+        return float(value)
+
+    def scalar(self, key: str, value: Any) -> Any:
+        if isinstance(value, list | Mapping):
+            raise self.wrong(key, value, "one class, as text or number")
+        return value
+
+    def scalars(self, key: str, value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or any(isinstance(each, list | Mapping) for each in value):
+            raise self.wrong(key, value, "a list of classes, in the order of the model's scores")
+        return tuple(value)
+
+    def names(self, key: str, value: Any, *keys: str) -> tuple[str, ...]:
+        listing = value if isinstance(value, list) else [value]
+        if not all(isinstance(each, str) for each in listing):
+            raise self.wrong(key, value, "a name, or a list of names", *keys)
+        return tuple(listing)
+
+    def mapping(self, key: str, value: Any) -> dict[str, str]:
+        if not isinstance(value, Mapping) or not all(isinstance(each, str) for pair in value.items() for each in pair):
+            raise self.wrong(key, value, "names to names")
+        return dict(value)
+
+    def roles(self, key: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise self.wrong(key, value, "roles to column names, such as {label: delayed}")
+        self.known((key,), value, {*_COLUMNS, "slices"})
+        found: dict[str, Any] = {}
+        for role, columns in value.items():
+            if columns is None:
+                continue
+            if role == "available_at":
+                if not isinstance(columns, Mapping):
+                    raise self.wrong(role, columns, "features to the columns that hold when they were known", key)
+                found[role] = dict(columns)
+            else:
+                names = self.names(role, columns, key)
+                if len(names) > 1 and role not in (*_MANY, "slices"):
+                    raise self.wrong(role, columns, "one column", key)
+                found[role] = names if role in ("slices", "protected", "forbidden", "ignored") or len(names) > 1 else names[0]
+        return found
+
+    def checks(self, key: str, value: Any) -> tuple[Check, ...]:
+        if not isinstance(value, list):
+            raise self.wrong(key, value, "a list, such as ['auc >= 0.7']")
+        found: list[Check] = []
+        for number, each in enumerate(value):
+            found.append(each if isinstance(each, Check) else Check.from_json(each, where=self.place(key, str(number))))
+        return read_checks(found, where=self.place(key))
+
+
+_READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
+    **dict.fromkeys(("model", "champion", "data", "reference", "train", "sql", "where", "task"), _Reader.text),
+    "positive": _Reader.scalar, "threshold": _Reader.number, "classes": _Reader.scalars, "features": _Reader.names,
+    "types": _Reader.mapping, "columns": _Reader.roles, "slices": _Reader.names, "checks": _Reader.checks,
+}
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "mapping", list: "list", str: "text", bool: "truth value", int: "number", float: "number", type(None): "null"}
+    return names.get(type(value), type(value).__name__)
+
+
+def _value(node: Any, loader: Any, depth: int) -> Any:
+    """Return a node as plain Python; bounded in depth, and each alias counts again, so that aliases cannot explode."""
+    if depth > _DEPTH:
+        raise ValueError(f"more than {_DEPTH} levels")
+    loader.assay_nodes = getattr(loader, "assay_nodes", 0) + 1
+    if loader.assay_nodes > 100_000:
+        raise ValueError("more than 100,000 values, aliases counted")
+    if node.id == "mapping":
+        return {_value(key, loader, depth + 1): _value(value, loader, depth + 1) for key, value in node.value}
+    if node.id == "sequence":
+        return [_value(each, loader, depth + 1) for each in node.value]
+    return loader.construct_object(node)

@@ -1,0 +1,371 @@
+"""Measure what is asked on the data sets that are there: collect needs, pass once over each set, turn summaries into values.
+
+``Subject`` holds models and data sets, ``Question`` is one thing to measure, ``measure(subject, questions)`` answers all of them.
+``check`` uses it, and so will every verb that reports values.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.check.expression import Check
+from assay.data.predicate import parse as parse_predicate
+from assay.data.slice import Slicing, slicing
+from assay.data.source import Source
+from assay.engine import Plan, run
+from assay.errors import AssayError, ColumnTypeError, ConfigError, EmptyDataError, UnknownColumnError
+from assay.metric import disparity, find
+from assay.metric.column import ColumnMetric, before, need
+from assay.model.model import Model
+from assay.result import SliceKey, Value
+from assay.summary import Need, Profile
+from assay.summary.quantiles import Quantiles
+from assay.summary.target import Target
+from assay.summary.vector import kind_of
+
+__all__ = ["Answered", "Question", "Subject", "measure"]
+
+Progress = Callable[[str, int], None]
+Failed = tuple[str | None, SliceKey, Exception]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The models and the data sets that are there; ``target`` is None without a model or logged predictions."""
+
+    data: Source
+    models: Mapping[str, Model] = field(default_factory=dict)
+    target: Target | None = None
+    reference: Source | None = None
+    train: Source | None = None
+
+    def source(self, name: str) -> Source:
+        """Return a data set by name; raises ``ConfigError`` where it was not given."""
+        found: Source | None = {"data": self.data, "reference": self.reference or self.train, "train": self.train}[name]
+        if found is None:
+            raise ConfigError(f"there are no {name} data to compare with", hint=f"pass --{name} FILE, or {name}: FILE in assay.yaml")
+        return found
+
+
+@dataclass(frozen=True)
+class Question:
+    """One thing to measure: a metric, of columns or of labelled rows, overall or by slices, perhaps against something."""
+
+    metric: Any
+    options: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    by: str | None = None
+    where: str | None = None
+    against: str | None = None
+    factor: float = 1.0
+    compare: str | None = None
+
+    @classmethod
+    def of(cls, check: Check) -> Question:
+        """Return what has to be measured to judge a check."""
+        bound = check.bound
+        return cls(find(check.metric), dict(check.options), check.columns, check.by, check.where, bound.relative, bound.factor, check.compare)
+
+
+@dataclass
+class Answered:
+    """The values of a question (differences, where it compares), the plain ones behind them, and what failed."""
+
+    values: list[Value] = field(default_factory=list)
+    plain: list[Value] = field(default_factory=list)
+    failed: list[Exception] = field(default_factory=list)
+
+
+def measure(subject: Subject, questions: Sequence[Question], *, progress: Progress | None = None) -> tuple[list[Answered], dict[str, Profile]]:
+    """Return the answers in order, and the profile of each data set that was read.
+
+    A name that does not exist (a column, a slice, an option) raises; whatever else goes wrong with one question stands in its
+    ``failed`` and leaves the others alone.
+    """
+    return _Measurement(subject, questions, progress).answers()
+
+
+@dataclass
+class _Part:
+    """One question, taken apart: which needs on which data set answer it."""
+
+    question: Question
+    slicing: Slicing | None
+    answered: Answered = field(default_factory=Answered)
+    columns: list[tuple[str | None, str]] = field(default_factory=list)  # of a column metric: column and kind
+    target: Target | None = None
+
+
+class _Measurement:
+    def __init__(self, subject: Subject, questions: Sequence[Question], progress: Progress | None):
+        self.subject, self.progress = subject, progress
+        self.profiles: dict[str, Profile] = {}
+        self.edges: dict[str, Sequence[float]] = {}
+        self.parts = [self._part(each) for each in questions]
+
+    def answers(self) -> tuple[list[Answered], dict[str, Profile]]:
+        self._pass("train", self._wants("train"))
+        self._pass("reference", [*self._wants("reference"), *self._first()])
+        self._pass("reference", self._second())
+        self._pass("data", [*self._wants("data"), *self._columns("data")])
+        for part in self.parts:
+            if part.answered.failed:
+                continue
+            try:
+                self._answer(part)
+            except (AssayError, ArithmeticError, ValueError) as error:
+                part.answered.failed.append(error)
+        return [part.answered for part in self.parts], self.profiles
+
+    # what to ask ----------------------------------------------------------------------------------------------------------
+
+    def _part(self, question: Question) -> _Part:
+        part = _Part(question, self._slicing(question))
+        try:
+            if isinstance(question.metric, ColumnMetric):
+                question.metric.options(question.options)
+                part.columns = self._named_columns(question)
+                if question.metric.compared:
+                    self.subject.source("reference")
+            else:
+                part.target = self._target(question)
+                question.metric.needs(part.target, question.options)
+                question.metric.options(part.target, question.options)
+            if question.against == "champion" and "champion" not in self.subject.models:
+                raise ConfigError("there is no champion to compare with", hint="pass --champion MODEL, or champion: FILE in assay.yaml")
+            if question.against in ("reference", "train"):
+                self.subject.source(question.against)
+        except (LookupError, UnknownColumnError):
+            raise  # a name that does not exist is a slip of the pen: tell at once
+        except AssayError as error:
+            part.answered.failed.append(error)
+        return part
+
+    def _slicing(self, question: Question) -> Slicing | None:
+        text = " * ".join(f"({each})" if question.where and question.by else each for each in (question.where, question.by) if each)
+        if not text:
+            return None
+        schema = self.subject.data.schema
+        if question.where:
+            parse_predicate(question.where, schema)
+        return self._cut(text)
+
+    def _cut(self, text: str) -> Slicing:
+        """Return the slicing of a text; bins get their edges from the reference, the same for every data set."""
+        cut = slicing(text, self.subject.data.schema)
+        for column, bins in getattr(cut, "quantiles", ()):
+            if (key := f"{column}:{bins}") not in self.edges:
+                source = self.subject.reference or self.subject.train or self.subject.data
+                wanted = Need("quantiles", (column,))
+                sketch = run(Plan.of([(wanted, None)]), source)[(), wanted]
+                assert isinstance(sketch, Quantiles)
+                self.edges[key] = [sketch.quantile(place / bins) for place in range(1, bins)]
+        return slicing(text, self.subject.data.schema, edges=self.edges) if self.edges and getattr(cut, "quantiles", ()) else cut
+
+    def _target(self, question: Question) -> Target:
+        target = self.subject.target
+        if target is None:
+            raise ConfigError(f"{question.metric.name} needs a model or logged predictions",
+                              hint="pass --model MODEL, or name the columns: prediction, score")
+        # two models on the same rows are compared group by group, so that what they share cancels
+        return dataclasses.replace(target, grouped=True) if question.against == "champion" else target
+
+    def _named_columns(self, question: Question) -> list[tuple[str | None, str]]:
+        metric, schema = question.metric, self.subject.data.schema
+        if metric.of == "table":
+            return [(None, "table")]
+        first = self.subject.reference or self.subject.train
+        known = dict.fromkeys([*schema.names, *(first.schema.names if first is not None and metric.compared else ())])
+        if not question.columns:
+            raise ConfigError(f"{metric.name} is a metric of columns", hint=f"write '{metric.name} of COLUMN', or '{metric.name} of *'")
+        names = list(question.columns)
+        if names == ["*"]:
+            names = list(dict.fromkeys([*schema.features, *(first.schema.features if first is not None and metric.compared else ())]))
+        found: list[tuple[str | None, str]] = []
+        for name in names:
+            if name not in known:
+                raise UnknownColumnError.among(name, known, where=self.subject.data.name)
+            side = schema if name in schema else first.schema if first is not None else schema
+            kind = kind_of(side[name].type)
+            if metric.takes(kind):
+                found.append((name, kind))
+            elif question.columns != ("*",) and kind != "missing":
+                raise ColumnTypeError(f"{metric.name} is not a metric of {side[name].type} columns such as '{name}'",
+                                      where=self.subject.data.name, expected=f"a {' or '.join(metric.needs)} column")
+        return found
+
+    # what to read ---------------------------------------------------------------------------------------------------------
+
+    def _wants(self, name: str) -> list[tuple[Need, Slicing | None]]:
+        """Needs of metrics of labelled rows on one data set."""
+        wants: list[tuple[Need, Slicing | None]] = []
+        for part in self._open():
+            metric, question = part.question.metric, part.question
+            if part.target is None or isinstance(metric, ColumnMetric) or name not in ("data", question.against):
+                continue
+            wants += [(each, part.slicing) for each in metric.needs(part.target, question.options)]
+            if name == "data" and question.against == "champion":
+                wants += [(each, part.slicing) for each in metric.needs(part.target, question.options, model="champion")]
+        return wants
+
+    def _first(self) -> list[tuple[Need, Slicing | None]]:
+        """Needs of the reference that need nothing before them, and what the others need before."""
+        wants: list[tuple[Need, Slicing | None]] = []
+        for part, column, kinds in self._column_needs():
+            if part.question.metric.compared and self._there("reference", column):
+                wants += [(made, None) for kind in kinds if (made := need(before(kind) or kind, column)) is not None]
+                wants += [(made, part.slicing) for kind in kinds if part.slicing and not before(kind) and (made := need(kind, column))]
+        return wants
+
+    def _second(self) -> list[tuple[Need, Slicing | None]]:
+        """Histograms of the reference, once their edges are known."""
+        return [(made, part.slicing) for part, column, kinds in self._column_needs()
+                if part.question.metric.compared and self._there("reference", column)
+                for kind in kinds if kind == "histogram" and (made := self._need(kind, column)) is not None]
+
+    def _columns(self, name: str) -> list[tuple[Need, Slicing | None]]:
+        return [(made, part.slicing) for part, column, kinds in self._column_needs() if self._there(name, column)
+                for kind in kinds if (made := self._need(kind, column)) is not None]
+
+    def _column_needs(self) -> Iterable[tuple[_Part, str, tuple[str, ...]]]:
+        for part in self._open():
+            if isinstance(part.question.metric, ColumnMetric):
+                for column, kind in part.columns:
+                    yield part, column or "", part.question.metric.needs[kind]
+
+    def _need(self, kind: str, column: str) -> Need | None:
+        """Return the need of a column, set up with what the reference showed."""
+        known: dict[str, Any] = {}
+        profile = self.profiles.get("reference")
+        earlier = before(kind)
+        if earlier and profile is not None:
+            place = ((), Need(earlier, (column,)))
+            if place in profile:
+                known[earlier] = profile[place]
+        return need(kind, column, known)
+
+    def _there(self, name: str, column: str) -> bool:
+        return not column or column in self.subject.source(name).schema
+
+    def _open(self) -> list[_Part]:
+        return [part for part in self.parts if not part.answered.failed]
+
+    def _pass(self, name: str, wants: list[tuple[Need, Slicing | None]]) -> None:
+        if not wants:
+            return
+        source = self.subject.source(name)
+        told = (lambda rows: self.progress(name, rows)) if self.progress else None
+        profile = run(Plan.of(wants), source, self.subject.models, target=self.subject.target, progress=told)
+        seen = self.profiles.get(name)
+        if seen is not None:  # a second pass over the same rows adds summaries, not rows
+            profile = Profile({**seen, **profile}, rows=profile.rows, unlabelled=max(seen.unlabelled, profile.unlabelled),
+                              model_rows=seen.model_rows + profile.model_rows, failures={**seen.failures, **profile.failures})
+        self.profiles[name] = profile
+
+    # what was found -------------------------------------------------------------------------------------------------------
+
+    def _answer(self, part: _Part) -> None:
+        if isinstance(part.question.metric, ColumnMetric):
+            for column, kind in part.columns:
+                self._answer_column(part, column, kind)
+            return
+        question, target = part.question, part.target
+        assert target is not None
+        needs = question.metric.needs(target, question.options)
+        keys = self._keys(part, needs)
+        for key in keys:
+            mine = self._summaries("data", key, needs)
+            if mine is None:
+                continue
+            plain = question.metric.value(mine, target, question.options, slice=dict(key))
+            part.answered.plain.append(plain)
+            if question.against:
+                part.answered.values.append(self._difference(part, key, needs, mine))
+            elif question.compare is None:
+                part.answered.values.append(plain)
+        if question.compare:
+            part.answered.values.append(disparity(part.answered.plain, compare=question.compare))  # type: ignore[arg-type]
+
+    def _keys(self, part: _Part, needs: Sequence[Need]) -> list[SliceKey]:
+        profile = self.profiles["data"]
+        self._raise_failure(profile)
+        if part.slicing is None:
+            return [()]
+        # slices of other questions may share the need: only keys of this slicing's names belong here
+        names = self._names(part.slicing)
+        keys = [key for key in profile.slices(needs[0]) if tuple(name for name, _ in key) == names]
+        if part.question.where:
+            keys = [key for key in keys if ("where", self._where(part.question.where)) in key]
+        if not keys:
+            if part.question.where and not part.question.by:
+                raise EmptyDataError(f"no row fits 'where {part.question.where}'", where=self.subject.data.name)
+            raise EmptyDataError(f"there is no slice by {part.question.by}", where=self.subject.data.name)
+        return keys
+
+    def _difference(self, part: _Part, key: SliceKey, needs: Sequence[Need], mine: Sequence[Any]) -> Value:
+        question, target = part.question, part.target
+        assert target is not None
+        place = {"slice": dict(key), "against": question.against}
+        if question.against == "champion":
+            self._raise_failure(self.profiles["data"])
+            theirs = self._summaries("data", key, question.metric.needs(target, question.options, model="champion"))
+            paired = True
+        else:
+            name = str(question.against)
+            self._raise_failure(self.profiles[name])
+            theirs, paired = self._summaries(name, key, needs), False
+        if theirs is None:
+            return Value.undefined(question.metric.name, f"the {question.against} data have no such slice", n=mine[0].n, **place)
+        value: Value = question.metric.difference(mine, theirs, target, question.options, paired=paired, factor=question.factor, **place)
+        return value
+
+    def _answer_column(self, part: _Part, column: str | None, kind: str) -> None:
+        question = part.question
+        metric = question.metric
+        text = column or ""
+        for name in ("reference", "data") if metric.compared else ("data",):
+            if not self._there(name, text):
+                raise UnknownColumnError(f"the column '{column}' is not in the {'current data' if name == 'data' else name}",
+                                         where=self.subject.source(name).name)
+            now = kind_of(self.subject.source(name).schema[text].type) if text else kind
+            if now not in (kind, "missing"):
+                raise ColumnTypeError(f"the column '{column}' is {self.subject.source(name).schema[text].type}, so that it cannot be compared",
+                                      where=self.subject.source(name).name, expected=f"a {kind} column, as elsewhere")
+        needs = {each: made for each in metric.needs[kind] if (made := self._need(each, text)) is not None}
+        if len(needs) < len(metric.needs[kind]):
+            part.answered.values.append(Value.undefined(metric.name, "the column has no values in the reference", n=0, column=column,
+                                                        better=metric.better))
+            return
+        keys: list[SliceKey] = [()] if part.slicing is None else self._keys(part, list(needs.values()))
+        for key in keys:
+            current = self._summaries("data", key, list(needs.values()))
+            reference = self._summaries("reference", key, list(needs.values())) if metric.compared and "range" not in needs else []
+            if current is None or reference is None:
+                continue
+            found = metric.value(column, dict(zip(needs, reference, strict=False)), dict(zip(needs, current, strict=True)),
+                                 question.options, slice=dict(key))
+            part.answered.plain.append(found)
+            if question.compare is None:
+                part.answered.values.append(found)
+        if question.compare:
+            part.answered.values.append(disparity(part.answered.plain, compare=question.compare))  # type: ignore[arg-type]
+
+    def _summaries(self, name: str, key: SliceKey, needs: Sequence[Need]) -> list[Any] | None:
+        profile = self.profiles[name]
+        found = [profile.get((key, each)) for each in needs]
+        return None if any(each is None for each in found) else found
+
+    def _raise_failure(self, profile: Profile) -> None:
+        for error in profile.failures.values():
+            raise error
+
+    @staticmethod
+    def _where(text: str) -> str:
+        return text
+
+    @staticmethod
+    def _names(cut: Slicing) -> tuple[str, ...]:
+        return tuple(getattr(cut, "names", cut.columns))
