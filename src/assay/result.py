@@ -148,7 +148,9 @@ class Spread:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Spread:
-        return cls(**{"df": math.inf, "low_limit": -math.inf, "high_limit": math.inf, **_restored(cls, data)})
+        # JSON has neither NaN nor infinity: what is missing was one of them, and an error must not come back as certainty
+        lost = {"estimate": math.nan, "error": math.inf, "df": math.inf, "low_limit": -math.inf, "high_limit": math.inf}
+        return cls(**{**lost, **_restored(cls, data)})
 
 
 @dataclass(frozen=True)

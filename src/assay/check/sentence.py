@@ -53,6 +53,8 @@ def _ending(check: Check, value: Value, outcome: Outcome, shown: _Figures, rows:
         return "pass"
     if outcome == "warn":
         return f"passes, but {'above' if check.at_least is None else 'below'} {shown.bound(check.warn or 0.0)}, so warn"
+    if outcome == "fail" and not math.isfinite(number):
+        return "fails"
     if outcome == "fail":
         if check.at_least is not None and number < check.at_least.number:
             return f"fails, short by {shown.number(check.at_least.number - number)}"

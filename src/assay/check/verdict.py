@@ -185,18 +185,19 @@ class _Case:
         if spread is None or spread.kind == "exact" or self.value.n <= 0:
             return None
 
-        def decided(growth: float) -> bool:
+        def decided(more: int) -> bool:
+            growth = 1 + more / self.value.n
             grown = dataclasses.replace(spread, n=spread.n * growth, error=spread.error / math.sqrt(growth))
             enough = spread.kind == "binomial" or self.value.n * growth >= FEWEST
             return enough and (self.passes(grown, growth) or self.p_of(grown, growth) * max(family, 1) < ALPHA)
 
-        few, many = 1.0, MOST_GROWTH
+        few, many = 0, math.ceil((MOST_GROWTH - 1) * self.value.n)
         if not decided(many):
             return None
-        for _ in range(20):  # to a ten-thousandth of the rows there are
-            middle = (few + many) / 2
+        while many - few > 1:
+            middle = (few + many) // 2
             few, many = (few, middle) if decided(middle) else (middle, many)
-        return max(1, math.ceil((many - 1) * self.value.n - 1e-6))
+        return many
 
     @property
     def threshold(self) -> float:
@@ -219,7 +220,11 @@ def _verdict(case: _Case, adjusted: float | None, family: int) -> Verdict:
         seen = "sketch"
     elif outcome == "inconclusive" and case.number is not None and case.spread is None:
         seen = "no interval"
-    words = sentence.sentence(check, value, outcome, rows=rows, reason=seen, family=family, private=case.private)
+    judged = value
+    if value.level != LEVEL and case.spread is not None:  # what is shown is what was judged
+        low, high = case.spread.interval(LEVEL)
+        judged = value.replace(low=low, high=high)
+    words = sentence.sentence(check, judged, outcome, rows=rows, reason=seen, family=family, private=case.private)
     return Verdict(str(check), outcome, words, slice=dict(value.slice), value=None if case.private else value,
                    threshold=case.threshold, p=adjusted, rows_needed=rows, model=value.model)
 
