@@ -7,6 +7,7 @@
 ``@value``            predicted number
 ``@correct``          1 where the predicted class is the true one; ``@confidence`` the greatest class score
 ``@key``              64-bit hash of the entity, else the id, else the row itself; ``@query`` that of the query
+``@row``              64-bit hash of the whole row but the id; ``@one`` is 1
 ====================  ==========================================================================================
 
 ``:name`` behind a name asks for another model than the first. Only engines use this module.
@@ -93,6 +94,10 @@ class Frame:
             return self._label(int(part) if part else None)
         if what in ("key", "query"):
             return self._key(what)
+        if what == "row":
+            return row_hashes([self.batch.column(each) for each in self.batch.schema.names if each != self.schema.id])
+        if what == "one":
+            return np.ones(self.batch.num_rows)
         answer = self._answer(model)
         if what == "prediction":
             return self._prediction(answer)

@@ -63,12 +63,15 @@ class _Pass:
             wanted |= {*schema.labels, *([schema.label] if schema.label else [])}
         if names and any(name.startswith("@") for name in names):
             wanted |= {name for name in (schema.weight, schema.entity, schema.id, schema.query) if name}
-        if "@key" in names and not (schema.entity or schema.id):
+        if "@row" in names or ("@key" in names or self._grouped()) and not (schema.entity or schema.query or schema.id):
             wanted |= set(schema.names)
         for model in self.models.values():
             inputs = model.signature.inputs
             wanted |= set(schema.names if inputs is None else (each.name for each in inputs)) & set(schema.names)
         return [name for name in schema.names if name in wanted] or list(schema.names[:1])
+
+    def _grouped(self) -> bool:
+        return any(dict(need.options).get("grouped") for need in self.plan.needs)
 
     def run(self, workers: int) -> Profile:
         with ThreadPoolExecutor(workers, "assay") as pool:
@@ -161,7 +164,7 @@ def _taken(column: Any, part: Array | None) -> Any:
 
 
 def _answered(name: str) -> bool:
-    return name.startswith("@") and name[1:].partition(":")[0].partition("/")[0] not in ("label", "key", "query")
+    return name.startswith("@") and name[1:].partition(":")[0].partition("/")[0] not in ("label", "key", "query", "row", "one")
 
 
 def _labelled(need: Need) -> bool:

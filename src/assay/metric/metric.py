@@ -38,7 +38,7 @@ METRICS: Registry[Any] = Registry("metric", {
     **{name: f"assay.metric.drift:{name}" for name in ("psi", "jensen_shannon", "wasserstein", "ks", "chi2")},
     **{name: f"assay.metric.quality:{name}" for name in (
         "missing", "infinite", "out_of_range", "new_categories", "constant", "duplicates", "distinct", "mean", "deviation", "least",
-        "greatest", "quantile")},
+        "greatest", "quantile", "type_changed")},
 })
 
 #: other names in use for the same thing
@@ -97,6 +97,7 @@ class Metric:
     unit: str | None = None
     doc: str = ""
     undefined: str = "not defined on these rows"
+    probabilities: bool = False
     of: Literal["rows"] = "rows"
 
     def __call__(self, view: Any, **options: Any) -> Any:
@@ -115,6 +116,9 @@ class Metric:
 
     def form(self, target: Target) -> Form:
         """Return the form for a task; raises ``ConfigError`` where there is none."""
+        if self.probabilities and not target.probabilities:
+            raise ConfigError(f"{self.name} needs probabilities, and the model gives scores of any size",
+                              hint="use auc or average_precision, or calibrate the model")
         for form in self.forms:
             if target.task in form.tasks:
                 return form
@@ -156,8 +160,8 @@ class Metric:
         return Value.of(self.name, spread, n=rows, **fields)
 
     def difference(self, mine: Sequence[Summary], theirs: Sequence[Summary], target: Target, options: Mapping[str, Any],
-                   *, paired: bool, **place: Any) -> Value:
-        """Return this model's metric less the other's.
+                   *, paired: bool, factor: float = 1.0, **place: Any) -> Value:
+        """Return this model's metric less ``factor`` times the other's.
 
         ``paired``: both saw the same rows, in the same resampling groups, so that what they share cancels from the error.
         Otherwise the two are independent and their variances add.
@@ -167,15 +171,16 @@ class Metric:
         rows = first.n
         if first.value is None or second.value is None:
             return Value.undefined(self.name, first.note or second.note or self.undefined, n=rows, better=self.better, **place)
-        gap = first.value - second.value
+        gap = first.value - factor * second.value
         if paired:
             call = _caller(form, mine, keywords)
             with np.errstate(all="ignore"):
                 a, b = ([each.replicates() for each in some] for some in (mine, theirs))  # type: ignore[attr-defined]
-                moved = np.asarray(_ratio(call(tuple(each.view for each in a)))) - np.asarray(_ratio(call(tuple(each.view for each in b))))
+                mine_left, theirs_left = (np.asarray(_ratio(call(tuple(each.view for each in some)))) for some in (a, b))
+            moved = mine_left - factor * theirs_left
             error, df = a[0].error(moved, gap), a[0].df
         else:
-            error, df = math.hypot(_error(first), _error(second)), min(_df(first), _df(second))
+            error, df = math.hypot(_error(first), factor * _error(second)), min(_df(first), _df(second))
         if not math.isfinite(error):
             return Value.undefined(self.name, "the error of the difference is not defined on these rows", n=rows, better=self.better, **place)
         if paired and error == 0 and gap == 0:  # the two agree on every row: not proof that they always do (rule of three)
@@ -206,7 +211,7 @@ class Metric:
 
 def metric(*, needs: str, tasks: Sequence[str], better: Better | None, scale: Scale = "identity",
            limits: tuple[float, float] = (-math.inf, math.inf), unit: str | None = None, undefined: str = "not defined on these rows",
-           error: Callable[..., float] | None = None) -> Callable[[Callable[..., Any]], Metric]:
+           probabilities: bool = False, error: Callable[..., float] | None = None) -> Callable[[Callable[..., Any]], Metric]:
     """Make a metric of a function of a view and register it under the function's name.
 
     ``needs`` names what it reads: ``confusion`` (``Cells``), ``scores`` (``Ranks``; one per class beyond two), ``confidence``
@@ -223,7 +228,7 @@ def metric(*, needs: str, tasks: Sequence[str], better: Better | None, scale: Sc
 
     def register(function: Callable[..., Any]) -> Metric:
         form = Form(function, needs, tuple(tasks), error)
-        made = Metric(function.__name__, (form,), better, scale, limits, unit, inspect.getdoc(function) or "", undefined)
+        made = Metric(function.__name__, (form,), better, scale, limits, unit, inspect.getdoc(function) or "", undefined, probabilities)
         return METRICS.add(made.name, dressed(made, function))  # type: ignore[no-any-return]
 
     return register

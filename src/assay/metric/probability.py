@@ -101,7 +101,7 @@ def _mean_error(ranks: Ranks, negative: Array, positive: Array) -> float:
 
 
 @metric(needs="scores", tasks=("binary",), better="lower", scale="log", limits=(0.0, np.inf),
-        error=lambda ranks, **options: _mean_error(ranks, *_losses(ranks)), undefined="no labelled rows")
+        error=lambda ranks, **options: _mean_error(ranks, *_losses(ranks)), probabilities=True, undefined="no labelled rows")
 def log_loss(ranks: Ranks, *, positive: int | None = None) -> Any:
     """Mean negative log likelihood in nats; probabilities are clipped to machine precision.
 
@@ -117,7 +117,7 @@ def _log_loss(means: Means) -> Any:
 
 
 @metric(needs="scores", tasks=("binary",), better="lower", scale="log", limits=(0.0, 1.0),
-        error=lambda ranks, **options: _mean_error(ranks, ranks.scores**2, (1 - ranks.scores) ** 2), undefined="no labelled rows")
+        error=lambda ranks, **options: _mean_error(ranks, ranks.scores**2, (1 - ranks.scores) ** 2), probabilities=True, undefined="no labelled rows")
 def brier(ranks: Ranks, *, positive: int | None = None) -> Any:
     """Mean squared difference of probability and outcome (Brier 1950); with more classes, summed over the classes.
 
@@ -144,7 +144,7 @@ def _calibration(ranks: Ranks, bins: int) -> Any:
         return np.abs(hits - expected).sum(axis=-1) / rows.sum(axis=-1)
 
 
-@metric(needs="scores", tasks=("binary",), better="lower", limits=(0.0, 1.0), undefined="no labelled rows")
+@metric(needs="scores", tasks=("binary",), better="lower", limits=(0.0, 1.0), probabilities=True, undefined="no labelled rows")
 def calibration_error(ranks: Ranks, *, positive: int | None = None, bins: int = 15) -> Any:
     """Expected calibration error: mean gap of share and probability over equal-width bins (Naeini et al. 2015).
 

@@ -24,7 +24,7 @@ from assay.summary.rows import Rows
 
 __all__ = [
     "constant", "deviation", "distinct", "duplicates", "greatest", "infinite", "least", "mean", "missing", "new_categories",
-    "out_of_range", "quantile",
+    "out_of_range", "quantile", "type_changed",
 ]
 
 Summaries = Mapping[str, Summary]
@@ -84,6 +84,16 @@ def constant(current: Summaries) -> Measured:
         kinds = len(infinities) + (0 if not moments.count else 1 if moments.low == moments.high else 2)
         single, rows = kinds <= 1, moments.rows
     return Measured(Spread("exact", float(single), n=float(rows)), rows)
+
+
+@column_metric(needs={"number": (), "category": (), "missing": ()}, better="lower", compared=True)
+def type_changed(reference: Summaries, current: Summaries) -> Measured:
+    """1 where the column has another type than in the reference (text for a number, a whole number for a fraction), else 0.
+
+    Text and dictionary-encoded text are one type, and so are integers of any width, and floats of any width.
+    """
+    first, now = reference["type"], current["type"]
+    return Measured(Spread("exact", float(first != now)), 0, note=None if first == now else f"was {first}, is {now}")
 
 
 @column_metric(needs={"number": ("distinct",), "category": ("distinct",)}, better=None, compared=False)

@@ -63,27 +63,50 @@ class RankingMetric:
     def value(self, summaries: Sequence[Summary], target: Target, options: Mapping[str, Any], **place: Any) -> Value:
         """Return the mean over queries."""
         kept = cast(Rows, summaries[0])
-        keywords = self.options(target, options)
-        starts = np.flatnonzero(np.append(True, kept.keys[1:] != kept.keys[:-1])) if len(kept.keys) else np.empty(0, int)
+        queries, all_found = self._by_query(kept, target, self.options(target, options))
+        found = all_found[np.isfinite(all_found)]
+        fields = {"better": self.better, "unit": self.unit, **place}
+        if not len(found):
+            return Value.undefined(self.name, "no query has a relevant row", n=kept.n, **fields)
+        values = found
+        error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+        spread = Spread("normal", float(values.mean()), n=float(len(values)), error=error, df=float(max(len(values) - 1, 1)),
+                        low_limit=0.0, high_limit=1.0)
+        left = len(queries) - len(found)
+        note = f"{left} queries without a relevant row are left out" if left else None
+        return Value.of(self.name, spread, n=kept.n, method="mean over queries", note=note, **fields)
+
+    def difference(self, mine: Sequence[Summary], theirs: Sequence[Summary], target: Target, options: Mapping[str, Any],
+                   *, paired: bool, factor: float = 1.0, **place: Any) -> Value:
+        """Return this model's mean over queries less ``factor`` times the other's; ``paired`` takes the difference query by query."""
+        first, second = self.value(mine, target, options), self.value(theirs, target, options)
+        fields = {"better": self.better, "unit": self.unit, **place}
+        if first.value is None or second.value is None or first.spread is None or second.spread is None:
+            return Value.undefined(self.name, first.note or second.note or "not defined", n=first.n, **fields)
+        gap, error = first.value - factor * second.value, math.hypot(first.spread.error, factor * second.spread.error)
+        df = min(first.spread.df, second.spread.df)
+        if paired:
+            keywords = self.options(target, options)
+            (queries, a), (others, b) = (self._by_query(cast(Rows, each[0]), target, keywords) for each in (mine, theirs))
+            both, at, of = np.intersect1d(queries, others, return_indices=True)
+            gaps = a[at] - factor * b[of]
+            gaps = gaps[np.isfinite(gaps)]
+            error = float(gaps.std(ddof=1) / math.sqrt(len(gaps))) if len(gaps) > 1 else math.inf
+            df = float(max(len(gaps) - 1, 1))
+        return Value.of(self.name, Spread("normal", gap, n=first.spread.n, error=error, df=df), n=first.n, method="mean over queries", **fields)
+
+    def _by_query(self, kept: Rows, target: Target, keywords: Mapping[str, Any]) -> tuple[Array, Array]:
+        """Return the queries (their hashes), and the metric of each, NaN where a query has no relevant row."""
+        keys = kept.keys
+        starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.empty(0, int)
         found = []
-        for start, end in zip(starts, np.append(starts[1:], len(kept.keys)), strict=True):
+        for start, end in zip(starts, np.append(starts[1:], len(keys)), strict=True):
             times = np.rint(kept.counts[start:end]).astype(int)
             label, score = np.repeat(kept.values[start:end], times, axis=0).T
             if target.task == "binary":
                 label = (label == target.positive).astype(float)
-            one = self.function(label, score, **keywords)
-            if math.isfinite(one):
-                found.append(one)
-        fields = {"better": self.better, "unit": self.unit, **place}
-        if not found:
-            return Value.undefined(self.name, "no query has a relevant row", n=kept.n, **fields)
-        values = np.array(found)
-        error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
-        spread = Spread("normal", float(values.mean()), n=float(len(values)), error=error, df=float(max(len(values) - 1, 1)),
-                        low_limit=0.0, high_limit=1.0)
-        left = len(starts) - len(found)
-        note = f"{left} queries without a relevant row are left out" if left else None
-        return Value.of(self.name, spread, n=kept.n, method="mean over queries", note=note, **fields)
+            found.append(self.function(label, score, **keywords))
+        return keys[starts], np.array(found, float)
 
 
 def _ranking(function: Callable[..., float]) -> RankingMetric:

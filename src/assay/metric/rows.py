@@ -95,6 +95,30 @@ class RowMetric:
         note = None if kept.share == 1.0 else f"measured on a sample of {int(counts.sum()):,} rows (the metric's limit is {self.limit:,})"
         return Value.of(self.name, spread, n=kept.n, method="bootstrap of rows", note=note, **fields)
 
+    def difference(self, mine: Sequence[Summary], theirs: Sequence[Summary], target: Target, options: Mapping[str, Any],
+                   *, paired: bool, factor: float = 1.0, **place: Any) -> Value:
+        """Return this model's number less ``factor`` times the other's; ``paired`` resamples the same units for both."""
+        first, second = self.value(mine, target, options), self.value(theirs, target, options)
+        fields = {"better": self.better, "unit": self.unit, **place}
+        if first.value is None or second.value is None:
+            return Value.undefined(self.name, first.note or second.note or "not defined", n=first.n, **fields)
+        keywords = self.options(target, options)
+        sides = [cast(Rows, each[0]) for each in (mine, theirs)]
+        rng = np.random.default_rng(0)
+        draws = _DRAWS if len(sides[0].counts) <= 100_000 else 40
+        units = np.unique(np.concatenate([each.keys for each in sides]))
+        places = [np.searchsorted(units, each.keys) for each in sides]
+        found = []
+        for _ in range(draws):
+            weights = [rng.poisson(1.0, len(units))] * 2 if paired else [rng.poisson(1.0, len(units)) for _ in sides]
+            parts = [self._call(each.values, weight[at] * each.counts, target, keywords, quiet=True)
+                     for each, weight, at in zip(sides, weights, places, strict=True)]
+            found.append(parts[0] - factor * parts[1])
+        known = np.array([each for each in found if math.isfinite(each)])
+        error = float(np.std(known, ddof=1)) if len(known) > draws / 2 else math.inf
+        spread = Spread("normal", first.value - factor * second.value, n=float(first.n), error=error, df=float(draws - 1))
+        return Value.of(self.name, spread, n=first.n, method="bootstrap of rows", **fields)
+
     def _call(self, values: Array, counts: Array, target: Target, keywords: dict[str, Any], *, quiet: bool = False) -> float:
         whole = np.rint(counts).astype(np.int64)
         rows = np.repeat(values, whole, axis=0)

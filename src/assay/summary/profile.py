@@ -28,12 +28,13 @@ class Profile(Mapping[Place, Summary]):
     (4, True)
     """
 
-    def __init__(self, items: Mapping[Place, Summary] | None = None, *, rows: int = 0, unlabelled: int = 0, model_rows: int = 0):
+    def __init__(self, items: Mapping[Place, Summary] | None = None, *, rows: int = 0, unlabelled: int = 0, model_rows: int = 0,
+                 failures: Mapping[str, Exception] | None = None):
         self._items: dict[Place, Summary] = dict(items or {})
         self.rows = rows
         self.unlabelled = unlabelled
         self.model_rows = model_rows
-        self.failures: dict[str, Exception] = {}  # of models, in this process; not part of the bytes
+        self.failures = dict(failures or {})  # of models, in this process; not part of the bytes
 
     def __getitem__(self, place: Place) -> Summary:
         return self._items[place]

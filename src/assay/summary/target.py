@@ -16,7 +16,7 @@ class Target:
 
     ``classes`` are the model's, in the order of its scores; ``positive`` is an index into them, None for more than two;
     ``labels`` counts the labels of a multilabel task; ``grouped`` asks for counts per resampling group, because rows of an
-    entity are not independent or rows have weights.
+    entity are not independent or rows have weights; ``probabilities`` says whether scores are probabilities or mere margins.
 
     >>> Target("binary", ("no", "yes"), positive=1).place("no")
     0
@@ -28,6 +28,7 @@ class Target:
     threshold: float | None = None
     labels: int = 0
     grouped: bool = False
+    probabilities: bool = True
 
     def place(self, name: Any) -> int:
         """Return the index of a class (or label) by its name, as itself or as text; raises ``ConfigError``."""

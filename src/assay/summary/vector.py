@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from assay.summary.hashing import hashes
 
-__all__ = ["Vector"]
+__all__ = ["Vector", "kind_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -46,12 +46,7 @@ class Vector:
     @property
     def kind(self) -> Literal["number", "category", "missing"]:
         """Numbers (and times, as seconds) are sorted; text, booleans and dictionaries are counted by value."""
-        kind = self.array.type
-        if pa.types.is_null(kind):
-            return "missing"
-        if pa.types.is_dictionary(kind) or pa.types.is_boolean(kind) or _is_text(kind):
-            return "category"
-        return "number"
+        return kind_of(self.array.type)
 
     @cached_property
     def nulls(self) -> int:
@@ -129,6 +124,19 @@ class Vector:
         if self.kind == "number":
             return hashes(self.runs[0])
         return hashes(pa.array(list(self.categories), pa.string())) if self.kind == "category" else np.empty(0, np.uint64)
+
+
+def kind_of(kind: pa.DataType) -> Literal["number", "category", "missing"]:
+    """Return how a column of an Arrow type is summarised.
+
+    >>> kind_of(pa.float32()), kind_of(pa.date32()), kind_of(pa.bool_()), kind_of(pa.null())
+    ('number', 'number', 'category', 'missing')
+    """
+    if pa.types.is_null(kind):
+        return "missing"
+    if pa.types.is_dictionary(kind) or pa.types.is_boolean(kind) or _is_text(kind):
+        return "category"
+    return "number"
 
 
 def text_of(value: Any) -> str:

@@ -25,6 +25,7 @@ from assay.summary import Need, Profile
 from assay.summary.quantiles import Quantiles
 from assay.summary.target import Target
 from assay.summary.vector import kind_of
+from assay.data.schema import family
 
 __all__ = ["Answered", "Question", "Subject", "measure"]
 
@@ -331,7 +332,7 @@ class _Measurement:
                 raise UnknownColumnError(f"the column '{column}' is not in the {'current data' if name == 'data' else name}",
                                          where=self.subject.source(name).name)
             now = kind_of(self.subject.source(name).schema[text].type) if text else kind
-            if now not in (kind, "missing"):
+            if metric.name != "type_changed" and now not in (kind, "missing"):
                 raise ColumnTypeError(f"the column '{column}' is {self.subject.source(name).schema[text].type}, so that it cannot be compared",
                                       where=self.subject.source(name).name, expected=f"a {kind} column, as elsewhere")
         needs = {each: made for each in metric.needs[kind] if (made := self._need(each, text)) is not None}
@@ -345,8 +346,9 @@ class _Measurement:
             reference = self._summaries("reference", key, list(needs.values())) if metric.compared and "range" not in needs else []
             if current is None or reference is None:
                 continue
-            found = metric.value(column, dict(zip(needs, reference, strict=False)), dict(zip(needs, current, strict=True)),
-                                 question.options, slice=dict(key))
+            sides = [dict(zip(needs, some, strict=False)) | {"type": self._type(name, text)}
+                     for name, some in (("reference", reference), ("data", current))]
+            found = metric.value(column, *sides, question.options, slice=dict(key))
             part.answered.plain.append(found)
             if question.compare is None:
                 part.answered.values.append(found)
@@ -357,6 +359,13 @@ class _Measurement:
         profile = self.profiles[name]
         found = [profile.get((key, each)) for each in needs]
         return None if any(each is None for each in found) else found
+
+    def _type(self, name: str, column: str) -> str | None:
+        """Return the family of a column's type in a data set."""
+        if not column or (name == "reference" and self.subject.reference is None and self.subject.train is None):
+            return None
+        schema = self.subject.source(name).schema
+        return family(schema[column].type) if column in schema else None
 
     def _raise_failure(self, profile: Profile) -> None:
         for error in profile.failures.values():
