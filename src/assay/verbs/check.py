@@ -6,10 +6,13 @@ judges. A check that cannot be measured is a verdict ("error") and never stops t
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from assay.check.expression import Check
 from assay.check.suite import checks as read_checks
@@ -18,7 +21,7 @@ from assay.data.source import Source, source
 from assay.errors import AssayError, ConfigError, SignatureError, listed, nearest
 from assay.metric import METRICS, find
 from assay.model.load import load
-from assay.model.model import Model
+from assay.model.model import Model, bind
 from assay.model.signature import Signature
 from assay.result import Cost, Run, Value, Verdict
 from assay.summary import Profile
@@ -147,10 +150,9 @@ def _bound(model: Model, first: Source, name: str, notes: list[str]) -> Model:
     """Give names to the inputs of a model that knows only how many it has: the order of the training data."""
     if not model.signature.positional:
         return model
-    from assay.model.load import bind
-
     notes.append(f"the {name} carries no column names: its inputs are taken to be the feature columns of {first.name}, in that order")
-    return bind(model, first.schema.features)
+    fields = [first.schema.arrow.field(each) for each in first.schema.features]
+    return bind(model, pa.schema(fields))
 
 
 def _fits(model: Model, data: Source) -> None:
@@ -177,12 +179,13 @@ def _target(models: Mapping[str, Model], data: Source, positive: Any, threshold:
     if threshold is not None and not 0 <= threshold <= 1:
         raise ConfigError(f"a threshold of {threshold} leaves one class only", expected="a probability between 0 and 1")
     grouped = schema.entity is not None or schema.weight is not None
-    target = Target(signature.task, classes, None, threshold, labels, grouped)
+    probabilities = signature.scores != "score"
+    target = Target(signature.task, classes, None, threshold, labels, grouped, probabilities)
     if signature.task != "binary":
         if positive is not None and classes:
             target.place(positive)
         return target
-    return Target(signature.task, classes, _positive(target, positive), threshold, 0, grouped)
+    return dataclasses.replace(target, positive=_positive(target, positive))
 
 
 def _positive(target: Target, positive: Any) -> int:
