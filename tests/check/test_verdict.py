@@ -321,12 +321,12 @@ def test_fifty_slices_at_the_bound_seldom_fail(kind: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_fifty_slices_at_the_bound_fail_as_seldom_as_promised(kind: str, root: Path) -> None:
-    false, alone = false_fails(*KINDS[kind], times=4000)
+    false, alone = false_fails(*KINDS[kind], times=2000)
     text = (root / "design" / "verdicts.md").read_text(encoding="utf-8")
-    (row,) = re.findall(rf"^\| {kind} .*\|$", text, re.MULTILINE)
+    (row,) = re.findall(rf"^\| {kind}\b[^|]*(.*)\|$", text, re.MULTILINE)
     written = [float(each) for each in re.findall(r"([\d.]+) %", row)]
     assert written == [pytest.approx(100 * false, abs=0.051), pytest.approx(100 * alone, abs=0.51)]
-    assert false <= 0.025 + 2 * math.sqrt(0.025 * 0.975 / 4000)
+    assert false <= 0.025 + 2 * math.sqrt(0.025 * 0.975 / 2000)
 
 
 @pytest.mark.parametrize("slices", [1, 50])

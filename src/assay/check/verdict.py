@@ -53,7 +53,7 @@ def judge(check: Check, values: Sequence[Value]) -> list[Verdict]:
     return [_verdict(case, adjusted.get(id(case)), len(family)) for case in cases]
 
 
-def broken(check: Check | str, error: Exception, *, slice: Mapping[str, Scalar] | None = None,  # noqa: A002 (Verdict's word)
+def broken(check: Check | str, error: Exception, *, slice: Mapping[str, Scalar] | None = None,
            model: str | None = None) -> Verdict:
     """Return the verdict "error" on a check that could not be measured: it is a result, and never stops the others.
 
