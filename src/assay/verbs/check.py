@@ -215,8 +215,8 @@ def _usual(subject: Subject, questions: Sequence[Question], slices: Sequence[str
     names = [name for name in names if target.task != "ranking" or schema.query]
     overall = [Question(METRICS[name]) for name in names] if not questions else []
     # with checks, slices show the metrics that the checks speak of
-    asked = dict.fromkeys(each.metric.name for each in questions if each.metric.of == "rows" and not each.options)
-    chosen = [name for name in asked] or names[:4]
+    asked = dict.fromkeys(each.metric.name for each in questions if each.metric.name in names and not each.options)
+    chosen = list(asked) or names[:4]
     return overall + [Question(METRICS[name], by=by) for by in slices for name in chosen]
 
 
