@@ -42,6 +42,16 @@ def test_verdicts_read_as_sentences(expression: str, value: Value, words: str) -
     assert said(expression, value) == words
 
 
+@pytest.mark.parametrize(("expression", "key", "place"), [
+    ("recall where (r == 'N') >= 0.8", {}, "rows where r == 'N',"),
+    ("recall where (r == 'N') >= 0.8", {"where": 'r == "N"'}, 'rows where r == "N",'),
+    ("recall by c where (r == 'N') >= 0.8", {"c": "A", "where": 'r  == "N"'}, 'rows of c A where r == "N",'),
+    ("recall by (age < 25) where (r == 'N') >= 0.8", {"where": "age < 25"}, "rows where age < 25 where r == 'N',"),
+])
+def test_a_filter_is_said_once(expression: str, key: dict[str, str], place: str) -> None:
+    assert place in said(expression, share(95, 100, **key))
+
+
 def test_a_number_never_reads_like_the_bound_that_it_misses() -> None:
     assert "is 0.7999999 on 1,000 rows, at least 0.8 asked: fails, short by 0.0000001" in said("missing of x >= 0.8", fact(0.7999999))
     assert "is 0.79996 [" in said("recall >= 0.8", mean(0.799962, 0.01, 900))

@@ -134,6 +134,8 @@ def test_too_small_is_for_slices_that_no_outcome_could_decide() -> None:
     small = Value.of("recall", Spread("binomial", 2 / 3, n=3), n=40, slice={"c": 1})  # three positives among forty rows
     assert outcomes("recall by c >= 0.6", [small]) == ["too small"]
     assert outcomes("recall >= 0.6", [small.replace(slice={})]) == ["inconclusive"]  # all the data is never too small to count
+    filtered = small.replace(slice={"where": "x == 1"})  # nor is all that a filter leaves
+    assert outcomes("recall where x == 1 >= 0.6", [filtered]) == ["inconclusive"]
     assert outcomes("recall by c between 0.4 and 0.6", [share(3, 6, c=1), share(10, 20, c=2)]) == ["too small", "inconclusive"]
 
 
@@ -159,7 +161,7 @@ def test_slices_under_five_rows_show_no_number() -> None:
 def test_what_is_not_defined_says_why() -> None:
     note = "there are no positives"
     whole, part = (Value.undefined("recall", note, n=40, slice=key) for key in ({}, {"c": 1}))
-    first, second = judge(parse("recall >= 0.5"), [whole, part])
+    first, second = judge(parse("recall by c >= 0.5"), [whole, part])
     assert (first.verdict, second.verdict) == ("inconclusive", "too small")
     assert first.sentence == f"recall is not defined on 40 rows: {note}"
     (verdict,) = judge(parse("recall >= 0.5"), [])

@@ -83,7 +83,14 @@ def _subject(check: Check, value: Value) -> str:
 
 
 def _place(check: Check, value: Value) -> str:
-    return _slice(value.slice) + (f" where {_clean(check.where)}" if check.where else "")
+    # whoever slices may have made the filter a part of the slice; it is said once
+    known = check.where is None or ("where" in value.slice and (
+        check.by is None or _squeezed(check.where) in _squeezed(str(value.slice["where"]))))
+    return _slice(value.slice) + ("" if known else f" where {_clean(check.where or '')}")
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split()).replace('"', "'")
 
 
 def _slice(key: Mapping[str, Scalar]) -> str:

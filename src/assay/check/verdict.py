@@ -230,8 +230,8 @@ def _verdict(case: _Case, adjusted: float | None, family: int) -> Verdict:
 
 
 def _outcome(case: _Case, adjusted: float | None) -> Outcome:
-    spread, whole = case.spread, not case.value.slice
-    # the whole data is never too small to count: that would let a check that nobody could decide go by
+    # what a check asks of all its rows is never too small to count: that would let a check that nothing could decide go by
+    spread, whole = case.spread, case.check.by is None or not case.value.slice
     undecided: Outcome = "inconclusive" if whole else "too small"
     if case.private or case.number is None:
         return undecided
