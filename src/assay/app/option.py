@@ -1,0 +1,123 @@
+"""Commands whose help is grouped, whose names are forgiving, and whose examples keep their lines.
+
+``Command``, ``Group``, ``Option``; and options that commands share: ``shared`` by all, ``quietly`` by those that draw. For the
+commands of this package; imports click and nothing slow, as ``assay --help`` is asked more often than anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from assay.errors import nearest
+
+__all__ = ["Command", "Group", "Option", "State", "quietly", "shared"]
+
+SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@dataclass
+class State:
+    """What the door must know when a command ends badly: ``debug`` shows tracebacks, ``written`` says that files
+    were, and ``code`` is the verdict so far, which a closed pipe does not change.
+    """
+
+    debug: bool = False
+    written: bool = False
+    code: int = 0
+
+
+class Option(click.Option):
+    """An option that stands in a group of the help."""
+
+    def __init__(self, *args: Any, group: str = "Other", **rest: Any):
+        super().__init__(*args, **rest)
+        self.group = group
+
+
+class Command(click.Command):
+    """A command with grouped options and, below them, parts of text that are not filled: ``parts`` maps a heading to its lines."""
+
+    def __init__(self, *args: Any, parts: Mapping[str, str] | None = None, **rest: Any):
+        rest.setdefault("context_settings", SETTINGS)
+        super().__init__(*args, **rest)
+        self.parts = dict(parts or {})
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for each in self.get_params(ctx):
+            record = each.get_help_record(ctx)
+            if record is not None and isinstance(each, click.Option):
+                groups.setdefault(getattr(each, "group", "Other"), []).append(record)
+        for name, records in sorted(groups.items(), key=lambda pair: pair[0] == "Other"):
+            with formatter.section(name):
+                formatter.write_dl(records, col_max=26)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        verbatim(formatter, self.parts)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        names = [name for each in self.get_params(ctx) if isinstance(each, click.Option) for name in (*each.opts, *each.secondary_opts)]
+        return guessed(lambda: super(Command, self).parse_args(ctx, args), names)
+
+
+class Group(click.Group):
+    """A group of commands that names the nearest where there is none of a name."""
+
+    def __init__(self, *args: Any, parts: Mapping[str, str] | None = None, **rest: Any):
+        rest.setdefault("context_settings", SETTINGS)
+        super().__init__(*args, **rest)
+        self.parts = dict(parts or {})
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        verbatim(formatter, self.parts)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            raise click.UsageError(f"name a command: {', '.join(self.commands)}; hint: assay --help", ctx)
+        return guessed(lambda: super(Group, self).parse_args(ctx, args), ["--help", "--version"])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            near = nearest(args[0], self.commands)
+            hint = f"did you mean '{near}'?" if near else f"the commands are {', '.join(self.commands)}"
+            raise click.UsageError(f"there is no command '{args[0]}'; hint: {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def guessed(parse: Callable[[], list[str]], names: list[str]) -> list[str]:
+    """Call ``parse``; where an option is not known, say which of ``names`` was probably meant."""
+    try:
+        return parse()
+    except click.NoSuchOption as error:
+        near = nearest(error.option_name, names)
+        hint = f"did you mean '{near}'?" if near else "--help lists them"
+        raise click.UsageError(f"there is no option '{error.option_name}'; hint: {hint}", error.ctx) from None
+
+
+def verbatim(formatter: click.HelpFormatter, parts: Mapping[str, str]) -> None:
+    """Write parts of help whose lines stay as they are."""
+    for heading, text in parts.items():
+        with formatter.section(heading):
+            formatter.write("".join(f"  {line}\n" if line else "\n" for line in text.strip("\n").splitlines()))
+
+
+def shared(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that every command takes."""
+
+    def debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        ctx.ensure_object(State).debug |= value
+
+    return click.option("--debug", is_flag=True, expose_value=False, is_eager=True, callback=debug, cls=Option, group="Other",
+                        help="Show the traceback of an error.")(command)
+
+
+def quietly(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of commands that draw on the screen."""
+    for name, text in (("--no-progress", "No progress on standard error."),
+                       ("--plain", "No colours and no drawing characters (as with NO_COLOR, or in a pipe).")):
+        command = click.option(name, is_flag=True, cls=Option, group="Output", help=text)(command)
+    return command

@@ -1,0 +1,91 @@
+"""Run a demonstration: real data, a model trained on the spot, its checks, and the command that repeats them.
+
+``demo("flights")`` is the whole interface; ``DEMOS`` is the registry of demonstrations, each one file under ``demos/`` that writes
+data, a model and an ``assay.yaml`` into a folder. The doors in ``assay.app`` and users import it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from assay.errors import ConfigError
+from assay.registry import Registry
+from assay.result import Run
+from assay.verbs.check import check
+from assay.verbs.demos import Make, Tell
+
+__all__ = ["DEMOS", "Demonstration", "demo"]
+
+DEMOS: Registry[Make] = Registry("demo", {"flights": "assay.verbs.demos.flights:flights"})
+FIRST_LINE = "# Written by `assay demo {}`; run it again and this folder is written anew.\n"
+FILES = ("assay.yaml", "model.joblib", "reference.parquet", "test.parquet", "train.parquet")
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What a demonstration left: its run, and the folder that holds data, model and ``assay.yaml``."""
+
+    run: Run
+    folder: Path
+
+    @property
+    def command(self) -> str:
+        """The command that checks the same again."""
+        return f"assay check {shlex.quote(str(self.folder / 'assay.yaml'))} --trust"
+
+
+def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | None = None,
+         progress: Callable[[str, int], None] | None = None) -> Demonstration:
+    """Return a demonstration that has run, in the folder ``keep`` or in a new one among the temporary files.
+
+    ``tell`` is called with a sentence at every stage. Raises ``UnknownNameError`` for another name, ``MissingExtraError`` where the
+    extra ``demo`` is not installed, ``ConfigError`` where ``keep`` holds files that no demonstration wrote. If anything goes wrong,
+    nothing is left behind.
+    """
+    make = DEMOS[name]
+    say = tell or (lambda text: None)
+    folder = _folder(name, keep)
+    there = folder.is_dir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        suite = make(folder, say)
+        config = folder / "assay.yaml"
+        config.write_text(FIRST_LINE.format(name) + suite, encoding="utf-8")
+        say("checking the model on them")
+        run = check(str(config), trust=True, progress=progress)  # the model was made a moment ago, by this very process
+    except BaseException:
+        _remove(folder, whole=not there)
+        raise
+    return Demonstration(run, folder)
+
+
+def _folder(name: str, keep: str | Path | None) -> Path:
+    if keep is None:
+        return Path(tempfile.mkdtemp(prefix=f"assay-{name}-"))
+    folder = Path(keep).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("this is a file", where=str(keep), expected="a folder, or the name of a new one")
+    taken = [each for each in FILES if (folder / each).exists()]
+    if taken and not _ours(folder / "assay.yaml"):
+        raise ConfigError(f"the folder holds {', '.join(taken)} already", where=str(keep), hint="name a new folder")
+    return folder
+
+
+def _ours(config: Path) -> bool:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return config.read_text("utf-8").startswith(FIRST_LINE.partition("{}")[0])
+    return False
+
+
+def _remove(folder: Path, *, whole: bool) -> None:
+    if whole:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        for each in FILES:
+            (folder / each).unlink(missing_ok=True)
