@@ -12,8 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
-
-import click
+from importlib import metadata
 
 REPEATS = int(os.environ.get("REPEATS", "30"))
 LIMIT = 0.35  # seconds over a bare interpreter, wall time
@@ -45,7 +44,8 @@ def main() -> int:
     for _ in range(REPEATS):
         for name, arguments in COMMANDS.items():
             found[name].append(timed(arguments))
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, click {click.__version__}, {REPEATS} repeats")
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}, click {metadata.version('click')}, "
+          f"{REPEATS} repeats")
     print(f"{'':<28}{'wall ms':>10}{'CPU ms':>10}{'over bare, wall ms':>20}{'ratio':>8}")
     medians = {name: [statistics.median(each) for each in zip(*rows, strict=True)] for name, rows in found.items()}
     bare = medians["python -c pass"]

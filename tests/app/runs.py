@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
+from pathlib import Path
 
+from assay.app.layout import Screen, drawn
+from assay.app.terminal import lines
 from assay.check.expression import parse
 from assay.check.verdict import broken, judge
 from assay.errors import PredictionError
@@ -69,3 +74,24 @@ def unchecked() -> Run:
               Value.of("mae", Spread("normal", 12.31, n=4000, error=0.21), n=4000, better="lower", unit="minutes")]
     return Run("check", tuple(values), cost=Cost(0.5, 4000, 4000), id="cd" * 16, assay="0.1.0",
                notes=("no check was named, so nothing could fail: the values are shown as they are",))
+
+
+GOLDEN = Path(__file__).parent / "golden"
+PAGES = [("full", 60, "plain"), ("full", 80, "plain"), ("full", 120, "plain"), ("full", 80, "colour"), ("hostile", 80, "plain"),
+         ("hostile", 60, "colour"), ("passing", 80, "plain"), ("unchecked", 80, "plain")]
+
+
+def main() -> None:
+    """Write what the tests compare with: the runs, and the pages that they make."""
+    GOLDEN.mkdir(exist_ok=True)
+    os.environ["TERM"] = "xterm"
+    for name, width, form in PAGES:
+        (GOLDEN / f"{name}.json").write_text(json.dumps(globals()[name]().to_json(), ensure_ascii=True), "utf-8")
+        run = Run.from_json((GOLDEN / f"{name}.json").read_text("utf-8"))
+        screen = Screen(width, form == "plain")
+        with (GOLDEN / f"{name}-{width}-{form}.txt").open("w", encoding="utf-8") as file:
+            drawn(lines(run, screen), screen, file)
+
+
+if __name__ == "__main__":
+    main()
