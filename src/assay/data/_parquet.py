@@ -1,0 +1,123 @@
+"""Parquet files: streamed row by row group in bounded memory, text as dictionaries, one batch read ahead.
+
+``ParquetReader(path)`` is a ``Reader``. Only ``assay.data.source`` and ``assay.data._folder`` import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from assay.data._reader import LIMIT, Reader, ahead, guarded, shares, told
+from assay.data._type import is_text
+from assay.errors import AssayError, UnreadableDataError
+
+__all__ = ["ParquetReader"]
+
+# Buffered reads keep the memory of a file with one huge row group at a few batches, at the speed of mapping the file; a mapped
+# file that shrinks while it is read would kill the process.
+_BUFFER = 1 << 20
+
+
+class ParquetReader:
+    """One Parquet file, or a stretch of its rows."""
+
+    def __init__(self, path: Path, *, name: str | None = None, start: int = 0, stop: int | None = None):
+        self.path = path
+        self.name = name or str(path)
+        try:
+            with pq.ParquetFile(path) as file:
+                meta, plain = file.metadata, file.schema_arrow
+                self._groups = [meta.row_group(place).num_rows for place in range(meta.num_row_groups)]
+                self._coded = _coded(meta, plain)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise self._fault(error) from error
+        total = sum(self._groups)
+        self._start, self._stop = start, total if stop is None else stop
+        self.rows: int | None = self._stop - self._start
+        self.arrow = pa.schema([pa.field(each.name, pa.dictionary(pa.int32(), pa.string()) if each.name in self._coded else each.type)
+                                for each in plain])
+
+    def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield the batches of the file."""
+        return ahead(lambda: guarded(self._batches(list(columns)), self._fault))
+
+    def parts(self, parts: int) -> list[Reader]:
+        """Cut by row groups, or by rows where there are fewer groups than parts."""
+        bounds, at = [], 0
+        for rows in self._groups:
+            low, high = max(at, self._start), min(at + rows, self._stop)
+            at += rows
+            if low < high:
+                bounds.append((low, high))
+        if 0 < len(bounds) < parts:
+            low, high = bounds[0][0], bounds[-1][1]
+            step = max(1, -(-(high - low) // parts))
+            bounds = [(each, min(each + step, high)) for each in range(low, high, step)]
+        if not bounds:
+            return [self]
+        stretches = shares([high - low for low, high in bounds], parts)
+        return [ParquetReader(self.path, name=self.name, start=bounds[first][0], stop=bounds[last - 1][1]) for first, last in stretches]
+
+    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        groups: list[int] = []
+        skip = at = 0
+        for place, rows in enumerate(self._groups):
+            if at + rows > self._start and at < self._stop:
+                skip = self._start - at if not groups else skip
+                groups.append(place)
+            at += rows
+        left = self._stop - self._start
+        if not groups or left <= 0:
+            return
+        coded = [each for each in columns if each in self._coded]
+        with pq.ParquetFile(self.path, read_dictionary=coded, buffer_size=_BUFFER, pre_buffer=False) as file:
+            for batch in file.iter_batches(LIMIT, row_groups=groups, columns=columns, use_threads=True):
+                if skip >= batch.num_rows:
+                    skip -= batch.num_rows
+                    continue
+                piece = batch.slice(skip, left)
+                skip, left = 0, left - piece.num_rows
+                yield self._valid(piece)
+                if left <= 0:
+                    return
+
+    def _valid(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the batch, its text checked: the library takes the file's word for it that bytes are UTF-8."""
+        for field, column in zip(batch.schema, batch.columns, strict=True):
+            if is_text(field.type) or pa.types.is_dictionary(field.type) or pa.types.is_nested(field.type):
+                try:
+                    column.validate(full=True)
+                except pa.ArrowInvalid as error:
+                    raise UnreadableDataError(f"the column '{field.name}' holds text that is not UTF-8", where=self.name,
+                                              hint="write the file again as UTF-8, or store bytes as binary") from error
+        return batch
+
+    def _fault(self, error: Exception) -> AssayError:
+        if isinstance(error, OSError) and error.errno:
+            return UnreadableDataError(f"the file cannot be read ({error.strerror})", where=self.name)
+        return UnreadableDataError(f"the Parquet file is broken ({told(error)})", where=self.name, hint="copy it again, or write it anew")
+
+
+def _coded(meta: pq.FileMetaData, plain: pa.Schema) -> frozenset[str]:
+    """Return the text columns to read as dictionaries: all but those whose writer gave up on one, as nearly every value differs."""
+    if not meta.num_row_groups:
+        return frozenset(each.name for each in plain if is_text(each.type) or _is_coded(each.type))
+    group, found = meta.row_group(0), set()
+    chunks = {chunk.path_in_schema: chunk for chunk in map(group.column, range(group.num_columns))}
+    for each in plain:
+        chunk = chunks.get(each.name)
+        if chunk is None or not (is_text(each.type) or _is_coded(each.type)):
+            continue
+        # indices of up to 65,536 categories take two bytes; the text of a plain value takes its four bytes of length at least
+        many = chunk.num_values > LIMIT // 4 and chunk.total_uncompressed_size > 4 * chunk.num_values
+        if _is_coded(each.type) or not many:
+            found.add(each.name)
+    return frozenset(found)
+
+
+def _is_coded(kind: pa.DataType) -> bool:
+    return pa.types.is_dictionary(kind) and is_text(kind.value_type)
