@@ -38,7 +38,7 @@ class Registry(Generic[T]):
     def add(self, name: str, item: T, *, replace: bool = False) -> T:
         """Register ``item`` under ``name`` and return it; a name is taken once, unless it is not built in and ``replace``."""
         taken = name in self._found and self._found[name] is not item
-        if taken and not (replace and name not in self._lazy) or replace and name in self._lazy:
+        if (taken and not replace) or (replace and name in self._lazy):
             raise ConfigError(f"the {self.noun} '{name}' is already registered", hint="choose another name")
         self._found[name] = item
         return item

@@ -33,7 +33,7 @@ CORE = {
 # Imported in functions only: nobody who does not use them needs them. A model adapter may hand its model the frame it wants.
 OPTIONAL = {
     "pandas": Fence(("data/_pandas.py", "model/_*.py"), "pandas", "pandas"),
-    "polars": Fence(("data/_polars.py",), "polars", "polars"),
+    "polars": Fence(("data/_polars.py", "model/_polars.py"), "polars", "polars"),
     "sqlalchemy": Fence(("data/_sqlalchemy.py",), "sqlalchemy", "sql"),
     "sklearn": Fence(("model/_sklearn.py", "verbs/demos/*"), "scikit-learn", "sklearn"),
     "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", "sklearn"),

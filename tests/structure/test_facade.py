@@ -19,8 +19,8 @@ NAMES = [name for name in assay.__all__ if not name.startswith("_")]
 CALL = """
 try:
     verb()
-except TypeError as error:   # the verb's own: it wants a model and data
-    print("check() missing" in str(error))
+except ValueError as error:   # the verb's own: it wants a model and data
+    print("there are no data" in str(error))
 import assay, inspect
 print(inspect.signature(assay.check) == inspect.signature(assay._found("check")), assay.check.expression.parse.__name__)
 """

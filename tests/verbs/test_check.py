@@ -181,8 +181,8 @@ def test_a_configuration_says_the_same_as_arguments(cancer, tmp_path):
 
     model, train, test = cancer
     joblib.dump(model, tmp_path / "model.joblib")
-    train.to_parquet(tmp_path / "train.parquet")
-    test.to_parquet(tmp_path / "test.parquet")
+    train.to_parquet(tmp_path / "train.parquet", index=False)
+    test.to_parquet(tmp_path / "test.parquet")  # with the index of pandas as a column, which is no feature
     (tmp_path / "assay.yaml").write_text(
         "model: model.joblib\npositive: malignant\ntrain: train.parquet\ndata: test.parquet\n"
         "columns: {label: target, slices: [clinic]}\nchecks:\n  - auc >= 0.9\n  - recall by clinic >= 0.7\n  - psi of * <= 0.5\n")

@@ -7,6 +7,7 @@ the kind of a type. Every layer above ``assay.data`` reads schemas.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,6 +26,7 @@ _SEVERAL = frozenset({"feature", "label", "score", "protected", "forbidden", "av
 # else is a slip of the pen (a label that is an id too), or leaks (a feature that is the label).
 _TOGETHER = (frozenset({"protected", "forbidden", "entity", "id", "query"}), frozenset({"protected", "feature"}),
              frozenset({"timestamp", "available_at"}))
+_INDEX = re.compile(r"__index_level_\d+__")  # what pandas writes into Parquet for its index; no model was trained on it
 _PLACES = frozenset({"label", "prediction", "score", "timestamp", "id", "entity", "query", "horizon", "weight", "available_at"})
 
 
@@ -203,8 +205,8 @@ def family(kind: pa.DataType) -> str:
     """
     kind = value_type(kind)
     tests = (("integer", pa.types.is_integer), ("fraction", pa.types.is_floating), ("fraction", pa.types.is_decimal), ("text", is_text),
-             ("boolean", pa.types.is_boolean), ("timestamp", pa.types.is_timestamp), ("date", pa.types.is_date), ("missing", pa.types.is_null),
-             ("duration", pa.types.is_duration), ("time of day", pa.types.is_time), ("nested", is_nested))
+             ("boolean", pa.types.is_boolean), ("timestamp", pa.types.is_timestamp), ("date", pa.types.is_date),
+             ("missing", pa.types.is_null), ("duration", pa.types.is_duration), ("time of day", pa.types.is_time), ("nested", is_nested))
     return next((name for name, test in tests if test(kind)), "bytes")
 
 
@@ -219,13 +221,14 @@ def _given(roles: Mapping[str, Any], where: str) -> tuple[dict[str, tuple[str, .
             continue
         if role == "available_at":
             if not isinstance(columns, Mapping) or not all(isinstance(each, str) for pair in columns.items() for each in pair):
-                raise ConfigError("available_at does not map columns", where=where, expected="features to the columns that say when they were known",
+                raise ConfigError("available_at does not map columns", where=where,
+                                  expected="features to the columns that say when they were known",
                                   hint="available_at={'income': 'income_known_at'}")
             available = dict(columns)
-            columns = list(dict.fromkeys(columns.values()))
-        names = (columns,) if isinstance(columns, str) else tuple(columns) if isinstance(columns, Sequence | set | frozenset) else None
+        named = list(dict.fromkeys(available.values())) if role == "available_at" else columns
+        names = (named,) if isinstance(named, str) else tuple(named) if isinstance(named, Sequence | set | frozenset) else None
         if names is None or not all(isinstance(each, str) for each in names):
-            raise ConfigError(f"the role '{role}' is given as {type(columns).__name__}", where=where, expected="a column name, or several")
+            raise ConfigError(f"the role '{role}' is given as {type(named).__name__}", where=where, expected="a column name, or several")
         if twice := duplicates(names):
             raise ConfigError(f"the role '{role}' names {listed(twice)} more than once", where=where)
         if len(names) > 1 and role not in _SEVERAL:
@@ -243,7 +246,7 @@ def _roles(column: pa.Field, roles: set[str], chosen: bool, where: str) -> froze
     for role in roles:
         _check_type(column, role, where)
     if roles <= {"protected"}:
-        if is_nested(column.type):
+        if is_nested(column.type) or _INDEX.fullmatch(column.name):
             return frozenset(roles | {"ignored"})
         return frozenset(roles | ({"feature"} if not chosen or roles else {"ignored"}))
     return frozenset(roles)

@@ -23,11 +23,11 @@ import pyarrow as pa
 
 from assay.data.schema import Schema
 from assay.engine import label as labels
-from assay.summary.target import Target
 from assay.errors import ColumnTypeError, DataError, ModelError
 from assay.model.answer import Answer
 from assay.summary.hashing import hashes, row_hashes
 from assay.summary.resample import groups
+from assay.summary.target import Target
 from assay.summary.vector import Vector
 
 __all__ = ["Frame"]
@@ -140,14 +140,14 @@ class Frame:
                 return np.asarray(answer.score >= threshold, np.int64)
             if self.target.positive is not None and len(self.target.classes) == 2:
                 chosen = answer.score[:, self.target.positive] >= threshold
-                return np.where(chosen, self.target.positive, 1 - self.target.positive)
+                return np.asarray(np.where(chosen, self.target.positive, 1 - self.target.positive))
         if answer.prediction is not None:
             return np.asarray(answer.prediction, np.int64)
         if answer.score is None:
             raise ModelError("the model gives numbers, and a class was asked for", hint="use a regression metric such as mae")
         if self.target.task == "multilabel":
             return np.asarray(answer.score >= 0.5, np.int64)
-        return np.argmax(answer.score, axis=1)
+        return np.asarray(np.argmax(answer.score, axis=1))
 
     def _score(self, answer: Answer, what: str, part: str) -> Array:
         assert self.target is not None
@@ -156,7 +156,7 @@ class Frame:
         if what == "scores":
             return answer.score
         if what == "confidence":
-            return np.max(answer.score, axis=1)
+            return np.asarray(np.max(answer.score, axis=1))
         place = int(part) if part else self.target.positive
         assert place is not None
         return np.ascontiguousarray(answer.score[:, place])

@@ -37,7 +37,7 @@ def codes(column: pa.Array, classes: Sequence[Any], *, name: str, where: str) ->
         if len(as_text) == len(classes):
             places = [MISSING if each is None else as_text.get(_text(each), -2) for each in values]
     indices = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
-    out = np.append(np.array(places, np.int64), MISSING)[indices]
+    out: Array = np.append(np.array(places, np.int64), MISSING)[indices]
     if (out == -2).any():
         counts = np.bincount(indices[out == -2], minlength=len(values) + 1)
         strange = [values[place] for place in np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]]

@@ -18,12 +18,12 @@ from assay.data.slice import Slicing
 from assay.data.source import Source
 from assay.engine.frame import Frame
 from assay.engine.plan import Plan
-from assay.summary.target import Target
 from assay.errors import EmptyDataError, PredictionError
 from assay.model import guard
 from assay.model.answer import Answer
 from assay.model.model import Model
 from assay.summary import Need, Profile, Summary
+from assay.summary.target import Target
 from assay.summary.vector import Vector
 
 __all__ = ["run"]
@@ -63,7 +63,7 @@ class _Pass:
             wanted |= {*schema.labels, *([schema.label] if schema.label else [])}
         if names and any(name.startswith("@") for name in names):
             wanted |= {name for name in (schema.weight, schema.entity, schema.id, schema.query) if name}
-        if "@row" in names or ("@key" in names or self._grouped()) and not (schema.entity or schema.query or schema.id):
+        if "@row" in names or (("@key" in names or self._grouped()) and not (schema.entity or schema.query or schema.id)):
             wanted |= set(schema.names)
         for model in self.models.values():
             inputs = model.signature.inputs

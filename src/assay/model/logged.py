@@ -54,10 +54,11 @@ class Logged:
             classes = (False, True) if pa.types.is_boolean(label) else (0, 1)
         if classes is None:
             raise ConfigError("the classes of the logged predictions are not known", where=where,
-                              expected="their names, in the order of the score columns", hint="pass --class no --class yes, or classes: [no, yes]")
+                              expected="their names, in the order of the score columns",
+                              hint="pass --class no --class yes, or classes: [no, yes]")
         if score and len(score) not in ({1, 2} if task == "binary" else {len(classes)}):
             raise ConfigError(f"there are {len(score)} score columns for {len(classes)} classes", where=where,
-                              expected="one for each class, in the order of the classes" + (", or one for the second" if task == "binary" else ""))
+                              expected="one for each class, in their order" + (", or one for the second" if task == "binary" else ""))
         inputs = tuple(Input(each, "number") for each in score) + ((Input(prediction, "unknown"),) if prediction else ())
         return cls(Signature(inputs, task, tuple(classes), scores="probability" if score else None),  # type: ignore[arg-type]
                    prediction, score, where)
@@ -79,23 +80,26 @@ class Logged:
         try:
             numbers = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
         except pa.ArrowInvalid as error:
-            raise ColumnTypeError(f"the column '{name}' is {column.type}", where=self._where, expected="numbers, to be read as scores") from error
+            raise ColumnTypeError(f"the column '{name}' is {column.type}", where=self._where,
+                                  expected="numbers, to be read as scores") from error
         if np.isnan(numbers).any():
-            raise PredictionError(f"the column '{name}' has no value in {int(np.isnan(numbers).sum())} rows of a batch", where=self._where,
-                                  expected="a prediction in every row", hint=f"leave those rows out: where: '{name} is not null'")
+            raise self._missing(name, int(np.isnan(numbers).sum()))
         return numbers
 
     def _labels(self, batch: pa.RecordBatch) -> Any:
         column = batch.column(str(self._prediction))
         if column.null_count:
-            raise PredictionError(f"the column '{self._prediction}' has no value in {column.null_count} rows of a batch", where=self._where,
-                                  expected="a prediction in every row", hint=f"leave those rows out: where: '{self._prediction} is not null'")
+            raise self._missing(str(self._prediction), column.null_count)
         values = column.to_pylist() if not pa.types.is_dictionary(column.type) else column.dictionary_decode().to_pylist()
         strange = set(values) - set(self.signature.classes or ())
         if strange and {str(each) for each in strange} <= {str(each) for each in self.signature.classes or ()}:
             named = {str(each): each for each in self.signature.classes or ()}
             values = [named[str(each)] for each in values]
         elif strange:
-            raise PredictionError(f"the column '{self._prediction}' holds {listed(map(str, sorted(map(str, strange))), 3)}", where=self._where,
+            raise PredictionError(f"the column '{self._prediction}' holds {listed(sorted(map(str, strange)), 3)}", where=self._where,
                                   expected=f"one of the classes {listed(map(str, self.signature.classes or ()))}")
         return np.array(values, dtype=object)
+
+    def _missing(self, name: str, rows: int) -> PredictionError:
+        return PredictionError(f"the column '{name}' has no value in {rows} rows of a batch", where=self._where,
+                               expected="a prediction in every row", hint=f"leave those rows out: where: '{name} is not null'")

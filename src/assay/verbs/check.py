@@ -7,6 +7,7 @@ judges. A check that cannot be measured is a verdict ("error") and never stops t
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -82,6 +83,8 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
         raise ConfigError("there are no data to check on", hint="pass data, or a configuration such as assay.yaml")
     asked = read_checks(list(checks))
     questions = [Question.of(each) for each in asked]  # an unknown metric is told before anything is read
+    for each, question in zip(asked, questions, strict=True):
+        _within_limits(each, question.metric)
     subject, notes = _subject(model, data, train=train, reference=reference, champion=champion, positive=positive, threshold=threshold,
                               task=task, classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
     shown = _usual(subject, questions, slices)
@@ -94,6 +97,17 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
     cost = Cost(round(time.perf_counter() - began, 3), sum(each.rows for each in profiles.values()),
                 sum(each.model_rows for each in profiles.values()))
     return Run("check", tuple(values), tuple(verdicts), cost=cost, notes=tuple(dict.fromkeys(notes)), strict=strict)
+
+
+def _within_limits(each: Check, metric: Any) -> None:
+    """Refuse a bound that nothing can miss or nothing can meet, such as ``recall by age < 25``, which forgot its bound."""
+    low, high = getattr(metric, "limits", (-math.inf, math.inf))
+    if each.compare or each.relative:
+        return
+    for bound in (each.at_least, each.at_most):
+        if bound is not None and not low <= bound.number <= high:
+            raise ConfigError(f"'{each}' can say nothing: {metric.name} lies between {low:g} and {high:g}", expected="a bound within that",
+                              hint="a slice that compares stands in parentheses and has a bound behind it: recall by (age < 25) >= 0.8")
 
 
 def _config(model: Any) -> Config | None:

@@ -119,8 +119,8 @@ class _Reader:
         self.known((), self.value, known)
         given = {key: value for key, value in self.value.items() if value is not None and key != "monitor"}
         made: dict[str, Any] = {}
-        for key in given:
-            made[key] = _READERS[key](self, key, given[key])
+        for key, value in given.items():
+            made[key] = _READERS[key](self, key, value)
         columns = dict(made.pop("columns", {}))
         slices = (*columns.pop("slices", ()), *made.pop("slices", ()))
         return Config(self.path, columns=columns, slices=tuple(dict.fromkeys(slices)), **made)

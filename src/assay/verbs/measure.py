@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 
 from assay.check.expression import Check
 from assay.data.predicate import parse as parse_predicate
+from assay.data.schema import family
 from assay.data.slice import Slicing, slicing
 from assay.data.source import Source
 from assay.engine import Plan, run
@@ -25,7 +27,6 @@ from assay.summary import Need, Profile
 from assay.summary.quantiles import Quantiles
 from assay.summary.target import Target
 from assay.summary.vector import kind_of
-from assay.data.schema import family
 
 __all__ = ["Answered", "Question", "Subject", "measure"]
 
@@ -68,7 +69,8 @@ class Question:
     def of(cls, check: Check) -> Question:
         """Return what has to be measured to judge a check."""
         bound = check.bound
-        return cls(find(check.metric), dict(check.options), check.columns, check.by, check.where, bound.relative, bound.factor, check.compare)
+        return cls(find(check.metric), dict(check.options), check.columns, check.by, check.where, bound.relative, bound.factor,
+                   check.compare)
 
 
 @dataclass
@@ -80,7 +82,8 @@ class Answered:
     failed: list[Exception] = field(default_factory=list)
 
 
-def measure(subject: Subject, questions: Sequence[Question], *, progress: Progress | None = None) -> tuple[list[Answered], dict[str, Profile]]:
+def measure(subject: Subject, questions: Sequence[Question], *,
+            progress: Progress | None = None) -> tuple[list[Answered], dict[str, Profile]]:
     """Return the answers in order, and the profile of each data set that was read.
 
     A name that does not exist (a column, a slice, an option) raises; whatever else goes wrong with one question stands in its
@@ -157,14 +160,14 @@ class _Measurement:
     def _cut(self, text: str) -> Slicing:
         """Return the slicing of a text; bins get their edges from the reference, the same for every data set."""
         cut = slicing(text, self.subject.data.schema)
-        for column, bins in getattr(cut, "quantiles", ()):
+        for column, bins in cut.quantiles:
             if (key := f"{column}:{bins}") not in self.edges:
                 source = self.subject.reference or self.subject.train or self.subject.data
                 wanted = Need("quantiles", (column,))
                 sketch = run(Plan.of([(wanted, None)]), source)[(), wanted]
                 assert isinstance(sketch, Quantiles)
                 self.edges[key] = [sketch.quantile(place / bins) for place in range(1, bins)]
-        return slicing(text, self.subject.data.schema, edges=self.edges) if self.edges and getattr(cut, "quantiles", ()) else cut
+        return slicing(text, self.subject.data.schema, edges=self.edges) if cut.quantiles else cut
 
     def _target(self, question: Question) -> Target:
         target = self.subject.target
@@ -258,7 +261,8 @@ class _Measurement:
         if not wants:
             return
         source = self.subject.source(name)
-        told = (lambda rows: self.progress(name, rows)) if self.progress else None
+        tell = self.progress
+        told = (lambda rows: tell(name, rows)) if tell else None
         profile = run(Plan.of(wants), source, self.subject.models, target=self.subject.target, progress=told)
         seen = self.profiles.get(name)
         if seen is not None:  # a second pass over the same rows adds summaries, not rows
@@ -295,11 +299,8 @@ class _Measurement:
         self._raise_failure(profile)
         if part.slicing is None:
             return [()]
-        # slices of other questions may share the need: only keys of this slicing's names belong here
-        names = self._names(part.slicing)
-        keys = [key for key in profile.slices(needs[0]) if tuple(name for name, _ in key) == names]
-        if part.question.where:
-            keys = [key for key in keys if ("where", self._where(part.question.where)) in key]
+        # slices of other questions may share the need
+        keys = sorted((key for key in profile.slices(needs[0]) if part.slicing.owns(key)), key=_place)
         if not keys:
             if part.question.where and not part.question.by:
                 raise EmptyDataError(f"no row fits 'where {part.question.where}'", where=self.subject.data.name)
@@ -331,9 +332,9 @@ class _Measurement:
             if not self._there(name, text):
                 raise UnknownColumnError(f"the column '{column}' is not in the {'current data' if name == 'data' else name}",
                                          where=self.subject.source(name).name)
-            now = kind_of(self.subject.source(name).schema[text].type) if text else kind
-            if metric.name != "type_changed" and now not in (kind, "missing"):
-                raise ColumnTypeError(f"the column '{column}' is {self.subject.source(name).schema[text].type}, so that it cannot be compared",
+            held = self.subject.source(name).schema[text].type if text else None
+            if held is not None and metric.name != "type_changed" and kind_of(held) not in (kind, "missing"):
+                raise ColumnTypeError(f"the column '{column}' is {held}, so that it cannot be compared",
                                       where=self.subject.source(name).name, expected=f"a {kind} column, as elsewhere")
         needs = {each: made for each in metric.needs[kind] if (made := self._need(each, text)) is not None}
         if len(needs) < len(metric.needs[kind]):
@@ -349,6 +350,8 @@ class _Measurement:
             sides = [dict(zip(needs, some, strict=False)) | {"type": self._type(name, text)}
                      for name, some in (("reference", reference), ("data", current))]
             found = metric.value(column, *sides, question.options, slice=dict(key))
+            if not needs:  # a fact of the schema, and so of every row
+                found = found.replace(n=self.profiles["data"].rows if "data" in self.profiles else self.subject.data.rows or 0)
             part.answered.plain.append(found)
             if question.compare is None:
                 part.answered.values.append(found)
@@ -371,10 +374,16 @@ class _Measurement:
         for error in profile.failures.values():
             raise error
 
-    @staticmethod
-    def _where(text: str) -> str:
-        return text
 
-    @staticmethod
-    def _names(cut: Slicing) -> tuple[str, ...]:
-        return tuple(getattr(cut, "names", cut.columns))
+def _place(key: SliceKey) -> list[Any]:
+    """Return by what slices are sorted: numbers as numbers, bins from low to high, missing values last."""
+    found: list[Any] = []
+    for _, value in key:
+        text = str(value)
+        bins = next((place for place, sign in enumerate(("< ", "[", ">= ")) if isinstance(value, str) and text.startswith(sign)), None)
+        number = float(value) if isinstance(value, int | float) else 0.0
+        if bins is not None:
+            with contextlib.suppress(ValueError):
+                number = float(text.lstrip("<[>= ").split(",")[0])
+        found.append((value is None or value == "missing", bins if bins is not None else 3, number, text))
+    return found
