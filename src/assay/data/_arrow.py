@@ -6,6 +6,7 @@ that a stream that gives its rows once serves any number of passes. Only modules
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 import threading
 import weakref
@@ -38,7 +39,7 @@ class TableReader:
         rows = self.table.num_rows
         parts = max(1, min(parts, rows))
         bounds = [rows * place // parts for place in range(parts + 1)]
-        return [TableReader(self.table.slice(low, high - low), self.name) for low, high in zip(bounds, bounds[1:], strict=False)]
+        return [TableReader(self.table.slice(low, high - low), self.name) for low, high in itertools.pairwise(bounds)]
 
 
 class StreamReader:
@@ -78,6 +79,7 @@ class StreamReader:
             if self._live is None:
                 self._live = guarded(self._start(), self._fault)
                 self._file = tempfile.TemporaryFile(prefix="assay-")  # noqa: SIM115  (lives as long as the reader)
+                weakref.finalize(self, self._file.close)
             batch = next(self._live, None)
             if batch is None:
                 self._done = True

@@ -98,11 +98,11 @@ class CsvReader:
             raise DataError(f"there is more than one column called {listed(twice)}", where=self.name, expected="names that differ",
                             hint="rename them; if these are values, the first line is missing its column names")
         if header.lstrip()[:5].lower() in ("<html", "<!doc"):
-            raise UnreadableDataError("this is a web page", where=self.name, expected="CSV", hint="was a login page saved instead of the data?")
-        for name, kind in self._types.items():
+            raise UnreadableDataError("this is a web page", where=self.name, expected="CSV",
+                                      hint="was a login page saved instead of the data?")
+        for name in self._types:
             if name not in self.arrow.names:
                 raise UnknownColumnError.among(name, self.arrow.names, where=f"{self.name}, types")
-            del kind
         for each in self.arrow:
             if pa.types.is_binary(each.type) and each.name not in self._types:
                 raise self._not_utf8(each.name, None)

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import numbers
 from collections.abc import Iterable
@@ -86,9 +86,10 @@ def _kind(kind: type) -> str:
     if kind is type(None) or kind.__name__ in ("NAType", "NaTType"):
         return "nothing"
     tests: Iterable[tuple[Any, str]] = (
-        ((bool, np.bool_), "booleans"), (decimal.Decimal, "decimal numbers"), ((int, float, np.number, numbers.Real), "numbers"), (str, "text"),
-        ((bytes, bytearray), "bytes"), (datetime.datetime, "timestamps"), (datetime.date, "dates"), (datetime.time, "times"),
-        (datetime.timedelta, "durations"))
+        ((bool, np.bool_), "booleans"), (decimal.Decimal, "decimal numbers"),
+        ((int, float, np.number, numbers.Real), "numbers"), (str, "text"),
+        ((bytes, bytearray), "bytes"), (dt.datetime, "timestamps"), (dt.date, "dates"), (dt.time, "times"),
+        (dt.timedelta, "durations"))
     return next((name for types, name in tests if issubclass(kind, types)), "other objects")
 
 

@@ -6,7 +6,7 @@ is never committed. Only ``assay.data.source`` imports it.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import json
 import re
@@ -59,7 +59,8 @@ class SqlReader:
         try:
             address = sqlalchemy.make_url(url) if isinstance(url, str) else url.url
         except sqlalchemy.exc.ArgumentError as error:
-            raise ConfigError("this is not a database URL", where=without_secrets(str(url)), expected="dialect://user:password@host/database") from error
+            raise ConfigError("this is not a database URL", where=without_secrets(str(url)),
+                              expected="dialect://user:password@host/database") from error
         self.name = without_secrets(address.render_as_string(hide_password=True))
         if address.get_backend_name() == "sqlite" and isinstance(url, str):
             self._check_sqlite(address)
@@ -103,7 +104,7 @@ class SqlReader:
                 result = options.exec_driver_sql(self._sql)
                 if not result.returns_rows:
                     raise ConfigError("the query returns no rows", where=self.name, expected="text that begins with select")
-                names = [str(each) for each in result.keys()]
+                names = [str(each) for each in result.keys()]  # noqa: SIM118  (a result is no mapping)
                 if twice := duplicates(names):
                     raise DataError(f"there is more than one column called {listed(twice)}", where=self.name, expected="names that differ",
                                     hint="give them names in the query: select a.id as a_id, ...")
@@ -169,7 +170,8 @@ class SqlReader:
 
     def _misfit(self, name: str, values: Sequence[Any], kind: pa.DataType | None, seen: int) -> ColumnTypeError:
         """Name the first value that is not of the column's type; SQLite lets a column hold anything."""
-        for row, value in enumerate(values):
+        row, value = 0, None
+        for row, value in enumerate(values):  # noqa: B007  (both are told below)
             try:
                 first = pa.array([value], kind) if kind is not None else pa.array([_plain(value)])
             except (pa.ArrowException, TypeError, ValueError, OverflowError):
@@ -187,7 +189,7 @@ class SqlReader:
 
 def _plain(value: Any) -> Any:
     """Return a value of a database driver as one that Arrow knows."""
-    if value is None or isinstance(value, bool | int | float | str | bytes | datetime.date | datetime.time | datetime.timedelta):
+    if value is None or isinstance(value, bool | int | float | str | bytes | dt.date | dt.time | dt.timedelta):
         return value
     if isinstance(value, decimal.Decimal):
         return float(value)

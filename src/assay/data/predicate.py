@@ -23,7 +23,7 @@ Interface: :func:`parse`, :class:`Predicate`, and :func:`quoted` for names. Any 
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 import re
 import zoneinfo
@@ -139,7 +139,8 @@ class _Both:
     @property
     def text(self) -> str:
         # "or" binds least: as a part of "and" it needs parentheses
-        return f" {self.word} ".join(f"({each.text})" if self.word == "and" and isinstance(each, _Both) else each.text for each in self.parts)
+        inner = self.word == "and"
+        return f" {self.word} ".join(f"({each.text})" if inner and isinstance(each, _Both) else each.text for each in self.parts)
 
     @property
     def columns(self) -> list[str]:
@@ -275,25 +276,25 @@ def _comparable(kind: pa.DataType, value: Scalar, column: str) -> Any:
         return bool(value) if pa.types.is_boolean(kind) else float(value) if pa.types.is_floating(kind) else value
     text = str(value)
     if pa.types.is_time(kind):
-        clock = datetime.time.fromisoformat(text)
+        clock = dt.time.fromisoformat(text)
         micros = ((clock.hour * 60 + clock.minute) * 60 + clock.second) * 10**6 + clock.microsecond
         return Fraction(micros * _PER_SECOND[kind.unit], 10**6)
     if pa.types.is_date(kind):
-        days = (datetime.date.fromisoformat(text) - datetime.date(1970, 1, 1)).days
+        days = (dt.date.fromisoformat(text) - dt.date(1970, 1, 1)).days
         return days if pa.types.is_date32(kind) else days * 86_400_000
-    moment = datetime.datetime.fromisoformat(text)
+    moment = dt.datetime.fromisoformat(text)
     if kind.tz is not None and moment.tzinfo is None:
         moment = moment.replace(tzinfo=_zone(kind.tz, column))
-    origin = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC if kind.tz is not None else None)
+    origin = dt.datetime(1970, 1, 1, tzinfo=dt.UTC if kind.tz is not None else None)
     since = moment - origin
     micros = (since.days * 86_400 + since.seconds) * 10**6 + since.microseconds
     return Fraction(micros * _PER_SECOND[kind.unit], 10**6)
 
 
-def _zone(name: str, column: str) -> datetime.tzinfo:
+def _zone(name: str, column: str) -> dt.tzinfo:
     if offset := re.fullmatch(r"([+-])(\d\d):?(\d\d)", name):
         minutes = int(offset[2]) * 60 + int(offset[3])
-        return datetime.timezone(datetime.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
+        return dt.timezone(dt.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -316,7 +317,8 @@ class _Parser:
         if not isinstance(text, str):
             raise ConfigError(f"a condition is text, not a {type(text).__name__}")
         if len(text) > MAX_LENGTH:
-            raise ExpressionError("the condition is too long", text=text[:40] + "...", position=0, expected=f"at most {MAX_LENGTH:,} characters")
+            raise ExpressionError("the condition is too long", text=text[:40] + "...", position=0,
+                                  expected=f"at most {MAX_LENGTH:,} characters")
         self.text, self.schema = text, schema
         found = (_Token(str(each.lastgroup), each.group(), each.start()) for each in _TOKEN.finditer(text))
         self.tokens = [*(each for each in found if each.kind != "space"), _Token("end", "", len(text))]
@@ -400,7 +402,7 @@ class _Parser:
 
     def column(self) -> str:
         token = self.peek()
-        if token.kind not in ("word", "quoted") or (token.kind == "word" and token.text.casefold() in ("and", "or", "in", "is", "between", "null")):
+        if token.kind not in ("word", "quoted") or self.word(token) in ("and", "or", "in", "is", "between", "null"):
             self.wrong(token, "a column name")
         name = token.text[1:-1].replace("``", "`") if token.kind == "quoted" else token.text
         if name not in self.schema:
@@ -437,8 +439,9 @@ class _Parser:
         if self.word(token) == "null":
             self.fail(token, "nothing is equal to null", hint="write 'is null' or 'is not null'")
         if token.kind in ("word", "quoted") and number is token:
-            self.fail(token, f"'{token.text}' is not a value", expected="a number, true, false, or text in quotes", hint=f"'{token.text.strip('`')}'")
-        self.wrong(number, "a value: a number, true, false, or text in quotes")
+            self.fail(token, f"'{token.text}' is not a value", expected="a number, true, false, or text in quotes",
+                      hint=f"'{token.text.strip('`')}'")
+        return self.wrong(number, "a value: a number, true, false, or text in quotes")
 
     def number(self, token: _Token) -> int | float:
         if len(token.text) > MAX_DIGITS:
@@ -458,7 +461,8 @@ class _Parser:
                 return _ESCAPES[found[1]]
             if len(found[1]) == 5:
                 return chr(int(found[1][1:], 16))
-            self.fail(token, f"there is no escape '\\{found[1]}'", expected=r"\\ \' \" \n \r \t or \uXXXX", hint=r"a backslash is written '\\'")
+            return self.fail(token, f"there is no escape '\\{found[1]}'", expected=r"\\ \' \" \n \r \t or \uXXXX",
+                             hint=r"a backslash is written '\\'")
 
         text = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", escape, token.text[1:-1], flags=re.DOTALL)
         if any("\ud800" <= letter <= "\udfff" for letter in text):

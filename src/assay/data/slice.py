@@ -13,6 +13,7 @@ Rows without a value are a slice of their own: ``None`` by value, ``"missing"`` 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -205,7 +206,7 @@ class ByQuantile:
         if not edges:
             return ("any", "missing")
         shown = _shown(edges)
-        between = (f"[{low}, {high})" for low, high in zip(shown, shown[1:], strict=False))
+        between = (f"[{low}, {high})" for low, high in itertools.pairwise(shown))
         return (f"< {shown[0]}", *between, f">= {shown[-1]}", "missing")
 
     def codes(self, batch: pa.RecordBatch) -> tuple[Codes, list[SliceKey]]:
@@ -356,7 +357,8 @@ def _parts(text: str, schema: Schema, edges: Edges | None, depth: int) -> list[A
         while stretch and stretch[-1][0].lastgroup == "space":
             del stretch[-1]
         if not stretch:
-            raise ExpressionError("a part of the slicing is empty", text=text, position=0, expected="a column, bins such as 'age:4', or a condition")
+            raise ExpressionError("a part of the slicing is empty", text=text, position=0,
+                                  expected="a column, bins such as 'age:4', or a condition")
         inner = text[stretch[0][0].start():stretch[-1][0].end()]
         first, last = stretch[0][0].group(), stretch[-1][0].group()
         if first == "(" and last == ")" and not any(level == 0 for _, level in stretch[:-1]):
