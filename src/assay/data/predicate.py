@@ -232,8 +232,8 @@ def _compared(array: pa.Array, word: str, value: Scalar, column: str) -> Mask:
     if is_text(array.type):
         found: Mask = _KERNELS[word](array, pa.scalar(value, array.type)).fill_null(False).to_numpy(zero_copy_only=False)
         return found
-    values = _filled(array)
     number = _comparable(array.type, value, column)
+    values = _wide(_filled(array), [number])
     if isinstance(number, float | Fraction) and values.dtype.kind in "iu":
         # whole numbers against a fraction: exact, where a detour by floats would not be beyond 2 ** 53
         if number != math.floor(number) and word in ("==", "!="):
@@ -248,8 +248,8 @@ def _within(array: pa.Array, values: Sequence[Scalar], column: str) -> Mask:
         found: Mask = pc.is_in(array, pa.array(values, array.type)).to_numpy(zero_copy_only=False)
         return found
     mask = np.zeros(len(array), np.bool_)
-    filled = _filled(array)
     numbers = [_comparable(array.type, each, column) for each in values]
+    filled = _wide(_filled(array), numbers)
     if filled.dtype.kind in "iu":
         limits = np.iinfo(filled.dtype)
         numbers = [int(each) for each in numbers if each == math.floor(each) and limits.min <= each <= limits.max]
@@ -268,6 +268,12 @@ def _filled(array: pa.Array) -> Array:
     if array.null_count:
         array = array.fill_null(pa.scalar(0, array.type))
     return np.asarray(array.to_numpy(zero_copy_only=False))
+
+
+def _wide(values: Array, numbers: Sequence[Any]) -> Array:
+    """Return narrow floats as double where a number is beyond them, and would turn into infinity."""
+    narrow = values.dtype.kind == "f" and any(abs(each) > np.finfo(values.dtype).max for each in numbers)
+    return values.astype(np.float64) if narrow else values
 
 
 def _comparable(kind: pa.DataType, value: Scalar, column: str) -> Any:
