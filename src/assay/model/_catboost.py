@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import MissingExtraError, ModelError, SignatureError
-from assay.model import _pandas, guard
+from assay.model import _pandas
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, numbers, texts
 from assay.model.file import File
@@ -48,10 +48,12 @@ def load(model: Any, options: Options) -> Predictor:
         raise MissingExtraError.of("catboost", "to load a CatBoost model") from None
     if isinstance(model, File):
         booster = catboost.CatBoost()
+        if len(model.data) < 8 + int.from_bytes(model.data[4:8], "little"):   # CatBoost itself may take a file that is cut off
+            raise ModelError("the CatBoost file is cut off", expected="a whole .cbm file")
         try:
             booster.load_model(blob=model.data)
         except catboost.CatBoostError as error:
-            raise ModelError("CatBoost cannot read the file, it is cut off or damaged", expected="a .cbm file") from error
+            raise ModelError("CatBoost cannot read the file, it is cut off or damaged", expected="a whole .cbm file") from error
     elif isinstance(model, catboost.CatBoost):
         booster = model
         if not booster.is_fitted():
@@ -80,9 +82,10 @@ def _predictor(booster: Any, options: Options) -> Predictor:
     unnamed = names == [str(place) for place in range(len(names))]
     kinds = _kinds(booster)
     signature = described(signature, None if unnamed else names, options, width=len(names), kind="number", kinds=kinds)
-    threshold = float(metadata["binclass_probability_threshold"]) if "binclass_probability_threshold" in metadata.keys() else None  # noqa: SIM118
+    stated = metadata["binclass_probability_threshold"] if "binclass_probability_threshold" in metadata.keys() else None  # noqa: SIM118
     spelt = options["missing"] if options["missing"] is not None else "nan"
-    respond = _Respond(booster, signature, names, kinds, found, threshold, str(spelt), options.name)
+    respond = _Respond(booster, signature, names, kinds, threshold=None if stated is None else float(stated), missing=str(spelt),
+                       probable=found not in (None, *NUMERIC_TASKS), where=options.name)
     return Predictor(options.name, signature, options.digest or _digest(booster), respond)
 
 
@@ -102,25 +105,21 @@ def _digest(booster: Any) -> str:
 
 
 class _Respond:
-    def __init__(self, booster: Any, signature: Signature, names: Sequence[str], kinds: dict[int, Input], found: Task | None,
-                 threshold: float | None, missing: str, where: str):
+    def __init__(self, booster: Any, signature: Signature, names: Sequence[str], kinds: dict[int, Input], *,
+                 threshold: float | None, missing: str, probable: bool, where: str):
         self.booster, self.signature, self.names, self.kinds = booster, signature, list(names), kinds
-        self.found, self.threshold, self.missing, self.where = found, threshold, missing, where
+        self.threshold, self.missing, self.probable, self.where = threshold, missing, probable, where
 
     def __call__(self, batch: pa.RecordBatch) -> Answer:
         given = self._given(batch)
-        if self.signature.classes is None or self.found not in ("binary", "multiclass", "multilabel"):
-            return Answer.valued(self.signature, self.booster.predict(given, prediction_type="RawFormulaVal" if self.found is None else None)
-                                 if self.found is None else self._numbers(given))
+        if not self.probable:   # no prediction type: the model's own, such as the exponent for Poisson
+            said = np.asarray(self.booster.predict(given))
+            return Answer.valued(self.signature, said) if said.ndim == 1 else Answer.scored(self.signature, said)
         said = np.asarray(self.booster.predict(given, prediction_type="Probability"))
         prediction = None
         if self.threshold is not None and self.signature.task == "binary":
             prediction = (said[:, 1] > self.threshold).astype(np.int32)
         return Answer.scored(self.signature, said, prediction=prediction)
-
-    def _numbers(self, given: Any) -> Any:
-        # no prediction type: the model's own, such as the exponent for Poisson
-        return self.booster.predict(given)
 
     def _given(self, batch: pa.RecordBatch) -> Any:
         if not self.kinds:
@@ -150,7 +149,8 @@ class _Respond:
 
     def _category(self, array: pa.Array, name: str) -> Array:
         if not is_text(array.type) and not is_numeric(array.type):
-            raise SignatureError(f"the column '{name}' is of type {array.type}", where=self.where, expected="categories: text, whole numbers or true/false")
+            raise SignatureError(f"the column '{name}' is of type {array.type}", where=self.where,
+                                 expected="categories: text, whole numbers or true/false")
         return texts(array, missing=self.missing, spell=_spelt)
 
 

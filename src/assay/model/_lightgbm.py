@@ -16,7 +16,7 @@ import pyarrow as pa
 from assay.errors import MissingExtraError, ModelError, SignatureError, listed
 from assay.model import guard
 from assay.model.answer import Answer
-from assay.model.column import codes, is_numeric, is_text, matrix
+from assay.model.column import codes, is_numeric, matrix
 from assay.model.file import File
 from assay.model.format import Format, Options, belongs, described
 from assay.model.predictor import Predictor
@@ -81,8 +81,12 @@ def _predictor(booster: Any, estimator: Any, options: Options) -> Predictor:
     kinds = _kinds(booster, head, names, options)
     signature = described(signature, None if unnamed else names, options, width=len(names), kind="number", kinds=kinds)
     digest = options.digest or hashlib.sha256(booster.model_to_string().encode()).hexdigest()
-    respond = _Respond(booster, signature, kinds, bool(booster.pandas_categorical), options.name)
-    return Predictor(options.name, signature, digest, respond, alias=lambda name: re.sub(r"\s", "_", name), usual=made_up if unnamed else ())
+    respond = _Respond(booster, signature, kinds, options.name)
+    return Predictor(options.name, signature, digest, respond, alias=_alias, usual=made_up if unnamed else ())
+
+
+def _alias(name: str) -> str:
+    return re.sub(r"\s", "_", name)
 
 
 def _task(objective: str, count: int, own: Any) -> tuple[Task | None, str]:
@@ -118,15 +122,15 @@ def _kinds(booster: Any, head: str, names: Sequence[str], options: Options) -> d
                 for place in sorted(places | {names.index(each) for each in said})}
     stored = booster.pandas_categorical or []
     if stored and len(stored) != len(places):
-        raise SignatureError(f"the model holds {len(stored)} lists of categories and {len(places)} categorical features, so it is not clear which "
-                             "column has which", where=options.name, expected="the categories of training",
+        raise SignatureError(f"the model holds {len(stored)} lists of categories and {len(places)} categorical features, so it is not "
+                             "clear which column has which", where=options.name, expected="the categories of training",
                              hint="pass categories={'column': [...], ...} for each column that was a pandas category")
     return {place: Input("", "category", tuple(stored[at]) if stored else None) for at, place in enumerate(sorted(places))}
 
 
 class _Respond:
-    def __init__(self, booster: Any, signature: Signature, kinds: Mapping[int, Input], stored: bool, where: str):
-        self.booster, self.signature, self.kinds, self.stored, self.where = booster, signature, kinds, stored, where
+    def __init__(self, booster: Any, signature: Signature, kinds: Mapping[int, Input], where: str):
+        self.booster, self.signature, self.kinds, self.where = booster, signature, kinds, where
 
     def __call__(self, batch: pa.RecordBatch) -> Answer:
         made = {}
@@ -134,9 +138,10 @@ class _Respond:
             array, name = batch.column(place), batch.schema.names[place]
             if each.categories is not None:
                 made[place] = codes(array, each.categories, name=name, where=self.where)
-            elif is_text(array.type) or not is_numeric(array.type):
-                raise SignatureError(f"the column '{name}' is of type {array.type}, and the model does not hold the categories of training",
-                                     where=self.where, expected="the codes of training as numbers", hint=f"pass categories={{'{name}': [...]}}")
+            elif not is_numeric(array.type):
+                raise SignatureError(f"the column '{name}' is of type {array.type}, and the model holds no categories of training",
+                                     where=self.where, expected="the codes of training as numbers",
+                                     hint=f"pass categories={{'{name}': [...]}}")
         said = self.booster.predict(matrix(batch, where=self.where, columns=made))
         return Answer.valued(self.signature, said) if self.signature.classes is None else Answer.scored(self.signature, said)
 
@@ -157,7 +162,8 @@ def check(text: str) -> None:
                 raise ValueError(f"tree {number}")
             _check_tree(dict(line.partition("=")[::2] for line in tree.split("\n")), features, number)
             at += size
-        if not raw[at:].lstrip().startswith(b"end of trees"):
+        rest = raw[at:].lstrip()
+        if not rest.startswith(b"end of trees") or (b"\nparameters:" in rest and b"\nend of parameters" not in rest):
             raise ValueError("the end")
     except (ValueError, KeyError, IndexError) as error:
         raise ModelError(f"the LightGBM file is cut off or damaged ({guard.cause(error)})", expected="a whole model") from error

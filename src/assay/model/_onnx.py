@@ -28,9 +28,11 @@ from assay.model.signature import NUMERIC_TASKS, Input, Kind, Signature, Task, a
 __all__ = ["FORMAT", "load", "recognises"]
 
 Array = np.ndarray[Any, Any]
-TYPES: dict[str, Any] = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(int64)": np.int64,
-                         "tensor(int32)": np.int32, "tensor(int16)": np.int16, "tensor(int8)": np.int8, "tensor(uint8)": np.uint8,
-                         "tensor(bool)": np.bool_, "tensor(string)": object}
+TYPES: dict[str, Any] = {
+    "tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(float16)": np.float16, "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32, "tensor(int16)": np.int16, "tensor(int8)": np.int8, "tensor(uint8)": np.uint8,
+    "tensor(bool)": np.bool_, "tensor(string)": object,
+}
 LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)", "tensor(bool)")
 FLOATS = ("tensor(float)", "tensor(double)", "tensor(float16)")
 
@@ -73,7 +75,8 @@ def _predictor(session: Any, file: File, options: Options) -> Predictor:
     label = next((each.name for each in outputs if each.type in LABELS), None)
     score = next((each for each in outputs if each.type in FLOATS or each.type.startswith(("seq(map(", "seq(tensor(float"))), None)
     if label is None and score is None:
-        raise ModelError(f"the outputs are {listed(f'{each.name}: {each.type}' for each in outputs)}", expected="labels, scores or numbers")
+        raise ModelError(f"the outputs are {listed(f'{each.name}: {each.type}' for each in outputs)}",
+                         expected="labels, scores or numbers")
     meta = session.get_modelmeta().custom_metadata_map
     found, known = _task(session, label, score, file, meta)
     task = agreed_task(found, options.task, where=options.name, why="its output is one array of floats of more than one column")
@@ -89,7 +92,8 @@ def _predictor(session: Any, file: File, options: Options) -> Predictor:
     inputs = session.get_inputs()
     strange = [each for each in inputs if each.type not in TYPES or len(each.shape) not in (1, 2)]
     if strange:
-        raise ModelError(f"the input '{strange[0].name}' is {strange[0].type} of shape {strange[0].shape}", expected="tables: rows by columns")
+        raise ModelError(f"the input '{strange[0].name}' is {strange[0].type} of shape {strange[0].shape}",
+                         expected="tables: rows by columns")
     single = len(inputs) == 1 and _columns(inputs[0]) != 1
     names = _listed(meta, "features") if single else [each.name for each in inputs]
     if not single and any(_columns(each) != 1 for each in inputs):
@@ -100,7 +104,7 @@ def _predictor(session: Any, file: File, options: Options) -> Predictor:
     kinds = {place: Input("", _kind(each.type)) for place, each in enumerate(inputs)} if not single else None
     signature = described(signature, names, options, width=width, kind=_kind(inputs[0].type), kinds=kinds)
     respond = _Respond(session, signature, known, label, None if score is None else score.name, single=single, where=options.name)
-    return Predictor(options.name, signature, options.digest or file.digest, respond, textual=single and inputs[0].type == "tensor(string)")
+    return Predictor(options.name, signature, file.digest, respond, textual=single and inputs[0].type == "tensor(string)")
 
 
 def _columns(given: Any) -> int | None:
@@ -183,15 +187,18 @@ class _Respond:
         array, name, dtype = batch.column(place), batch.schema.names[place], TYPES[kind]
         if dtype is object:
             if not is_text(array.type) and not pa.types.is_null(array.type):
-                raise SignatureError(f"the column '{name}' is of type {array.type}", where=self.where, expected="text, as the model takes text there")
+                raise SignatureError(f"the column '{name}' is of type {array.type}", where=self.where,
+                                     expected="text, as the model takes text there")
             return texts(array, missing="")    # ONNX text cannot be missing; converters write the missing value of text so
         if not is_numeric(array.type):
-            raise SignatureError(f"the column '{name}' is of type {array.type}", where=self.where, expected=f"numbers, as the model takes {kind} there")
+            raise SignatureError(f"the column '{name}' is of type {array.type}", where=self.where,
+                                 expected=f"numbers, as the model takes {kind} there")
         values = numbers(array, name=name, where=self.where)
-        if np.dtype(dtype).kind != "f" and values.dtype.kind == "f":
-            if not np.isfinite(values).all() or (values != np.trunc(values)).any():
-                raise SignatureError(f"the column '{name}' holds nulls or fractions", where=self.where, expected=f"whole numbers, as the model takes {kind}",
-                                     hint="fill the nulls, or export the model with float inputs")
+        whole = np.dtype(dtype).kind == "f" or values.dtype.kind != "f"
+        if not whole and (not np.isfinite(values).all() or (values != np.trunc(values)).any()):
+            raise SignatureError(f"the column '{name}' holds nulls or fractions", where=self.where,
+                                 expected=f"whole numbers, as the model takes {kind} there",
+                                 hint="fill the nulls, or export the model with float inputs")
         with np.errstate(over="ignore"):
             return values.astype(dtype, copy=False)
 
@@ -330,7 +337,8 @@ def _counts(found: Mapping[str, list[Any]]) -> bool:
 
 
 def _attribute(data: memoryview) -> tuple[str, list[Any]]:
-    name, values = "", []
+    name = ""
+    values: list[Any] = []
     for number, value in _fields(data):
         if number == 1:
             name = bytes(value).decode()

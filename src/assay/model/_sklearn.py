@@ -8,30 +8,32 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
-import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from assay.errors import MissingExtraError, ModelError, UntrustedModelError
+from assay.errors import MissingExtraError, ModelError, SignatureError, UntrustedModelError
 from assay.model import _pandas, guard
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, texts
 from assay.model.file import File
 from assay.model.format import Format, Options, belongs, described
 from assay.model.predictor import Predictor
-from assay.model.signature import NUMERIC_TASKS, Signature, Task, agreed_classes, agreed_task
+from assay.model.signature import NUMERIC_TASKS, Signature, Task, agreed_classes, agreed_task, plain
 
 __all__ = ["FORMAT", "PICKLE", "load", "recognises", "unpickled"]
 
 Array = np.ndarray[Any, Any]
 # Their `predict` is the class of greatest probability, so one call serves both. All others are asked twice: thresholds may be
 # tuned, votes may be hard, and the probabilities of a support vector machine disagree with its decisions.
-GREATEST = {"DecisionTreeClassifier", "ExtraTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier", "HistGradientBoostingClassifier",
-            "LogisticRegression", "LogisticRegressionCV", "GaussianNB", "MultinomialNB", "BernoulliNB", "CalibratedClassifierCV"}
+GREATEST = {
+    "DecisionTreeClassifier", "ExtraTreeClassifier", "RandomForestClassifier", "ExtraTreesClassifier", "HistGradientBoostingClassifier",
+    "LogisticRegression", "LogisticRegressionCV", "GaussianNB", "MultinomialNB", "BernoulliNB", "CalibratedClassifierCV",
+}
 
 
 def recognises(model: object) -> bool:
@@ -89,7 +91,8 @@ def _task(model: Any) -> tuple[Task | None, int]:
     classes = getattr(model, "classes_", None)
     if not _is(model, "classifier") and classes is None:
         if int(getattr(_last(model), "n_outputs_", 1) or 1) > 1:
-            raise ModelError(f"{type(model).__name__} predicts several numbers a row", expected="one number a row", hint="wrap one of them in a callable")
+            raise ModelError(f"{type(model).__name__} predicts several numbers a row", expected="one number a row",
+                             hint="wrap one of them in a callable")
         return ("regression" if _is(model, "regressor") else None), 0
     last = _last(model)
     binarizer = getattr(last, "_label_binarizer", None) or getattr(last, "label_binarizer_", None)
@@ -166,9 +169,8 @@ class _Texts:
 
     def __call__(self, batch: pa.RecordBatch) -> Any:
         if not is_text(batch.column(0).type):
-            from assay.errors import SignatureError
-
-            raise SignatureError(f"the column '{batch.schema.names[0]}' is of type {batch.column(0).type}", where=self.where, expected="text")
+            raise SignatureError(f"the column '{batch.schema.names[0]}' is of type {batch.column(0).type}", where=self.where,
+                                 expected="text")
         return texts(batch.column(0), missing=np.nan)
 
 
@@ -258,13 +260,7 @@ def _own(model: Any, signature: Signature) -> Signature:
     own = getattr(model, "classes_", None)
     if own is None or signature.classes is None or isinstance(own, list):
         return signature
-    return _Named(signature, tuple(each.item() if isinstance(each, np.generic) else each for each in own))
-
-
-def _Named(signature: Signature, classes: tuple[Any, ...]) -> Signature:  # noqa: N802
-    from dataclasses import replace
-
-    return replace(signature, classes=classes)
+    return replace(signature, classes=tuple(plain(each) for each in own))
 
 
 def _of_one(score: Array, known: Any) -> Array:
@@ -289,7 +285,7 @@ def unpickled(file: File, options: Options) -> object:
         return joblib.load(io.BytesIO(file.data))
     except (ImportError, AttributeError) as error:
         raise ModelError(f"the pickle needs code that is not here ({guard.cause(error)})", where=options.name,
-                         hint="install that library, or put that module on the Python path, or save the model in a format without code") from error
+                         hint="install that library, put that module on the Python path, or save the model without code") from error
     except (Exception, SystemExit) as error:
         raise ModelError(f"the pickle cannot be read: it is cut off, damaged, or from other versions ({guard.cause(error)})",
                          where=options.name) from error

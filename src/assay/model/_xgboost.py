@@ -167,7 +167,8 @@ class _Respond:
 
     def _ask(self, numbers: Any, kind: str) -> Any:
         if not self.linear:
-            return self.booster.inplace_predict(numbers, iteration_range=self.rounds, predict_type=kind, missing=self.missing, validate_features=False)
+            return self.booster.inplace_predict(numbers, iteration_range=self.rounds, predict_type=kind, missing=self.missing,
+                                                validate_features=False)
         import xgboost
 
         return self.booster.predict(xgboost.DMatrix(numbers, missing=self.missing), output_margin=kind == "margin", validate_features=False)
@@ -181,8 +182,9 @@ class _Respond:
                 if self.missing == self.missing:
                     made[place][np.isnan(made[place])] = self.missing
             elif not is_numeric(array.type):
-                raise SignatureError(f"the column '{name}' is of type {array.type}, and the model does not hold the categories of training",
-                                     where=self.where, expected="the codes of training as numbers", hint=f"pass categories={{'{name}': [...]}}")
+                raise SignatureError(f"the column '{name}' is of type {array.type}, and the model holds no categories of training",
+                                     where=self.where, expected="the codes of training as numbers",
+                                     hint=f"pass categories={{'{name}': [...]}}")
         return matrix(batch, where=self.where, columns=made)
 
 

@@ -133,7 +133,8 @@ class Answer:
         found = {name: batch.column(name) for name in ("prediction", "score", "value") if batch.schema.names.count(name) == 1}
         strange = [name for name in batch.schema.names if name not in found]
         if strange or not found:
-            raise PredictionError(f"the answer has the columns {listed(batch.schema.names)}", expected="'prediction' and 'score', or 'value'")
+            raise PredictionError(f"the answer has the columns {listed(batch.schema.names)}",
+                                  expected="'prediction' and 'score', or 'value'")
         classes = meta.get("classes")
         return cls(meta["task"], None if classes is None else tuple(classes), scores=meta.get("scores"),
                    prediction=_read(found, "prediction", np.int64), score=_read(found, "score", np.float64),
@@ -205,14 +206,15 @@ def _numbers(values: Any) -> Array:
             raise TypeError(out.dtype)
         return out.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
-        raise PredictionError(f"the model answered with {_kind(values)} that does not hold numbers", expected="numbers, one answer a row",
-                              hint="if these are labels, pass task=... and classes=[...]") from error
+        raise PredictionError(f"the model answered with {_kind(values)} that does not hold numbers",
+                              expected="numbers, one answer a row", hint="if these are labels, pass task=... and classes=[...]") from error
 
 
 def _marks(labels: Any, width: int) -> Array:
     marks = _numbers(labels)
     if marks.ndim != 2 or marks.shape[1] != width:
-        raise PredictionError(f"the model answered with labels of shape {marks.shape}", expected=f"0 or 1 a row for each of {width} labels")
+        raise PredictionError(f"the model answered with labels of shape {marks.shape}",
+                              expected=f"0 or 1 a row for each of {width} labels")
     bad = ~((marks == 0) | (marks == 1)).all(axis=1)
     if bad.any():
         raise PredictionError(f"the model answered {_short(marks[int(np.argmax(bad))])} in row {int(np.argmax(bad))}",
@@ -232,7 +234,8 @@ def _meta(metadata: dict[bytes, bytes] | None) -> dict[str, Any]:
         if meta["task"] not in TASKS or not isinstance(meta.get("classes"), list | None):
             raise ValueError(meta)
     except (KeyError, ValueError, TypeError):
-        raise PredictionError("the answer does not say its task", expected='schema metadata b"assay" with JSON of task and classes') from None
+        raise PredictionError("the answer does not say its task",
+                              expected='schema metadata b"assay" with JSON of task and classes') from None
     found: dict[str, Any] = meta
     return found
 

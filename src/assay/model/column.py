@@ -79,7 +79,8 @@ def numbers(array: pa.Array, *, name: str, where: str) -> Array:
     [1.0, nan, 3.0]
     """
     if not is_numeric(array.type):
-        raise SignatureError(f"the column '{name}' is of type {array.type}", where=where, expected="numbers, as the model takes numbers there")
+        raise SignatureError(f"the column '{name}' is of type {array.type}", where=where,
+                             expected="numbers, as the model takes numbers there")
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_floating(array.type) or (pa.types.is_integer(array.type) and not array.null_count):
@@ -87,22 +88,21 @@ def numbers(array: pa.Array, *, name: str, where: str) -> Array:
         return out
     if pa.types.is_decimal(array.type) or pa.types.is_null(array.type):
         return np.asarray(array.cast(pa.float64()).to_numpy(zero_copy_only=False), np.float64)
-    known = array.fill_null(False if pa.types.is_boolean(array.type) else 0).to_numpy(zero_copy_only=False).astype(np.float64)
+    known: Array = array.fill_null(False if pa.types.is_boolean(array.type) else 0).to_numpy(zero_copy_only=False).astype(np.float64)
     if array.null_count:
         known[array.is_null().to_numpy(zero_copy_only=False)] = np.nan
     return known
 
 
-def matrix(batch: pa.RecordBatch, *, where: str, columns: Mapping[int, Array] | None = None, dtype: Any = np.float64, order: Any = "F") -> Array:
+def matrix(batch: pa.RecordBatch, *, where: str, columns: Mapping[int, Array] | None = None, order: Any = "F") -> Array:
     """Return a batch of numbers as one (rows, columns) array, NaN where null; ``columns`` are those that were made already.
 
     Column by column ("F") is the order in which Arrow holds them, and every library that was measured reads it as fast.
     """
-    out: Array = np.empty((batch.num_rows, batch.num_columns), dtype, order=order)
+    out: Array = np.empty((batch.num_rows, batch.num_columns), np.float64, order=order)
     made = columns or {}
-    with np.errstate(over="ignore", invalid="ignore"):   # a number too large for float32 becomes infinite, as in the library itself
-        for place, name in enumerate(batch.schema.names):
-            out[:, place] = made[place] if place in made else numbers(batch.column(place), name=name, where=where)
+    for place, name in enumerate(batch.schema.names):
+        out[:, place] = made[place] if place in made else numbers(batch.column(place), name=name, where=where)
     return out
 
 
@@ -118,12 +118,14 @@ def codes(array: pa.Array, categories: Sequence[Any], *, name: str, where: str) 
     textual = all(isinstance(each, str) for each in categories)
     if categories and not pa.types.is_null(array.type) and (is_text(array.type) != textual or not (textual or is_numeric(array.type))):
         raise SignatureError(f"the column '{name}' is of type {array.type}", where=where,
-                             expected=f"{'text' if textual else 'numbers'}, one of the categories of training {listed(map(str, categories), 6)}")
+                             expected=f"{'text' if textual else 'numbers'}, as in the categories of training "
+                                      f"{listed(map(str, categories), 6)}")
     encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     place = {each: float(at) for at, each in enumerate(categories)}
     table = [place.get(each, np.nan) if each is not None else np.nan for each in encoded.dictionary.to_pylist()]
     indices = encoded.indices.fill_null(len(table)).to_numpy(zero_copy_only=False)
-    return np.array([*table, np.nan])[indices]
+    out: Array = np.array([*table, np.nan])[indices]
+    return out
 
 
 def texts(array: pa.Array, *, missing: Any, spell: Callable[[Any], str] = str) -> Array:

@@ -11,6 +11,7 @@ import lzma
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 
 from assay.errors import ModelError, nearest
@@ -32,7 +33,7 @@ class File:
     path: Path
 
     @classmethod
-    def at(cls, path: str | Path) -> File:
+    def at(cls, path: str | PathLike[str]) -> File:
         """Return the file at ``path``; raises ``ModelError`` where there is none, or where name and content contradict."""
         if "://" in str(path):
             raise ModelError("models are not read from addresses", where=str(path), expected="a path", hint="fetch the file first")
@@ -42,7 +43,8 @@ class File:
         if not file.path.is_file():
             around = [each.name for each in file.path.parent.iterdir()] if file.path.parent.is_dir() else []
             guess = nearest(file.path.name, around)
-            raise ModelError("there is no such file", where=str(path), expected="a model file", hint=f"did you mean '{guess}'?" if guess else None)
+            raise ModelError("there is no such file", where=str(path), expected="a model file",
+                             hint=f"did you mean '{guess}'?" if guess else None)
         if not file.head:
             raise ModelError("the file is empty", where=str(path), expected="a model")
         if file.kind not in EXPECTED.get(file.suffix, {file.kind}):

@@ -55,8 +55,8 @@ class Format:
             if name not in self.options:
                 known = sorted({"trust", "task", "classes", "features", "name", "scores", *self.options})
                 guess = nearest(name, known)
-                raise ConfigError(f"there is no option '{name}' for this kind of model", where=options.name, expected=f"one of {listed(known, 20)}",
-                                  hint=f"did you mean '{guess}'?" if guess else None)
+                raise ConfigError(f"there is no option '{name}' for this kind of model", where=options.name,
+                                  expected=f"one of {listed(known, 20)}", hint=f"did you mean '{guess}'?" if guess else None)
 
 
 FORMATS: Registry[Format] = Registry("format", {

@@ -53,7 +53,7 @@ def answer(model: Model, batch: pa.RecordBatch) -> Answer:
 def cause(error: BaseException) -> str:
     """Return the type and the first line of an exception, short and without secrets.
 
-    >>> cause(ValueError("bad input\\nand a long story"))
+    >>> cause(ValueError("bad input" + chr(10) + "and a long story"))
     'ValueError: bad input'
     """
     lines = [line.strip() for line in str(error)[:4000].splitlines() if line.strip()]
@@ -80,7 +80,7 @@ def _check(given: Answer, signature: Signature, rows: int) -> None:
     if given.value is not None:
         _finite(given.value)
     if given.score is not None:
-        _score(given.score, signature, given.scores)
+        _score(given.score, signature)
     if given.prediction is not None:
         _prediction(given.prediction, signature)
 
@@ -95,19 +95,19 @@ def _finite(numbers: Array) -> None:
     with np.errstate(invalid="ignore", over="ignore"):
         if np.isfinite(numbers.sum()):
             return
-    bad = ~np.isfinite(numbers)
-    bad = bad.any(axis=1) if bad.ndim == 2 else bad
+    strange = ~np.isfinite(numbers)
+    bad = np.asarray(strange.any(axis=1) if strange.ndim == 2 else strange)
     if bad.any():
         row = int(np.argmax(bad))
         raise PredictionError(f"the model answered {_shown(numbers[row])} in row {row}", expected="a finite number")
 
 
-def _score(score: Array, signature: Signature, kind: str | None) -> None:
+def _score(score: Array, signature: Signature) -> None:
     width = len(signature.classes or ())
     if score.ndim != 2 or score.shape[1] != width:
         raise PredictionError(f"the model answered with scores of shape {score.shape}", expected=f"{width} scores a row, one a class")
     _finite(score)
-    if kind == "score" or not len(score):
+    if signature.scores == "score" or not len(score):
         return
     if score.min() < -1e-6 or score.max() > 1 + 1e-6:
         row = int(np.argmax(((score < -1e-6) | (score > 1 + 1e-6)).any(axis=1)))
@@ -118,7 +118,8 @@ def _score(score: Array, signature: Signature, kind: str | None) -> None:
         if off.max() > TOLERANCE:
             row = int(np.argmax(off > TOLERANCE))
             raise PredictionError(f"the model answered {_shown(score[row])} in row {row}, which sums to {score[row].sum():.6g}",
-                                  expected="probabilities that sum to 1", hint="if these are no probabilities, load the model with scores='score'")
+                                  expected="probabilities that sum to 1",
+                                  hint="if these are no probabilities, load the model with scores='score'")
 
 
 def _prediction(prediction: Array, signature: Signature) -> None:

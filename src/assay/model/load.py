@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from assay.errors import AssayError, ConfigError, ModelError, UnknownFormatError, listed
@@ -44,9 +43,10 @@ def load(model: Any, *, trust: bool = False, task: str | None = None, classes: S
     if _loaded(model):
         return _as_it_is(model, features, {"task": task, "classes": classes, "scores": scores, "name": name} | options)
     asked = Options(name=name or "", trust=trust, task=task, classes=_sequence("classes", classes),
-                    features=_sequence("features", features), scores=scores, more={key: each for key, each in options.items() if each is not None})  # type: ignore[arg-type]
+                    features=_sequence("features", features), scores=scores,  # type: ignore[arg-type]
+                    more={key: each for key, each in options.items() if each is not None})
     if isinstance(model, str | PathLike):
-        file = File.at(Path(model))
+        file = File.at(model)
         asked = replace(asked, name=name or file.path.name, digest=file.digest)
         found: Any = _opened(file, asked)
         if found is file or isinstance(found, File):
