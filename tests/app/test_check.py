@@ -90,8 +90,8 @@ def test_options_win_over_the_file(folder: Path, inside) -> None:
     (folder / "below" / "assay.yaml").write_text((folder / "assay.yaml").read_text("utf-8").replace(": model.j", ": ../model.j").replace(
         "reference: ", "reference: ../").replace("data: ", "data: ../"), "utf-8")
     first = json.loads(inside("check", "below/assay.yaml", "--trust", "--json", "-", cwd=folder).stdout)
-    second = json.loads(inside("check", "below/assay.yaml", "--trust", "--data", "july.parquet", "--check", "auc >= 0.51", "--slice", "dest",
-                               "--json", "-", cwd=folder).stdout)
+    second = json.loads(inside("check", "below/assay.yaml", "--trust", "--data", "july.parquet", "--check", "auc >= 0.51",
+                               "--slice", "dest", "--json", "-", cwd=folder).stdout)
     assert first["values"][0]["value"] != second["values"][0]["value"]
     assert [each["check"] for each in second["verdicts"]] == ["auc >= 0.51"]
     assert {key for each in second["values"] for key in each["slice"]} == {"dest"}
