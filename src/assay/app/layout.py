@@ -101,8 +101,8 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 def wrapped(first: Line, text: str, style: str, width: int, *, indent: int | None = None) -> list[Line]:
     """Return ``first`` followed by ``text``, broken at blanks; later lines hang ``indent`` cells in, by default under the text.
 
-    >>> wrapped([("note: ", "dim")], "a b c d", "", 10)
-    [[('note: ', 'dim'), ('a b', '')], [('      ', ''), ('c d', '')]]
+    >>> wrapped([("note: ", "dim")], "one two three", "", 14)
+    [[('note: ', 'dim'), ('one two', '')], [('      ', ''), ('three', '')]]
     """
     hang = sum(cells(part) for part, _ in first) if indent is None else indent
     room, later = max(width - sum(cells(part) for part, _ in first), 8), max(width - hang, 8)
