@@ -118,7 +118,7 @@ class Spread:
             if below:  # P(X <= k | bound) = I_{1-bound}(n - k, k + 1)
                 return 1.0 if k >= n else float(special.betainc(n - k, k + 1, 1 - bound))
             return 1.0 if k <= 0 else float(special.betainc(k, n - k + 1, bound))
-        if bound <= self.low_limit or bound >= self.high_limit:
+        if bound < self.low_limit or bound > self.high_limit:  # on a limit the truth may be, although no estimate passes it
             return 0.0 if inside else 1.0
         forward = _SCALES[self.scale][0]
         t = (forward(self.estimate) - forward(bound)) / self.error
@@ -137,7 +137,7 @@ class Spread:
             # at 0 and 1 the plug-in variance vanishes; the bound's own variance is the honest one there
             spread = max(self.estimate * (1 - self.estimate), min(bound * (1 - bound), 0.25) if self.estimate in (0, 1) else 0)
             return math.inf if gap == 0 or self.n <= 0 else z * z * spread / (gap * gap) / self.n
-        if bound <= self.low_limit or bound >= self.high_limit or self.error == 0:
+        if bound < self.low_limit or bound > self.high_limit or self.error == 0:
             return 0.0
         forward = _SCALES[self.scale][0]
         gap = forward(self.estimate) - forward(bound)

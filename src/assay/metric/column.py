@@ -39,9 +39,9 @@ class Measured:
 
 @dataclass(frozen=True)
 class ColumnMetric:
-    """A named metric of a column.
+    """A named metric of a column; call it with summaries by kind, of the reference first where it is ``compared``.
 
-    ``compared`` metrics need the reference; ``needs`` maps the kind of a column to the summaries that are read.
+    ``needs`` maps the kind of a column to the summaries that are read.
     """
 
     name: str
@@ -52,6 +52,11 @@ class ColumnMetric:
     unit: str | None = None
     doc: str = ""
     of: Literal["column", "table"] = "column"
+
+    def __call__(self, *summaries: Summaries, **options: Any) -> float | None:
+        """Return the bare number, None where it is not defined."""
+        found = self.function(*summaries, **options).spread
+        return None if found is None else found.estimate
 
     def takes(self, kind: str) -> bool:
         """Whether the metric is defined for columns of that kind."""

@@ -9,7 +9,7 @@ from typing import Literal
 from scipy import special
 
 from assay.errors import ConfigError
-from assay.metric.metric import _error
+from assay.metric.metric import _df, _error
 from assay.result import LEVEL, Spread, Value
 
 __all__ = ["disparity"]
@@ -21,9 +21,11 @@ def disparity(values: Sequence[Value], *, compare: Literal["ratio", "difference"
     ``ratio`` is the least value over the greatest, 1 at parity (the four-fifths rule asks for 0.8); ``difference`` the greatest
     less the least, 0 at parity. Groups under ``smallest`` rows are left out and named in the note. With two groups the interval
     is that of a log ratio or a difference of independent estimates. With more, the extreme pair was chosen because it is
-    extreme, which flatters no one: its error is widened to that of the best of all pairs (Bonferroni).
+    extreme, so chance alone sets it apart: its error is widened to that of the best of all pairs (Bonferroni), which covers at
+    least as often as the level says. The number itself stays that of the extreme pair.
 
-    >>> groups = [Value.of("selection_rate", Spread("binomial", p, n=500), n=500, slice={"sex": name}) for name, p in (("f", 0.3), ("m", 0.4))]
+    >>> groups = [Value.of("selection_rate", Spread("binomial", p, n=500), n=500, slice={"sex": name})
+    ...           for name, p in (("f", 0.3), ("m", 0.4))]
     >>> found = disparity(groups)
     >>> round(found.value, 3), found.low < 0.8 < found.high
     (0.75, True)
@@ -42,19 +44,20 @@ def disparity(values: Sequence[Value], *, compare: Literal["ratio", "difference"
         return Value.undefined(metric, f"fewer than two groups have {smallest} rows and a value", n=rows, **fields)
     low = min(known, key=lambda each: each.value if each.value is not None else math.inf)
     high = max(known, key=lambda each: each.value if each.value is not None else -math.inf)
-    assert low.value is not None and high.value is not None
-    pairs = len(known) * (len(known) - 1) / 2
-    widened = float(special.ndtri((1 - (1 - LEVEL) / 2 / pairs)) / special.ndtri((1 + LEVEL) / 2))
+    assert low.value is not None
+    assert high.value is not None
+    pairs, df = len(known) * (len(known) - 1) / 2, min(_df(low), _df(high))
+    widened = float(special.ndtri(1 - (1 - LEVEL) / 2 / pairs) / special.ndtri((1 + LEVEL) / 2))
     if compare == "difference":
         error = math.hypot(_error(low), _error(high)) * widened
-        spread = Spread("normal", high.value - low.value, n=float(rows), error=error, low_limit=0.0)
+        spread = Spread("normal", high.value - low.value, n=float(rows), error=error, df=df, low_limit=0.0)
     else:
         if high.value <= 0 or low.value < 0:
             return Value.undefined(metric, "a ratio needs values above 0", n=rows, **fields)
         # an empty group of hits has a ratio of 0, whose logarithm is none: half a hit keeps the interval finite
         floor = max(low.value, 0.5 / max(low.n, 1))
         error = math.hypot(_error(low) / floor, _error(high) / high.value) * widened
-        spread = Spread("normal", low.value / high.value, n=float(rows), error=error, scale="log", low_limit=0.0, high_limit=1.0)
+        spread = Spread("normal", low.value / high.value, n=float(rows), error=error, scale="log", df=df, low_limit=0.0, high_limit=1.0)
     text = f"{_named(low)} against {_named(high)}" + (f"; left out as too small: {', '.join(map(_named, left))}" if left else "")
     return Value.of(metric, spread, n=rows, note=text, method="log ratio" if compare == "ratio" else "difference", **fields)
 

@@ -2,8 +2,8 @@
 
 Two samples of one distribution are never alike: PSI of 100 rows against many has an expectation of 0.09 over 10 bins. Each
 distance has that expectation subtracted (Yurdakul 2018 for PSI; the same expansion for the others), so that 0 means "as
-alike as two samples of this size are", and a threshold means the same on any number of rows. Missing values are a bin of
-their own: a column that loses a twentieth of its values has moved.
+alike as two samples of this size are", and a threshold means the same on any number of rows; ``debiased=false`` leaves it in.
+Missing values are a bin of their own: a column that loses a twentieth of its values has moved.
 
 ``psi``, ``jensen_shannon`` and ``chi2`` read counts (about 20 bins at the reference's quantiles, or categories), ``ks`` and
 ``wasserstein`` quantile sketches of numbers. Rows are taken as independent.
@@ -12,8 +12,8 @@ their own: a column that loses a twentieth of its values has moved.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Literal, cast
 
 import numpy as np
 
@@ -34,34 +34,62 @@ _MOST = 255  # categories compared one by one; rarer ones are one bin
 
 
 @column_metric(needs=_BINNED, better="lower", compared=True)
-def psi(reference: Summaries, current: Summaries) -> Measured:
+def psi(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Measured:
     """Population stability index: sum of (p - q) ln(p / q) over bins, debiased by (bins - 1)(1/n + 1/m).
 
     Half a row is added to each bin, so that an empty one stays finite. By custom, above 0.1 look, above 0.2 act.
+
+    >>> then, now = Frequent(), Frequent()
+    >>> then.update(["a", "b"] * 500)
+    >>> now.update(["a", "a", "a", "b"] * 250)
+    >>> round(psi({"frequent": then}, {"frequent": now}), 2)
+    0.27
     """
-    return _binned(reference, current, _psi, 1.0, "identity", math.inf)
+    return _binned(reference, current, _psi, 1.0 if debiased else 0.0, "identity", math.inf, added=0.5)
 
 
 @column_metric(needs=_BINNED, better="lower", compared=True)
-def jensen_shannon(reference: Summaries, current: Summaries) -> Measured:
-    """Jensen-Shannon distance, base 2, from 0 to 1 (Lin 1991; Endres and Schindelin 2003): the root of the debiased divergence."""
-    return _binned(reference, current, _jensen_shannon, 1 / (8 * math.log(2)), "square", 1.0)
+def jensen_shannon(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Measured:
+    """Jensen-Shannon distance, base 2, from 0 to 1: sqrt((KL(p, m) + KL(q, m)) / 2), m = (p + q) / 2, of the debiased divergence.
+
+    Lin 1991; Endres and Schindelin 2003.
+
+    >>> then, now = Frequent(), Frequent()
+    >>> then.update(["a"] * 100)
+    >>> now.update(["b"] * 100)
+    >>> jensen_shannon({"frequent": then}, {"frequent": now}, debiased=False)
+    1.0
+    """
+    return _binned(reference, current, _jensen_shannon, 1 / (8 * math.log(2)) if debiased else 0.0, "square", 1.0)
 
 
 @column_metric(needs=_BINNED, better="lower", compared=True)
-def chi2(reference: Summaries, current: Summaries) -> Measured:
+def chi2(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Measured:
     """Symmetric chi-square distance, from 0 to 1: half the sum of (p - q)^2 / (p + q), debiased (Vincze 1981, Le Cam 1986).
 
-    For samples of n rows each it is the two-sample chi-square statistic divided by 2 n.
+    For samples of n rows each, the plain one is the two-sample chi-square statistic divided by 2 n.
+
+    >>> then, now = Frequent(), Frequent()
+    >>> then.update(["a", "b"] * 50)
+    >>> now.update(["a"] * 100)
+    >>> round(chi2({"frequent": then}, {"frequent": now}, debiased=False), 4)
+    0.3333
     """
-    return _binned(reference, current, _chi2, 1 / 4, "identity", 1.0)
+    return _binned(reference, current, _chi2, 1 / 4 if debiased else 0.0, "identity", 1.0)
 
 
 @column_metric(needs={"number": ("quantiles",)}, better="lower", compared=True)
-def ks(reference: Summaries, current: Summaries) -> Measured:
-    """Kolmogorov-Smirnov distance: the greatest gap between the two distribution functions, from 0 to 1.
+def ks(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Measured:
+    """Kolmogorov-Smirnov distance: the greatest gap between the two distribution functions, max |F - G|, from 0 to 1.
 
-    Debiased as sqrt(max(0, D^2 - (pi^2 / 12)(1/n + 1/m))), the mean square of D between samples of one distribution.
+    Debiased twice over, as the greatest of many noisy gaps is too great: without a shift D^2 exceeds 0 by (pi^2 / 12)(1/n + 1/m)
+    on average; with one, D exceeds the true gap by what resampling adds to it once more. The larger of the two is subtracted.
+
+    >>> then, now = Quantiles(), Quantiles()
+    >>> then.update([1.0, 2.0, 3.0, 4.0])
+    >>> now.update([3.0, 4.0, 5.0, 6.0])
+    >>> ks({"quantiles": then}, {"quantiles": now}, debiased=False)
+    0.5
     """
     first, second, note = _sketches(reference, current)
     if note:
@@ -71,22 +99,44 @@ def ks(reference: Summaries, current: Summaries) -> Measured:
     place = int(np.argmax(np.abs(f - g)))
     gap = float(abs(f[place] - g[place]))
     noise = math.pi**2 / 12 * (1 / n + 1 / m)
-    # at the place of the greatest gap the two shares are binomial; 0.26 is the standard deviation of D without a shift
-    error = math.sqrt(f[place] * (1 - f[place]) / n + g[place] * (1 - g[place]) / m + 0.26**2 * (1 / n + 1 / m) * math.exp(-gap**2 / noise))
-    estimate = math.sqrt(max(0.0, gap * gap - noise))
+    # at the place of the greatest gap the two shares are binomial; 0.33 (1/n + 1/m)^0.5 is more than the deviation of D without a shift
+    error = math.sqrt(f[place] * (1 - f[place]) / n + g[place] * (1 - g[place]) / m + 0.33**2 * (1 / n + 1 / m) * math.exp(-gap**2 / noise))
+    estimate = gap
+    if debiased:
+        less = min(_excess(f, g, n, m), gap)
+        estimate = math.sqrt(max(0.0, gap * gap - max(noise, gap * gap - (gap - less) ** 2)))
     return Measured(Spread("normal", estimate, n=float(m), error=error, low_limit=0.0, high_limit=1.0), m, first.error + second.error)
 
 
+def _excess(f: Array, g: Array, n: int, m: int, draws: int = 200, cells: int = 200) -> float:
+    """Return by how much the greatest gap grows on average when both samples are resampled (as Gaussian noise of their cells)."""
+    picked = np.unique(np.append(np.searchsorted((f + g) / 2, np.arange(1, cells) / cells), np.argmax(np.abs(f - g))))
+    picked = picked[picked < len(f)]
+    rng = np.random.default_rng(0)
+    moved = (f - g)[picked]
+    for reached, rows in ((f[picked], n), (g[picked], m)):
+        share = np.diff(reached, prepend=0.0, append=1.0)
+        noise = rng.standard_normal((draws, len(share))) * np.sqrt(np.maximum(share, 0.0) / rows)
+        moved = moved + np.cumsum(noise, axis=1)[:, :-1] - reached * noise.sum(axis=1, keepdims=True)
+    return max(float(np.abs(moved).max(axis=1).mean() - np.abs(f - g).max()), 0.0)
+
+
 @column_metric(needs={"number": ("quantiles", "moments")}, better="lower", compared=True)
-def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True) -> Measured:
-    """Wasserstein-1 (earth mover's) distance: the area between the two distribution functions.
+def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True, debiased: bool = True) -> Measured:
+    """Wasserstein-1 (earth mover's) distance: the area between the two distribution functions, integral of |F - G|.
 
     ``scaled``: in standard deviations of the reference; ``scaled=false``: in the column's unit. Debiased as
     sqrt(max(0, W^2 - b^2)), b = sqrt(2/pi) sqrt(1/n + 1/m) times the integral of sqrt(F (1 - F)), its mean without a shift.
+
+    >>> then, now = Quantiles(), Quantiles()
+    >>> then.update([0.0, 1.0, 3.0])
+    >>> now.update([5.0, 6.0, 8.0])
+    >>> wasserstein({"quantiles": then, "moments": Moments()}, {"quantiles": now}, scaled=False, debiased=False)
+    5.0
     """
     first, second, note = _sketches(reference, current)
-    spread = cast(Moments, reference["moments"]).deviation
-    if not note and scaled and not spread > 0:
+    deviation = cast(Moments, reference["moments"]).deviation
+    if not note and scaled and not deviation > 0:
         note = "the reference has only one value, so there is no standard deviation to scale with"
     if note:
         return Measured(None, second.count, note=note)
@@ -101,10 +151,11 @@ def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True
     moved = np.concatenate(([0.0], np.cumsum(np.sign(gaps) * widths)))
     variance = sum(_variance(moved, np.diff(each, prepend=0.0)) / rows for each, rows in ((f, n), (g, m)))
     error = math.sqrt(variance + (0.4 * noise) ** 2)
-    unit = spread if scaled else 1.0
-    estimate = math.sqrt(max(0.0, area * area - noise * noise)) / unit
+    unit = deviation if scaled else 1.0
+    estimate = (math.sqrt(max(0.0, area * area - noise * noise)) if debiased else area) / unit
     span = max(first.high, second.high) - min(first.low, second.low)
-    return Measured(Spread("normal", estimate, n=float(m), error=error / unit, low_limit=0.0), m, (first.error + second.error) * span / unit)
+    spread = Spread("normal", estimate, n=float(m), error=error / unit, low_limit=0.0)
+    return Measured(spread, m, (first.error + second.error) * span / unit)
 
 
 def _psi(p: Array, q: Array) -> tuple[float, Array, Array]:
@@ -114,7 +165,7 @@ def _psi(p: Array, q: Array) -> tuple[float, Array, Array]:
 
 def _jensen_shannon(p: Array, q: Array) -> tuple[float, Array, Array]:
     middle = (p + q) / 2
-    a, b = np.log2(p / middle), np.log2(q / middle)
+    a, b = (np.log2(np.where(each > 0, each / middle, 1.0)) for each in (p, q))
     return float((p * a + q * b).sum() / 2), a / 2, b / 2
 
 
@@ -123,42 +174,49 @@ def _chi2(p: Array, q: Array) -> tuple[float, Array, Array]:
     return float((gap * (p - q)).sum() / 2), gap - gap**2 / 2, -gap - gap**2 / 2
 
 
-def _binned(reference: Summaries, current: Summaries, distance: Any, noise: float, scale: Any, limit: float) -> Measured:
+def _binned(reference: Summaries, current: Summaries, distance: Callable[[Array, Array], tuple[float, Array, Array]], noise: float,
+            scale: Literal["identity", "square"], limit: float, *, added: float = 0.0) -> Measured:
     """Return a debiased distance of two sets of counts, with its delta-method error.
 
-    ``noise`` is the distance's expectation without a shift, per degree of freedom and (1/n + 1/m).
+    ``noise`` is the distance's expectation without a shift, per degree of freedom and (1/n + 1/m); ``added`` rows go to each bin.
     """
-    first, second = _counts(reference, current)
+    first, second, note = _counts(reference, current)
     n, m = float(first.sum()), float(second.sum())
     if not n or not m:
         return Measured(None, int(m), note="there are no rows on one side")
     used = (first + second) > 0
     first, second = first[used], second[used]
     bins = len(first)
+    # derivatives are taken half a row away from empty bins, where logarithms have none
     p, q = (first + 0.5) / (n + bins / 2), (second + 0.5) / (m + bins / 2)
-    found, by_p, by_q = distance(p, q)
+    _, by_p, by_q = distance(p, q)
+    found = distance((first + added) / (n + added * bins), (second + added) / (m + added * bins))[0]
     per_row = 1 / n + 1 / m
     bias = noise * (bins - 1) * per_row
     error = math.sqrt(_variance(by_p, p) / n + _variance(by_q, q) / m + 2 * (bins - 1) * (noise * per_row) ** 2)
     estimate = max(0.0, found - bias)
     if scale == "square":
         estimate = math.sqrt(estimate)
-    return Measured(Spread("normal", estimate, n=m, error=error, scale=scale, low_limit=0.0, high_limit=limit), int(m))
+    spread = Spread("normal", estimate, n=m, error=error, scale=scale, low_limit=0.0, high_limit=limit)
+    return Measured(spread, int(m), note=note)
 
 
-def _counts(reference: Summaries, current: Summaries) -> tuple[Array, Array]:
-    """Return counts of both sides in the same bins; missing values are the last bin."""
+def _counts(reference: Summaries, current: Summaries) -> tuple[Array, Array, str | None]:
+    """Return counts of both sides in the same bins, and a note where they are not exact; missing values are the last bin."""
     if "histogram" in reference:
         sides = [cast(Histogram, each["histogram"]) for each in (reference, current)]
-        return (np.append(sides[0].counts, sides[0].nulls).astype(float), np.append(sides[1].counts, sides[1].nulls).astype(float))
+        return (np.append(sides[0].counts, sides[0].nulls).astype(float), np.append(sides[1].counts, sides[1].nulls).astype(float), None)
     first, second = (cast(Frequent, each["frequent"]) for each in (reference, current))
     names = [name for name, _ in first.top[:_MOST]]
     seen = [[each.counts.get(name, 0) for name in names] for each in (first, second)]
-    fresh = sum(count for name, count in second.counts.items() if name not in first.counts)
+    # where the reference has more categories than were kept, one that is not listed may be rare, not new
+    fresh = 0 if first.error else sum(count for name, count in second.counts.items() if name not in first.counts)
     rare = [each.present - sum(counts) - extra for each, counts, extra in ((first, seen[0], 0), (second, seen[1], fresh))]
     rows = [[*counts, other, extra, each.nulls] for counts, other, extra, each in
             ((seen[0], rare[0], 0, first), (seen[1], rare[1], fresh, second))]
-    return np.array(rows[0], float), np.array(rows[1], float)
+    off = max(first.error, second.error)
+    note = f"more than {first.size:,} categories: counts are low by at most {off:,} rows each" if off else None
+    return np.array(rows[0], float), np.array(rows[1], float), note
 
 
 def _sketches(reference: Summaries, current: Summaries) -> tuple[Quantiles, Quantiles, str | None]:

@@ -21,12 +21,12 @@ from assay.errors import ConfigError, UnknownNameError
 from assay.registry import Registry
 from assay.result import Better, Spread, Value
 from assay.summary import Need, Summary
+from assay.summary.resample import Array, Replicates
 from assay.summary.target import Target
 
 __all__ = ["METRICS", "Metric", "Share", "metric"]
 
-Array = np.ndarray[Any, Any]
-Scale = Literal["identity", "log", "logit", "atanh"]
+Scale = Literal["identity", "log", "logit", "atanh", "square"]
 
 METRICS: Registry[Any] = Registry("metric", {
     **{name: f"assay.metric.classification:{name}" for name in (
@@ -74,12 +74,17 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True)
 class Form:
-    """How a metric is computed for some tasks, from which summaries."""
+    """How a metric is computed for some tasks, from which summaries.
+
+    ``error`` gives the standard error of independent rows from the view, ``spread`` all of the uncertainty from the summaries,
+    where neither resampling nor one number would do.
+    """
 
     function: Callable[..., Any]
     needs: str
     tasks: tuple[str, ...]
     error: Callable[..., float] | None = None
+    spread: Callable[..., Spread] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +158,9 @@ class Metric:
             if not math.isfinite(estimate):
                 return Value.undefined(self.name, self.undefined, n=rows, better=self.better, **place)
             grouped = bool(getattr(summaries[0], "grouped", False))
-            if isinstance(found, Share):
+            if form.spread is not None:
+                spread = form.spread(summaries, **keywords)
+            elif isinstance(found, Share):
                 spread = _share_spread(found, summaries, call) if grouped else Spread("binomial", estimate, n=float(found.whole))
             else:
                 spread = self._spread(form, estimate, summaries, views, keywords, call, grouped)
@@ -164,8 +171,9 @@ class Metric:
         """Return this model's metric less ``factor`` times the other's.
 
         ``paired``: both saw the same rows, in the same resampling groups, so that what they share cancels from the error.
-        Otherwise the two are independent and their variances add.
+        Otherwise, and where the summaries keep no groups, the two count as independent and their variances add.
         """
+        paired = paired and all(bool(getattr(each, "grouped", False)) for each in (*mine, *theirs))
         form, keywords = self.form(target), self.options(target, options)
         first, second = self.value(mine, target, options), self.value(theirs, target, options)
         rows = first.n
@@ -178,13 +186,15 @@ class Metric:
                 a, b = ([each.replicates() for each in some] for some in (mine, theirs))  # type: ignore[attr-defined]
                 mine_left, theirs_left = (np.asarray(_ratio(call(tuple(each.view for each in some)))) for some in (a, b))
             moved = mine_left - factor * theirs_left
-            error, df = a[0].error(moved, gap), a[0].df
+            error, df = a[0].error(moved, gap), _freedom(a[0], moved)
         else:
             error, df = math.hypot(_error(first), factor * _error(second)), min(_df(first), _df(second))
         if not math.isfinite(error):
-            return Value.undefined(self.name, "the error of the difference is not defined on these rows", n=rows, better=self.better, **place)
+            note = "the error of the difference is not defined on these rows"
+            return Value.undefined(self.name, note, n=rows, better=self.better, **place)
         if paired and error == 0 and gap == 0:  # the two agree on every row: not proof that they always do (rule of three)
-            error = 1.0 / max(rows, 1)
+            least = 1.0 / max(rows, 1) if math.isfinite(self.limits[1] - self.limits[0]) else 0.0
+            error = max(least, _error(first) / math.sqrt(max(rows, 1)))
         spread = Spread("normal", gap, n=float(rows), error=error, df=df)
         return Value.of(self.name, spread, n=rows, better=self.better, unit=self.unit, **place)
 
@@ -199,8 +209,9 @@ class Metric:
         else:
             resampled = [each.replicates() for each in summaries]  # type: ignore[attr-defined]
             estimates = np.asarray(_ratio(call(tuple(each.view for each in resampled))))
-            df = resampled[0].df
-            error = resampled[0].error(_scaled(self.scale, estimates), estimate)
+            scaled = _scaled(self.scale, estimates)
+            df = _freedom(resampled[0], scaled)
+            error = resampled[0].error(scaled, estimate)
         if not math.isfinite(error) or (error == 0 and math.isfinite(high - low)):
             # at the edge of what is possible no resample differs: fall back on what n rows can tell of a share
             if (low, high) == (0.0, 1.0):
@@ -211,12 +222,14 @@ class Metric:
 
 def metric(*, needs: str, tasks: Sequence[str], better: Better | None, scale: Scale = "identity",
            limits: tuple[float, float] = (-math.inf, math.inf), unit: str | None = None, undefined: str = "not defined on these rows",
-           probabilities: bool = False, error: Callable[..., float] | None = None) -> Callable[[Callable[..., Any]], Metric]:
+           probabilities: bool = False, error: Callable[..., float] | None = None,
+           spread: Callable[..., Spread] | None = None) -> Callable[[Callable[..., Any]], Metric]:
     """Make a metric of a function of a view and register it under the function's name.
 
     ``needs`` names what it reads: ``confusion`` (``Cells``), ``scores`` (``Ranks``; one per class beyond two), ``confidence``
     (``Ranks`` of the greatest score against being right), ``losses`` (``Means``), ``residuals`` (``Errors``), ``predicted``
-    (``Cells`` without labels). ``error`` gives an analytic standard error for independent rows; without it rows are resampled.
+    (``Cells`` without labels). ``error`` gives an analytic standard error for independent rows, ``spread`` everything (see
+    ``Form``); without either, rows are resampled.
 
     >>> @metric(needs="confusion", tasks=("binary",), better="higher", limits=(0.0, 1.0))
     ... def hits(cells, *, positive):
@@ -227,7 +240,7 @@ def metric(*, needs: str, tasks: Sequence[str], better: Better | None, scale: Sc
     """
 
     def register(function: Callable[..., Any]) -> Metric:
-        form = Form(function, needs, tuple(tasks), error)
+        form = Form(function, needs, tuple(tasks), error, spread)
         made = Metric(function.__name__, (form,), better, scale, limits, unit, inspect.getdoc(function) or "", undefined, probabilities)
         return METRICS.add(made.name, dressed(made, function))  # type: ignore[no-any-return]
 
@@ -242,11 +255,12 @@ def dressed(made: Any, function: Callable[..., Any]) -> Any:
     return made
 
 
-def also(first: Metric, *, needs: str, tasks: Sequence[str], error: Callable[..., float] | None = None) -> Callable[..., Metric]:
+def also(first: Metric, *, needs: str, tasks: Sequence[str], error: Callable[..., float] | None = None,
+         spread: Callable[..., Spread] | None = None) -> Callable[..., Metric]:
     """Return a decorator that gives ``first`` another form, for tasks that need other summaries."""
 
     def register(function: Callable[..., Any]) -> Metric:
-        object.__setattr__(first, "forms", (*first.forms, Form(function, needs, tuple(tasks), error)))
+        object.__setattr__(first, "forms", (*first.forms, Form(function, needs, tuple(tasks), error, spread)))
         return first
 
     return register
@@ -262,13 +276,27 @@ def _share_spread(found: Share, summaries: Sequence[Summary], call: Callable[[tu
     """Return the spread of a share of rows that come in groups: binomial, with the rows that they are worth."""
     resampled = [each.replicates() for each in summaries]  # type: ignore[attr-defined]
     estimates = np.asarray(_ratio(call(tuple(each.view for each in resampled))))
-    p, whole, df = float(found.ratio), float(found.whole), resampled[0].df
+    p, whole, df = float(found.ratio), float(found.whole), _freedom(resampled[0], estimates)
     error = resampled[0].error(estimates, p)
     if math.isfinite(error) and error > 0 and 0 < p < 1:
         worth = p * (1 - p) / error**2
     else:
         worth = min(whole, df + 1)  # all or nothing: a group counts as one row
     return Spread("binomial", p, n=max(min(worth, max(whole, df + 1)), 1e-9), df=df)
+
+
+def _freedom(resampled: Replicates[Any], estimates: Array) -> float:
+    """Return the degrees of freedom of a jackknifed error: fewer than the groups less one where a few groups make most of it.
+
+    Satterthwaite's (1946), with the kurtosis of what each group brings: 3 (sum of squares)^2 / (sum of fourth powers), which
+    is the number of groups where they bring alike, and far less where entities are of unequal size or losses are heavy-tailed.
+    """
+    known = estimates[np.isfinite(estimates)]
+    if resampled.kind != "jackknife" or len(known) < 2:
+        return resampled.df
+    squares = (known - known.mean()) ** 2
+    fourth = float(np.sum(squares**2))
+    return float(min(resampled.df, max(3 * float(np.sum(squares)) ** 2 / fourth, 1.0))) if fourth > 0 else resampled.df
 
 
 def _bound(summaries: Sequence[Summary]) -> float:
@@ -295,6 +323,8 @@ def _scaled(scale: Scale, estimates: Array) -> Array:
         out = np.log(clipped / (1 - clipped))
     elif scale == "atanh":
         out = np.arctanh(np.clip(estimates, -1 + 1e-12, 1 - 1e-12))
+    elif scale == "square":
+        out = estimates**2
     else:
         return estimates
     return np.where(np.isfinite(estimates), out, np.nan)
@@ -305,7 +335,7 @@ def _slope(scale: Scale, estimate: float) -> float:
     with np.errstate(all="ignore"):
         slopes = {"identity": 1.0, "log": 1 / estimate if estimate else math.inf,
                   "logit": 1 / (estimate * (1 - estimate)) if 0 < estimate < 1 else math.inf,
-                  "atanh": 1 / (1 - estimate**2) if abs(estimate) < 1 else math.inf}
+                  "atanh": 1 / (1 - estimate**2) if abs(estimate) < 1 else math.inf, "square": 2 * estimate}
     return slopes[scale]
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from assay.metric.calibration import Gaps, spread
 from assay.metric.metric import also, metric
-from assay.summary.confusion import Array
 from assay.summary.losses import CLIP, Means
+from assay.summary.resample import Array
 from assay.summary.scores import Ranks
 
 __all__ = ["auc", "average_precision", "brier", "calibration_error", "log_loss"]
@@ -65,9 +66,30 @@ def _average_precision(ranks: Ranks) -> Any:
         return steps.sum(axis=-1) / reached[..., -1]
 
 
-@metric(needs="scores", tasks=("binary",), better="higher", scale="logit", limits=(0.0, 1.0), undefined="no positive rows")
+def _average_precision_error(ranks: Ranks, **options: Any) -> float:
+    """Return the standard error over independent rows by the delta method: what one more row at a score would change.
+
+    A positive brings the precision at its score, and raises that at every score below; a negative lowers those.
+    """
+    positives, negatives = ranks.positives[::-1], ranks.negatives[::-1]  # from the greatest score down
+    whole = float(positives.sum())
+    if whole < 2:
+        return float("nan")
+    reached, wrong = np.cumsum(positives), np.cumsum(negatives)
+    chosen = np.maximum(reached + wrong, 1e-300)
+    mean = float((positives * reached / chosen).sum()) / whole
+    raised = np.cumsum((positives * wrong / chosen**2)[::-1])[::-1]
+    lowered = np.cumsum((positives * reached / chosen**2)[::-1])[::-1]
+    of_positive, of_negative = (reached / chosen - mean + raised) / whole, -lowered / whole
+    return float(np.sqrt((positives * of_positive**2).sum() + (negatives * of_negative**2).sum()))
+
+
+@metric(needs="scores", tasks=("binary",), better="higher", scale="logit", limits=(0.0, 1.0), error=_average_precision_error,
+        undefined="no positive rows")
 def average_precision(ranks: Ranks, *, positive: int | None = None) -> Any:
-    """Area under the precision-recall curve as the sum of precision times the step in recall, without interpolation.
+    """Area under the precision-recall curve: sum over scores, falling, of precision times the step in recall, not interpolated.
+
+    With more than two classes or labels, the mean of each against the rest (macro).
 
     >>> round(average_precision(Ranks(np.array([0.1, 0.4, 0.8]), np.array([[1.0, 0], [1, 1], [0, 1]]))), 3)
     0.833
@@ -103,7 +125,9 @@ def _mean_error(ranks: Ranks, negative: Array, positive: Array) -> float:
 @metric(needs="scores", tasks=("binary",), better="lower", scale="log", limits=(0.0, np.inf),
         error=lambda ranks, **options: _mean_error(ranks, *_losses(ranks)), probabilities=True, undefined="no labelled rows")
 def log_loss(ranks: Ranks, *, positive: int | None = None) -> Any:
-    """Mean negative log likelihood in nats; probabilities are clipped to machine precision.
+    """Mean negative log likelihood in nats, -ln p(true class); probabilities are clipped to machine precision.
+
+    For several labels, the mean over labels as well.
 
     >>> round(log_loss(Ranks(np.array([0.25, 0.5]), np.array([[1.0, 0], [0, 1]]))), 4)
     0.4904
@@ -117,9 +141,10 @@ def _log_loss(means: Means) -> Any:
 
 
 @metric(needs="scores", tasks=("binary",), better="lower", scale="log", limits=(0.0, 1.0),
-        error=lambda ranks, **options: _mean_error(ranks, ranks.scores**2, (1 - ranks.scores) ** 2), probabilities=True, undefined="no labelled rows")
+        error=lambda ranks, **options: _mean_error(ranks, ranks.scores**2, (1 - ranks.scores) ** 2), probabilities=True,
+        undefined="no labelled rows")
 def brier(ranks: Ranks, *, positive: int | None = None) -> Any:
-    """Mean squared difference of probability and outcome (Brier 1950); with more classes, summed over the classes.
+    """Mean squared difference of probability and outcome (Brier 1950); summed over more than two classes, averaged over labels.
 
     >>> brier(Ranks(np.array([0.25, 0.5]), np.array([[1.0, 0], [0, 1]])))
     0.15625
@@ -132,34 +157,30 @@ def _brier(means: Means) -> Any:
     return means.brier
 
 
-def _calibration(ranks: Ranks, bins: int) -> Any:
-    place = np.clip(np.ceil(ranks.scores * bins).astype(int) - 1, 0, bins - 1)
-    starts = np.flatnonzero(np.append(True, place[1:] != place[:-1])) if len(place) else np.empty(0, int)
-    if not len(starts):
-        return np.nan
-    rows = np.add.reduceat(ranks.counts.sum(axis=-1), starts, axis=-1)
-    hits = np.add.reduceat(ranks.positives, starts, axis=-1)
-    expected = np.add.reduceat(ranks.counts.sum(axis=-1) * ranks.scores, starts, axis=-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.abs(hits - expected).sum(axis=-1) / rows.sum(axis=-1)
+@metric(needs="scores", tasks=("binary",), better="lower", limits=(0.0, 1.0), probabilities=True, undefined="no labelled rows",
+        spread=spread)
+def calibration_error(ranks: Ranks, *, positive: int | None = None, bins: int = 15, debiased: bool = True) -> Any:
+    """Expected calibration error: sum over equal-width bins of (rows of the bin / n) |share of positives - mean probability|.
 
+    Naeini et al. 2015; with more than two classes, of the greatest probability against being right (Guo et al. 2017). Gaps are
+    counted without sign, so chance alone makes some: that part is subtracted (see ``assay.metric.calibration``), and what is
+    left is 0 for a calibrated model. ``debiased=false`` leaves it in, as most libraries do.
 
-@metric(needs="scores", tasks=("binary",), better="lower", limits=(0.0, 1.0), probabilities=True, undefined="no labelled rows")
-def calibration_error(ranks: Ranks, *, positive: int | None = None, bins: int = 15) -> Any:
-    """Expected calibration error: mean gap of share and probability over equal-width bins (Naeini et al. 2015).
-
-    With more than two classes, of the greatest probability against being right (Guo et al. 2017). The plain estimate is too
-    large on few rows, since gaps are counted without sign: compare models on equal numbers of rows.
-
-    >>> calibration_error(Ranks(np.array([0.25, 0.75]), np.array([[3.0, 1], [2, 2]])))
-    0.125
+    >>> few = Ranks(np.array([0.25, 0.75]), np.array([[3.0, 1], [2, 2]]))
+    >>> float(calibration_error(few, debiased=False)), float(calibration_error(few))
+    (0.125, 0.0)
     """
-    return _calibration(ranks, bins)
+    return _calibration(ranks, bins, debiased)
 
 
-@also(calibration_error, needs="confidence", tasks=("multiclass",))
-def _top_calibration_error(ranks: Ranks, *, bins: int = 15) -> Any:
-    return _calibration(ranks, bins)
+@also(calibration_error, needs="confidence", tasks=("multiclass",), spread=spread)
+def _top_calibration_error(ranks: Ranks, *, bins: int = 15, debiased: bool = True) -> Any:
+    return _calibration(ranks, bins, debiased)
+
+
+def _calibration(ranks: Ranks, bins: int, debiased: bool) -> Any:
+    gaps = Gaps.of(ranks, bins)
+    return np.maximum(gaps.debiased, 0.0) if debiased else gaps.plain
 
 
 def _defined_mean(parts: list[Any]) -> Any:

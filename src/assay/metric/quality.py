@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -38,28 +38,53 @@ def _share(part: float, whole: int, note: str = "there are no rows") -> Measured
 
 @column_metric(needs=_ANY, better="lower", compared=False, unit="share")
 def missing(current: Summaries) -> Measured:
-    """Share of rows without a value (null or NaN)."""
+    """Share of rows without a value (null or NaN).
+
+    >>> moments = Moments()
+    >>> moments.update([1.0, None, 3.0, 4.0])
+    >>> missing({"moments": moments})
+    0.25
+    """
     moments = cast(Moments, current["moments"])
     return _share(moments.nulls, moments.rows)
 
 
 @column_metric(needs=_NUMBER, better="lower", compared=False, unit="share")
 def infinite(current: Summaries) -> Measured:
-    """Share of rows whose value is plus or minus infinity."""
+    """Share of rows whose value is plus or minus infinity.
+
+    >>> moments = Moments()
+    >>> moments.update(np.array([1.0, np.inf]))
+    >>> infinite({"moments": moments})
+    0.5
+    """
     moments = cast(Moments, current["moments"])
     return _share(moments.minus_infinite + moments.plus_infinite, moments.rows)
 
 
 @column_metric(needs={"number": ("range",)}, better="lower", compared=True, unit="share")
 def out_of_range(reference: Summaries, current: Summaries) -> Measured:
-    """Share of the present values below the least or above the greatest value of the reference."""
+    """Share of the present values below the least or above the greatest value of the reference.
+
+    >>> now = Histogram(edges=(0.0, float(np.nextafter(9.0, np.inf))))
+    >>> now.update([0.0, 5.0, 9.0, 11.0])
+    >>> out_of_range({}, {"range": now})
+    0.25
+    """
     counts = cast(Histogram, current["range"]).counts
     return _share(float(counts[0] + counts[-1]), int(counts.sum()), "the column has no values now")
 
 
 @column_metric(needs={"category": ("frequent",)}, better="lower", compared=True, unit="share")
 def new_categories(reference: Summaries, current: Summaries) -> Measured:
-    """Share of the present values that the reference does not have."""
+    """Share of the present values that the reference does not have.
+
+    >>> then, now = Frequent(), Frequent()
+    >>> then.update(["a", "b"])
+    >>> now.update(["a", "c"])
+    >>> new_categories({"frequent": then}, {"frequent": now})
+    0.5
+    """
     known, now = (cast(Frequent, each["frequent"]) for each in (reference, current))
     if known.error:
         return Measured(None, now.present, note=f"the reference has more than {known.size} categories, so new ones cannot be told")
@@ -74,7 +99,13 @@ def new_categories(reference: Summaries, current: Summaries) -> Measured:
 
 @column_metric(needs={"number": ("moments",), "category": ("frequent",), "missing": ("moments",)}, better="lower", compared=False)
 def constant(current: Summaries) -> Measured:
-    """1 where all present values are one and the same, or none is present; else 0."""
+    """1 where all present values are one and the same, or none is present; else 0.
+
+    >>> moments = Moments()
+    >>> moments.update([3.0, None, 3.0])
+    >>> constant({"moments": moments})
+    1.0
+    """
     if "frequent" in current:
         frequent = cast(Frequent, current["frequent"])
         single, rows = len(frequent.counts) <= 1 and not frequent.error, frequent.n
@@ -91,6 +122,9 @@ def type_changed(reference: Summaries, current: Summaries) -> Measured:
     """1 where the column has another type than in the reference (text for a number, a whole number for a fraction), else 0.
 
     Text and dictionary-encoded text are one type, and so are integers of any width, and floats of any width.
+
+    >>> type_changed({"type": "text"}, {"type": "whole number"})
+    1.0
     """
     first, now = reference["type"], current["type"]
     return Measured(Spread("exact", float(first != now)), 0, note=None if first == now else f"was {first}, is {now}")
@@ -98,7 +132,13 @@ def type_changed(reference: Summaries, current: Summaries) -> Measured:
 
 @column_metric(needs={"number": ("distinct",), "category": ("distinct",)}, better=None, compared=False)
 def distinct(current: Summaries) -> Measured:
-    """Number of different present values; above 2,048 an estimate with a relative standard error of 2.2 %."""
+    """Number of different present values; above 2,048 an estimate with a relative standard error of 2.2 %.
+
+    >>> seen = Distinct()
+    >>> seen.update(["a", "b", "a"])
+    >>> distinct({"distinct": seen})
+    2.0
+    """
     found = cast(Distinct, current["distinct"])
     if not found.error:
         return Measured(Spread("exact", found.estimate, n=float(found.n)), found.n)
@@ -110,6 +150,11 @@ def duplicates(current: Summaries) -> Measured:
     """Share of rows that repeat another row in every column but the id: 1 - different rows / rows.
 
     Exact up to 65,536 different rows, then measured on those with the smallest hashes.
+
+    >>> copies = Rows(width=1)
+    >>> copies.update(np.array([7, 7, 8, 9], np.uint64), np.ones(4))
+    >>> duplicates({"copies": copies})
+    0.25
     """
     rows = cast(Rows, current["copies"])
     total, kept = float(rows.counts.sum()), len(rows.counts)
@@ -125,7 +170,13 @@ def duplicates(current: Summaries) -> Measured:
 
 @column_metric(needs=_NUMBER, better=None, compared=False)
 def mean(current: Summaries) -> Measured:
-    """Mean of the finite values, with Student's interval."""
+    """Mean of the finite values, with Student's interval.
+
+    >>> moments = Moments()
+    >>> moments.update([1.0, 2.0, 6.0])
+    >>> mean({"moments": moments})
+    3.0
+    """
     moments = cast(Moments, current["moments"])
     if not moments.count:
         return Measured(None, moments.rows, note="the column has no finite values")
@@ -135,18 +186,30 @@ def mean(current: Summaries) -> Measured:
 
 @column_metric(needs=_NUMBER, better=None, compared=False)
 def deviation(current: Summaries) -> Measured:
-    """Standard deviation of the finite values; its interval allows for heavy tails through the kurtosis."""
+    """Standard deviation of the finite values; its interval allows for heavy tails through the kurtosis.
+
+    >>> moments = Moments()
+    >>> moments.update([1.0, 2.0, 3.0])
+    >>> deviation({"moments": moments})
+    1.0
+    """
     moments = cast(Moments, current["moments"])
     if moments.count < 2:
         return Measured(None, moments.rows, note="the column has fewer than two finite values")
     error = math.sqrt(max(moments.kurtosis - 1, 0.0) / (4 * moments.count)) if moments.variance > 0 else 0.0
-    scale = "log" if moments.variance > 0 else "identity"
+    scale: Literal["log", "identity"] = "log" if moments.variance > 0 else "identity"
     return Measured(Spread("normal", moments.deviation, n=float(moments.count), error=error, scale=scale), moments.rows)
 
 
 @column_metric(needs=_NUMBER, better=None, compared=False)
 def least(current: Summaries) -> Measured:
-    """The least finite value of these rows."""
+    """The least finite value of these rows.
+
+    >>> moments = Moments()
+    >>> moments.update([4.0, 2.0])
+    >>> least({"moments": moments})
+    2.0
+    """
     moments = cast(Moments, current["moments"])
     note = None if moments.count else "the column has no finite values"
     return Measured(Spread("exact", moments.low, n=float(moments.count)) if moments.count else None, moments.rows, note=note)
@@ -154,7 +217,13 @@ def least(current: Summaries) -> Measured:
 
 @column_metric(needs=_NUMBER, better=None, compared=False)
 def greatest(current: Summaries) -> Measured:
-    """The greatest finite value of these rows."""
+    """The greatest finite value of these rows.
+
+    >>> moments = Moments()
+    >>> moments.update([4.0, 2.0])
+    >>> greatest({"moments": moments})
+    4.0
+    """
     moments = cast(Moments, current["moments"])
     note = None if moments.count else "the column has no finite values"
     return Measured(Spread("exact", moments.high, n=float(moments.count)) if moments.count else None, moments.rows, note=note)
@@ -162,7 +231,15 @@ def greatest(current: Summaries) -> Measured:
 
 @column_metric(needs={"number": ("quantiles",)}, better=None, compared=False)
 def quantile(current: Summaries, *, q: float = 0.5) -> Measured:
-    """The ``q`` quantile of the finite values; the interval is that between the order statistics q +- 1.96 sqrt(q (1 - q) / n)."""
+    """The ``q`` quantile of the finite values: the least with at least the share ``q`` of them at or below it.
+
+    The interval is as wide as that between the order statistics at q +- 1.96 sqrt(q (1 - q) / n), around the estimate.
+
+    >>> sketch = Quantiles()
+    >>> sketch.update([1.0, 2.0, 3.0, 4.0])
+    >>> quantile({"quantiles": sketch}, q=0.75)
+    3.0
+    """
     sketch = cast(Quantiles, current["quantiles"])
     if not sketch.count or not 0 <= q <= 1:
         return Measured(None, sketch.n, note="the column has no finite values" if not sketch.count else "q is not between 0 and 1")

@@ -88,15 +88,18 @@ class RankingMetric:
         if paired:
             keywords = self.options(target, options)
             (queries, a), (others, b) = (self._by_query(cast(Rows, each[0]), target, keywords) for each in (mine, theirs))
-            both, at, of = np.intersect1d(queries, others, return_indices=True)
+            _, at, of = np.intersect1d(queries, others, return_indices=True)
             gaps = a[at] - factor * b[of]
             gaps = gaps[np.isfinite(gaps)]
             error = float(gaps.std(ddof=1) / math.sqrt(len(gaps))) if len(gaps) > 1 else math.inf
             df = float(max(len(gaps) - 1, 1))
-        return Value.of(self.name, Spread("normal", gap, n=first.spread.n, error=error, df=df), n=first.n, method="mean over queries", **fields)
+        spread = Spread("normal", gap, n=first.spread.n, error=error, df=df)
+        return Value.of(self.name, spread, n=first.n, method="mean over queries", **fields)
 
     def _by_query(self, kept: Rows, target: Target, keywords: Mapping[str, Any]) -> tuple[Array, Array]:
         """Return the queries (their hashes), and the metric of each, NaN where a query has no relevant row."""
+        if not np.array_equal(kept.counts, np.rint(kept.counts)):
+            raise ConfigError(f"{self.name} counts rows, and their weights are not whole numbers", hint="leave out the weight for ranking")
         keys = kept.keys
         starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.empty(0, int)
         found = []
@@ -117,6 +120,8 @@ def _ranking(function: Callable[..., float]) -> RankingMetric:
 @_ranking
 def ndcg(label: Array, score: Array, at: int | None = None) -> float:
     """Normalised discounted cumulative gain (Järvelin and Kekäläinen 2002) with linear gain; tied scores share their gain.
+
+    Sum over places i of label_i / log2(i + 1), divided by that of the best order; ``at`` ends both sums.
 
     >>> round(ndcg([0, 1, 2], [0.1, 0.2, 0.3]), 3)
     1.0
@@ -153,7 +158,7 @@ def mrr(label: Array, score: Array, at: int | None = None) -> float:
 def map(label: Array, score: Array, at: int | None = None) -> float:
     """Mean average precision; tied scores count as one step, as in average_precision.
 
-    With ``at``, precision is summed over the first ``at`` places (ties in the given order) and divided by min(at, relevant).
+    With ``at``, precision is summed over the first ``at`` places (relevant rows last among ties) and divided by min(at, relevant).
 
     >>> round(map([1, 0, 1], [0.3, 0.2, 0.1]), 4)
     0.8333
@@ -162,8 +167,8 @@ def map(label: Array, score: Array, at: int | None = None) -> float:
     if not relevant.any():
         return math.nan
     if at is not None:
-        hits = relevant[np.lexsort((relevant, -score))][:at]
-        return float((np.cumsum(hits) / (np.arange(len(hits)) + 1) * hits).sum() / min(at, int(relevant.sum())))
+        first = relevant[np.lexsort((relevant, -score))][:at]
+        return float((np.cumsum(first) / (np.arange(len(first)) + 1) * first).sum() / min(at, int(relevant.sum())))
     values, place = np.unique(-score, return_inverse=True)
     hits = np.bincount(place, relevant, len(values))
     chosen = np.cumsum(np.bincount(place, minlength=len(values)))

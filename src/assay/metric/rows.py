@@ -120,10 +120,9 @@ class RowMetric:
         return Value.of(self.name, spread, n=first.n, method="bootstrap of rows", **fields)
 
     def _call(self, values: Array, counts: Array, target: Target, keywords: dict[str, Any], *, quiet: bool = False) -> float:
-        whole = np.rint(counts).astype(np.int64)
-        rows = np.repeat(values, whole, axis=0)
+        rows = np.repeat(values, copies(counts), axis=0)
         half = target.labels if target.task == "multilabel" else 1
-        truth, answer = (rows[:, :half], rows[:, half:]) if half > 1 else (rows[:, 0], rows[:, 1:].squeeze())
+        truth, answer = rows[:, :half] if half > 1 else rows[:, 0], rows[:, half] if rows.shape[1] == half + 1 else rows[:, half:]
         if target.task in ("binary", "multiclass"):
             uses = self._uses(target)
             if uses == "prediction":
@@ -142,6 +141,21 @@ class RowMetric:
                 return math.nan
             raise ConfigError(f"the metric {self.name} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
                               hint="it is called with arrays (y_true, y_pred) and must return one number") from error
+
+
+def copies(counts: Array) -> Array:
+    """Return how often to repeat each row for counts that may be weights: themselves where they are whole numbers.
+
+    Others are scaled to 20 rows for each given (at most a million) and rounded so that every running total is right to half a row.
+
+    >>> copies(np.array([2.0, 1.0])).tolist(), copies(np.array([0.25, 0.75])).tolist()
+    ([2, 1], [10, 30])
+    """
+    if not len(counts) or np.array_equal(counts, np.rint(counts)):
+        return counts.astype(np.int64)
+    reached = np.cumsum(counts)
+    made: Array = np.diff(np.rint(reached / reached[-1] * min(20 * len(counts), 1_000_000)), prepend=0.0).astype(np.int64)
+    return made
 
 
 def rows(*, better: Better | None, limit: int = 1_000_000, uses: Uses | None = None, unit: str | None = None,
