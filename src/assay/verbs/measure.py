@@ -159,7 +159,10 @@ class _Measurement:
 
     def _cut(self, text: str) -> Slicing:
         """Return the slicing of a text; bins get their edges from the reference, the same for every data set."""
-        cut = slicing(text, self.subject.data.schema)
+        schema = self.subject.data.schema
+        if text == "horizon" and text not in schema and schema.horizon is not None:
+            text = f"`{schema.horizon}`"  # the role speaks for the column
+        cut = slicing(text, schema)
         for column, bins in cut.quantiles:
             if (key := f"{column}:{bins}") not in self.edges:
                 source = self.subject.reference or self.subject.train or self.subject.data
