@@ -6,6 +6,7 @@ A field that is empty, or one of the usual spellings of nothing (``NA``, ``null`
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -41,9 +42,10 @@ class CsvReader:
             self._compression = compression(path)
             header = self._header()
             self._delimiter = _delimiter(header)
+            self._names = next(csv.reader([header], delimiter=self._delimiter), [])
             with self._opened(None, threads=True) as reader:
                 self.arrow: pa.Schema = reader.schema
-        except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+        except (pa.ArrowException, OSError, ValueError, EOFError, csv.Error) as error:
             if isinstance(error, AssayError):
                 raise
             raise self._fault(error) from error
@@ -53,7 +55,7 @@ class CsvReader:
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the batches of the file."""
-        return guarded(self._batches(columns), lambda error: self._fault(error, columns))
+        return guarded(self._batches(columns), self._fault)
 
     def parts(self, parts: int) -> list[Reader]:
         """Return the whole: where a row begins in the middle of a CSV file, only reading from its start tells."""
@@ -107,12 +109,12 @@ class CsvReader:
             if pa.types.is_binary(each.type) and each.name not in self._types:
                 raise self._not_utf8(each.name, None)
 
-    def _fault(self, error: Exception, columns: Sequence[str] | None = None) -> AssayError:
+    def _fault(self, error: Exception) -> AssayError:
         text = str(error)
         if isinstance(error, OSError) and error.errno:
             return UnreadableDataError(f"the file cannot be read ({error.strerror})", where=self.name)
         if misfit := _MISFIT.match(text):
-            return self._misfit(misfit, columns)
+            return self._misfit(misfit)
         if fields := _FIELDS.match(text):
             return self._ragged(fields)
         if "straddling" in text or "block boundaries" in text:
@@ -126,9 +128,8 @@ class CsvReader:
             return UnreadableDataError(f"the compressed file is broken or cut off ({told(error)})", where=self.name, hint="copy it again")
         return UnreadableDataError(f"the file cannot be read as CSV ({told(error)})", where=self.name)
 
-    def _misfit(self, found: re.Match[str], columns: Sequence[str] | None) -> AssayError:
-        names = list(columns or self.arrow.names)
-        place = int(found[1])
+    def _misfit(self, found: re.Match[str]) -> AssayError:
+        names, place = self._names, int(found[1])   # counted in the file, whatever was asked for
         name = names[place] if place < len(names) else f"number {place + 1}"
         line = found[2] or self._line([name])
         if "UTF8" in found[4]:

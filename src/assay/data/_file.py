@@ -112,6 +112,8 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
             head = file.read(65_536)
             file.seek(max(0, path.stat().st_size - 16))
             return head, file.read(16)
+    except UnreadableDataError:
+        raise
     except OSError as error:
         raise UnreadableDataError(f"the file cannot be read ({error.strerror or type(error).__name__})", where=str(path),
                                   hint="check its permissions" if isinstance(error, PermissionError) else None) from error

@@ -46,6 +46,8 @@ def _array(series: Any, column: str, where: str) -> pa.Array | pa.ChunkedArray:
             series = series.sparse.to_dense()
         if isinstance(dtype, np.dtype):
             return _objects(series, column, where)
+        if str(dtype) == "category" and str(dtype.categories.dtype).startswith(("period", "interval")):
+            series = series.cat.rename_categories(dtype.categories.astype(str))
         if str(dtype).startswith(("period", "interval")):   # Arrow knows neither; as text they are at least categories
             return pa.array(series.astype(str).where(series.notna(), None), pa.string(), from_pandas=True)
         array = pa.array(series, from_pandas=True)

@@ -6,6 +6,7 @@ is never committed. Only ``assay.data.source`` imports it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import json
@@ -86,8 +87,8 @@ class SqlReader:
             if not path.exists():
                 raise missing(path)
 
-    def _chunks(self) -> Iterator[tuple[list[str], list[tuple[Any, ...]]]]:
-        """Yield the column names and some rows, at least once."""
+    def _chunks(self) -> Iterator[tuple[list[str], list[Sequence[Any]]]]:
+        """Yield the column names and the columns of some rows, at least once."""
         import sqlalchemy
 
         try:
@@ -98,9 +99,13 @@ class SqlReader:
         except self._errors as error:
             raise ConfigError(f"the database URL cannot be used ({told(error)})", where=self.name) from error
         try:
-            with engine.connect() as connection:
-                # no_parameters: a % or : in the query is just that
-                options = connection.execution_options(stream_results=True, yield_per=_ROWS, no_parameters=True)
+            with engine.connect() as connection, contextlib.ExitStack() as after:
+                # no_parameters: a % or : in the query is just that. The rollback at the end undoes nothing in SQLite, whose driver
+                # begins no transaction for what starts with "with"; so it is told that this connection only reads.
+                options = connection.execution_options(stream_results=True, yield_per=_ROWS, no_parameters=True, postgresql_readonly=True)
+                if engine.dialect.name == "sqlite":
+                    connection.exec_driver_sql("pragma query_only = on")
+                    after.callback(connection.exec_driver_sql, "pragma query_only = off")   # it may go back to a pool
                 result = options.exec_driver_sql(self._sql)
                 if not result.returns_rows:
                     raise ConfigError("the query returns no rows", where=self.name, expected="text that begins with select")
@@ -111,9 +116,9 @@ class SqlReader:
                 empty = True
                 for rows in result.partitions(_ROWS):
                     empty = False
-                    yield names, [tuple(row) for row in rows]
+                    yield names, list(zip(*rows, strict=True))
                 if empty:
-                    yield names, []
+                    yield names, [() for _ in names]
         except self._errors as error:
             raise self._fault(error) from error
         finally:
@@ -125,10 +130,10 @@ class SqlReader:
         chunks = self._chunks()
         try:
             columns: list[list[Any]] = []
-            for count, (names, rows) in enumerate(chunks):
+            for count, (names, some) in enumerate(chunks):
                 columns = columns or [[] for _ in names]
-                for place, column in enumerate(columns):
-                    column.extend(row[place] for row in rows)
+                for column, more in zip(columns, some, strict=True):
+                    column.extend(more)
                 if count == 3 or all(any(value is not None for value in column) for column in columns):
                     break
             return columns, names
@@ -144,15 +149,15 @@ class SqlReader:
 
     def _batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         seen = 0
-        for names, rows in self._chunks():
+        for names, values in self._chunks():
             if names != self.arrow.names:
                 raise DataError("the query returns other columns than before", where=self.name, hint="name the columns instead of *")
             places = [names.index(each) for each in columns]
-            arrays = [self._array(columns[each], [row[place] for row in rows], seen) for each, place in enumerate(places)]
-            yield pa.record_batch(arrays, names=list(columns))
-            seen += len(rows)
+            yield pa.record_batch([self._array(each, values[place], seen) for each, place in zip(columns, places, strict=True)],
+                                  names=list(columns))
+            seen += len(values[0])
 
-    def _array(self, name: str, values: list[Any], seen: int) -> pa.Array:
+    def _array(self, name: str, values: Sequence[Any], seen: int) -> pa.Array:
         kind = self.arrow.field(name).type
         try:
             return pa.array(values, kind)

@@ -272,7 +272,7 @@ def _filled(array: pa.Array) -> Array:
 
 def _wide(values: Array, numbers: Sequence[Any]) -> Array:
     """Return narrow floats as double where a number is beyond them, and would turn into infinity."""
-    narrow = values.dtype.kind == "f" and any(abs(each) > np.finfo(values.dtype).max for each in numbers)
+    narrow = values.dtype.kind == "f" and any(abs(each) > float(np.finfo(values.dtype).max) for each in numbers)
     return values.astype(np.float64) if narrow else values
 
 

@@ -78,7 +78,7 @@ def source(data: Any, *, label: Names = None, prediction: str | None = None, sco
         where = f"({data.where.text}) and ({where})" if data.where is not None and where else data.where.text if data.where else where
     else:
         reader = _reader(data, kinds, sql)
-        given = (data.schema.roles if isinstance(data, Source) else {}) | given
+        given = (reader.inner.schema.roles if isinstance(reader, _Foreign) else {}) | given
     return _Source.of(reader, given, kinds, where)
 
 
