@@ -29,6 +29,10 @@ CLASSES: dict[str, tuple[Task, str]] = {
     "multiclassova": ("multiclass", "score"),   # one sigmoid a class: they do not sum to 1
 }
 
+LEAF = ("leaf_value", "leaf_weight", "leaf_count")
+INNER = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child", "internal_value", "internal_weight",
+         "internal_count")
+
 
 def recognises(model: object) -> bool:
     """Return whether ``model`` is a LightGBM file, booster, or estimator."""
@@ -171,32 +175,46 @@ def check(text: str) -> None:
 
 def _check_tree(tree: Mapping[str, str], features: int, number: int) -> None:
     leaves = int(tree["num_leaves"])
-    inner = leaves - 1
+    inner, kinds = leaves - 1, int(tree.get("num_cat", "0"))
     fault = ValueError(f"tree {number}")
-    if leaves < 1 or len(tree["leaf_value"].split()) != leaves:
+    lengths = dict.fromkeys(LEAF, leaves) | dict.fromkeys(INNER, inner)
+    # LightGBM ends the process where a list is not as long as it must be, or holds what is no number
+    table = {name: np.array(tree[name].split(), dtype=np.float64) for name in lengths if tree.get(name)}
+    if leaves < 1 or kinds < 0 or "leaf_value" not in table or any(len(each) != lengths[name] for name, each in table.items()):
         raise fault
+    if tree.get("is_linear", "0") != "0":
+        _check_linear(tree, leaves, features, fault)
     if not inner:
         return
-    table = {name: np.array(tree[name].split(), dtype=np.int64) for name in ("split_feature", "left_child", "right_child", "decision_type")}
-    if any(len(each) != inner for each in table.values()) or len(tree["threshold"].split()) != inner:
+    split, left, right = (np.array(tree[name].split(), dtype=np.int64) for name in ("split_feature", "left_child", "right_child"))
+    if min(len(split), len(left), len(right), len(table["threshold"]), len(table["decision_type"])) != inner:
         raise fault
-    split = table["split_feature"]
     if split.min() < 0 or split.max() >= features:
         raise fault
-    children = np.concatenate([table["left_child"], table["right_child"]])
-    parents = np.tile(np.arange(inner), 2)
+    children, parents = np.concatenate([left, right]), np.tile(np.arange(inner), 2)
     # a child node comes after its parent, so there is no way round in circles; a leaf k is written as -k-1
     if ((children >= 0) & ((children <= parents) | (children >= inner))).any() or (children < -leaves).any():
         raise fault
-    kinds = int(tree.get("num_cat", "0"))
-    categorical = (table["decision_type"] & 1) == 1
+    kind = np.array(tree["decision_type"].split(), dtype=np.int64)
+    categorical = (kind & 1) == 1
+    if kind.min() < 0 or kind.max() > 127:
+        raise fault
     if kinds or categorical.any():
         bounds = np.array(tree["cat_boundaries"].split(), dtype=np.int64)
-        words = tree["cat_threshold"].split()
-        chosen = np.array(tree["threshold"].split(), dtype=np.float64)[categorical]
+        words = np.array(tree["cat_threshold"].split(), dtype=np.uint32)
+        chosen = table["threshold"][categorical]
         if (len(bounds) != kinds + 1 or bounds[0] != 0 or (np.diff(bounds) < 0).any() or bounds[-1] != len(words)
-                or ((chosen < 0) | (chosen >= kinds)).any()):
+                or not ((chosen >= 0) & (chosen < kinds)).all()):
             raise fault
+
+
+def _check_linear(tree: Mapping[str, str], leaves: int, features: int, fault: ValueError) -> None:
+    """The linear models in the leaves: as many features and coefficients as stated."""
+    counts = np.array(tree["num_features"].split(), dtype=np.int64)
+    used = np.array(tree["leaf_features"].split(), dtype=np.int64)
+    if (len(tree["leaf_const"].split()) != leaves or len(counts) != leaves or counts.min() < 0 or counts.sum() != len(used)
+            or len(tree["leaf_coeff"].split()) != len(used) or (len(used) and (used.min() < 0 or used.max() >= features))):
+        raise fault
 
 
 FORMAT = Format(recognises, load, frozenset({"categories"}))

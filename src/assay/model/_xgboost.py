@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from assay.errors import MissingExtraError, ModelError, SignatureError
 from assay.model import guard
+from assay.model._xgboost_file import check
 from assay.model.answer import Answer
 from assay.model.column import codes, is_numeric, matrix
 from assay.model.file import File
@@ -37,6 +38,7 @@ def load(model: Any, options: Options) -> Predictor:
         raise MissingExtraError.of("xgboost", "to load an XGBoost model") from None
     estimator = None
     if isinstance(model, File):
+        check(model.data)
         booster = xgboost.Booster()
         try:
             booster.load_model(bytearray(model.data))
