@@ -43,7 +43,7 @@ def test_compressed_files_are_read(suffix: str, pack: object, tmp_path: Path) ->
 
 def test_types_are_those_of_the_values(path: Path) -> None:
     path.write_text('i,f,b,d,t,z,s,n,"",q\n1,1.5,true,2026-01-31,2026-01-31 10:00:00,2026-01-31T10:00:00Z,x,,5,""\n'
-                    "NA,,false,,,,,NA,6,\n,NaN,,,,,null,,7,\"NA\"\n")
+                    'NA,,false,,,,,NA,6,\n,NaN,,,,,null,,7,"NA"\n')
     data = source(path)
     assert [str(each.type) for each in data.schema] == ["int64", "double", "bool", "date32[day]", "timestamp[s]", "timestamp[s, tz=UTC]",
                                                         "string", "null", "int64", "string"]
@@ -55,7 +55,7 @@ def test_types_are_those_of_the_values(path: Path) -> None:
 
 
 def test_lines_may_end_inside_quotes(path: Path) -> None:
-    path.write_text('a,b\n' + '1,"x\ny"\n' * 1000)
+    path.write_text("a,b\n" + '1,"x\ny"\n' * 1000)
     data = source(path)
     assert rows(data) == [(1, "x\ny")] * 1000
     reader = CsvReader(path, block=100)
@@ -80,14 +80,14 @@ def test_what_does_not_fit_later_is_told_with_its_row(late: str, words: str, pat
 
 def test_a_column_that_begins_with_nothing(path: Path) -> None:
     path.write_text("a,b\n" + "1,\n" * 1000 + "1,x\n")
-    with pytest.raises(ColumnTypeError, match="the column 'b' holds 'x' in row 1,002.*expected no values at all"):
+    with pytest.raises(ColumnTypeError, match=r"the column 'b' holds 'x' in row 1,002.*expected no values at all"):
         list(CsvReader(path, block=500).read(["b"]))
 
 
 def test_types_can_be_named(path: Path) -> None:
     path.write_text("zip,day,kind\n02139,2026-01-31,a\n10115,,b\n")
     data = source(path, types={"zip": "string", "day": "timestamp[us]", "kind": "category"})
-    assert rows(data) == [("02139", dt.datetime(2026, 1, 31), "a"), ("10115", None, "b")]
+    assert rows(data) == [("02139", dt.datetime(2026, 1, 31), "a"), ("10115", None, "b")]  # noqa: DTZ001
     assert pa.types.is_dictionary(data.schema["kind"].type)
     with pytest.raises(UnknownColumnError, match="did you mean 'zip'"):
         source(path, types={"zp": "string"})

@@ -23,10 +23,12 @@ def test_pandas_types() -> None:
     frame = pd.DataFrame({
         "cat": pd.Categorical(["a", None, "b"]), "level": pd.Categorical([1, 2, 1], ordered=True), "Int": pd.array([1, None, 3], "Int64"),
         "nan": [1.0, np.nan, 3.0], "flag": pd.array([True, None, False], "boolean"), "text": pd.array(["x", None, "z"], "string"),
-        "when": pd.to_datetime(["2026-01-31", None, "2026-02-01"]), "zoned": pd.to_datetime(["2026-01-31", None, "2026-02-01"]).tz_localize("Europe/Berlin"),
+        "when": pd.to_datetime(["2026-01-31", None, "2026-02-01"]), "zoned": pd.to_datetime(["2026-01-31", None,
+            "2026-02-01"]).tz_localize("Europe/Berlin"),
         "wait": pd.to_timedelta([1, None, 3], unit="s"), "object": np.array(["x", None, np.nan], dtype=object),
-        "bools": np.array([True, None, False], dtype=object), "money": [decimal.Decimal("1.25"), None, decimal.Decimal("2")],
-        "mixed numbers": np.array([1, 2.5, None], dtype=object), "lists": [[1], None, [2]], "period": pd.period_range("2026-01", periods=3, freq="M"),
+        "bools": np.array([True, None, False], dtype=object), "money": [decimal.Decimal("1.25"), None, decimal.Decimal(2)],
+        "mixed numbers": np.array([1, 2.5, None], dtype=object), "lists": [[1], None, [2]],
+            "period": pd.period_range("2026-01", periods=3, freq="M"),
         "sparse": pd.arrays.SparseArray([0, 0, 7]), "arrow": pd.array([1, None, 3], dtype=pd.ArrowDtype(pa.int8())),
         "cut": pd.cut([1, 2, 3], 2), "bytes": [b"a", None, b"b"],
     }, index=[7, 7, 9])
@@ -34,7 +36,8 @@ def test_pandas_types() -> None:
     kinds = {each.name: str(each.type) for each in data.schema}
     assert kinds["cat"] == "dictionary<values=string, indices=int32, ordered=0>"
     assert kinds["level"] == "dictionary<values=int64, indices=int32, ordered=0>"
-    assert [kinds[each] for each in ("Int", "nan", "flag", "text", "object", "bools", "money", "mixed numbers", "period", "sparse", "arrow", "bytes")] == [
+    assert [kinds[each] for each in ("Int", "nan", "flag", "text", "object", "bools", "money", "mixed numbers", "period",
+        "sparse", "arrow", "bytes")] == [
         "int64", "double", "bool", "string", "string", "bool", "double", "double", "string", "int64", "int8", "binary"]
     assert kinds["when"].startswith("timestamp[")
     assert "tz=Europe/Berlin" in kinds["zoned"]
@@ -50,7 +53,8 @@ def test_pandas_types() -> None:
 @pytest.mark.parametrize(("values", "words"), [
     ([1, 2, "x", None], r"the column 'c' holds numbers in row 0 and text in row 2 \('x'\)"),
     ([None, "x", 3.5], r"holds text in row 1 and numbers in row 2 \(3.5\)"), ([True, 2], r"booleans in row 0 and numbers in row 1"),
-    ([pd.Timestamp("2026-01-31"), "2026-02-01"], "timestamps in row 0 and text in row 1"), (["x", b"y"], "text in row 0 and bytes in row 1"),
+    ([pd.Timestamp("2026-01-31"), "2026-02-01"], "timestamps in row 0 and text in row 1"),
+    (["x", b"y"], "text in row 0 and bytes in row 1"),
     ([uuid.UUID(int=1), uuid.UUID(int=2)], "objects of type UUID"), ([1j, 2j], "cannot be read|objects of type complex"),
     ([[1], "x"], "other objects in row 0 and text"), ([2**70, 1], "cannot be read"),
 ])
@@ -82,7 +86,8 @@ def test_a_frame_is_not_changed_and_its_memory_is_shared() -> None:
 def test_polars_types() -> None:
     frame = pl.DataFrame({
         "cat": pl.Series(["a", None], dtype=pl.Categorical), "enum": pl.Series(["a", "b"], dtype=pl.Enum(["b", "a"])), "text": ["x", None],
-        "when": pl.Series([0, None], dtype=pl.Datetime("us", "Europe/Berlin")), "money": pl.Series([1, 2], dtype=pl.Decimal(9, 2)), "lists": [[1], None],
+        "when": pl.Series([0, None], dtype=pl.Datetime("us", "Europe/Berlin")), "money": pl.Series([1, 2],
+            dtype=pl.Decimal(9, 2)), "lists": [[1], None],
         "none": [None, None], "nan": [float("nan"), None]})
     data = source(frame)
     kinds = [str(each.type) for each in data.schema]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import operator
 import pickle
@@ -94,7 +95,8 @@ def conditions(draw: st.DrawFn, arrow: pa.Schema, rows: dict[str, list], depth: 
     plain = ["==", "!=", "in", "null"] + ([] if kind == "bool" else ["<", "<=", ">", ">=", "between"])
     test = draw(st.sampled_from(plain))
     count = {"null": (0, 0), "in": (1, 4), "between": (2, 2)}.get(test, (1, 1))
-    return test, name, tuple(draw(st.lists(value, min_size=count[0], max_size=count[1]))), test in ("null", "in", "between") and draw(st.booleans())
+    return test, name, tuple(draw(st.lists(value, min_size=count[0], max_size=count[1]))), test in ("null", "in",
+        "between") and draw(st.booleans())
 
 
 @given(st.data())
@@ -119,9 +121,11 @@ def test_masks_are_what_rows_say(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(("text", "canonical"), [
-    ("age<25", "age < 25"), ("age = 25", "age == 25"), ("age <> -1", "age != -1"), ("25 > age", "age < 25"), ("age in (3,1,3)", "age in (3, 1)"),
+    ("age<25", "age < 25"), ("age = 25", "age == 25"), ("age <> -1", "age != -1"), ("25 > age", "age < 25"),
+    ("age in (3,1,3)", "age in (3, 1)"),
     ("((age < 25))", "age < 25"), ("age < 1 or age < 2 and age < 3", "age < 1 or age < 2 and age < 3"),
-    ("(age < 1 or age < 2) and age < 3", "(age < 1 or age < 2) and age < 3"), ("age < 1 AND (age < 2 AND age < 3)", "age < 1 and age < 2 and age < 3"),
+    ("(age < 1 or age < 2) and age < 3", "(age < 1 or age < 2) and age < 3"),
+    ("age < 1 AND (age < 2 AND age < 3)", "age < 1 and age < 2 and age < 3"),
     ("not not late == true", "not not late == true"), ("Not (age < 1 or x > 2.50)", "not (age < 1 or x > 2.5)"),
     ("region IS NOT NULL", "region is not null"), ("`hours per week` not between 1 and 2", "`hours per week` not between 1 and 2"),
     ('region == "it\'s"', r"region == 'it\'s'"), (r"region == 'a\\b\n\u00e9'", "region == 'a\\\\b\\né'"), ("größe > .5", "größe > 0.5"),
@@ -133,14 +137,19 @@ def test_the_canonical_text(text: str, canonical: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "position", "words"), [
-    ("", 0, "ends too early; expected a column name"), ("age <", 5, "ends too early; expected a value"), ("age 25", 4, "expected a comparison"),
-    ("agee < 25", 0, "no column 'agee'; hint: did you mean age?"), ("age < 25 and", 12, "ends too early"), ("age => 25", 4, "did you mean '>='"),
-    ("age < 25 & x > 1", 9, "write 'and'"), ("age < 25 age", 9, "expected 'and', 'or' or the end"), ("(age < 25", 9, r"'\)' for the '\(' at column 1"),
+    ("", 0, "ends too early; expected a column name"), ("age <", 5, "ends too early; expected a value"),
+    ("age 25", 4, "expected a comparison"),
+    ("agee < 25", 0, "no column 'agee'; hint: did you mean age?"), ("age < 25 and", 12, "ends too early"),
+    ("age => 25", 4, "did you mean '>='"),
+    ("age < 25 & x > 1", 9, "write 'and'"), ("age < 25 age", 9, "expected 'and', 'or' or the end"),
+    ("(age < 25", 9, r"'\)' for the '\(' at column 1"),
     ("region == N", 10, "hint: 'N'"), ("region == 'N", 10, "is a quote not closed"), ("age == null", 7, "write 'is null'"),
-    ("capital-gain > 5", 0, "write `capital-gain`"), ("hours per week > 5", 0, "write `hours per week`"), ("age not 5", 8, "'in' or 'between'"),
+    ("capital-gain > 5", 0, "write `capital-gain`"), ("hours per week > 5", 0, "write `hours per week`"),
+    ("age not 5", 8, "'in' or 'between'"),
     ("age in ()", 8, "expected a value"), ("age in (1 2)", 10, r"',' or '\)'"), ("age between 1 or 2", 14, "'and' between"),
     (r"region == '\x41'", 10, "no escape"), (r"region == '\ud800'", 10, "half a character"), ("age < 1e999", 6, "too large"),
-    ("age < " + "9" * 399, 6, "too large"), ("age < " + "9" * 999, 6, "too long"), ("__import__('os').system('x')", 0, "no column '__import__'"),
+    ("age < " + "9" * 399, 6, "too large"), ("age < " + "9" * 999, 6, "too long"),
+    ("__import__('os').system('x')", 0, "no column '__import__'"),
     ("age < 1; drop table", 7, "does not belong"), ("age is 5", 7, "'null'"), ("`age < 5", 0, "is a backtick not closed"),
 ])
 def test_a_mistake_is_shown_in_its_place(text: str, position: int, words: str) -> None:
@@ -151,9 +160,12 @@ def test_a_mistake_is_shown_in_its_place(text: str, position: int, words: str) -
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("region < 5", "'region' is string and cannot be compared with the number 5"), ("age == '25'", "'age' is int64 .* the text '25'.*without quotes"),
-    ("age == true", "'age' is int64 .* true"), ("late < 1", "true or false, with '=='"), ("late == 2", "true or false"), ("coded in ('a', 5)", "dictionary.*5"),
-    ("day < 5", "expected a date"), ("day < '31.1.2026'", "a date such as '2026-01-31'"), ("time == '2026-01-31T00:00+01:00'", "without zone"),
+    ("region < 5", "'region' is string and cannot be compared with the number 5"),
+    ("age == '25'", "'age' is int64 .* the text '25'.*without quotes"),
+    ("age == true", "'age' is int64 .* true"), ("late < 1", "true or false, with '=='"), ("late == 2", "true or false"),
+    ("coded in ('a', 5)", "dictionary.*5"),
+    ("day < 5", "expected a date"), ("day < '31.1.2026'", "a date such as '2026-01-31'"),
+    ("time == '2026-01-31T00:00+01:00'", "without zone"),
     ("time == 'now'", "expected a time such as"), ("clock > 12", "a time of day"), ("tags == 'a'", "'is null' or 'is not null' only"),
     ("age between 1 and 'x'", "the text 'x'"),
 ])
@@ -175,13 +187,13 @@ def test_hostile_text_is_refused_quickly() -> None:
 
 
 @given(st.text(max_size=40) | st.lists(st.sampled_from(
-    ["age", "region", "(", ")", "and", "or", "not", "in", "is", "null", "between", "<", "==", "1", "'a'", ",", "`", "true", "-", "x"]), max_size=12).map(" ".join))
+    ["age", "region", "(", ")", "and", "or", "not", "in", "is", "null", "between", "<", "==", "1", "'a'", ",", "`", "true",
+        "-", "x"]), max_size=12).map(" ".join))
 def test_any_text_is_a_condition_or_a_sentence(text: str) -> None:
-    try:
+    found = None
+    with contextlib.suppress(ExpressionError, ColumnTypeError):   # and nothing else
         found = parse(text, SCHEMA)
-    except (ExpressionError, ColumnTypeError) as error:
-        assert str(error)
-    else:
+    if found is not None:
         assert parse(found.text, SCHEMA) == found
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 
@@ -17,7 +18,8 @@ from assay.errors import ColumnTypeError, ConfigError, ExpressionError, UnknownC
 from tests.strategies.data import columns, kinds, names, tables
 
 SCHEMA = Schema.of(pa.schema({
-    "carrier": pa.string(), "origin": pa.dictionary(pa.int32(), pa.string()), "age": pa.int64(), "dep delay": pa.float64(), "late": pa.bool_(),
+    "carrier": pa.string(), "origin": pa.dictionary(pa.int32(), pa.string()), "age": pa.int64(), "dep delay": pa.float64(),
+        "late": pa.bool_(),
     "capital-gain": pa.int64(), "x:4": pa.int64(), "a*b": pa.int64(), "tags": pa.list_(pa.int64()), "when": pa.timestamp("ns", "UTC")}), {})
 
 
@@ -46,7 +48,8 @@ def test_values_cut_like_a_group_by(table: pa.Table, coded: bool) -> None:
     for key, rows in found.items():
         value = column[rows[0]].as_py()
         assert key[0][0] == name
-        assert key[0][1] == (value if value is None or isinstance(value, bool | int | str) else pa.array([value], column.type).cast("string")[0].as_py())
+        assert key[0][1] == (value if value is None or isinstance(value, bool | int | str) else pa.array([value],
+            column.type).cast("string")[0].as_py())
         assert json.loads(json.dumps(key[0][1])) == key[0][1]
         assert cut.owns(key)
 
@@ -109,10 +112,13 @@ def test_bins_are_named_for_people() -> None:
 @pytest.mark.parametrize(("text", "canonical"), [
     ("carrier", "carrier"), ("(carrier)", "carrier"), (" ( ( carrier ) ) ", "carrier"), ("carrier*origin", "carrier * origin"),
     ("(carrier * origin) * late", "carrier * origin * late"), ("dep delay", "`dep delay`"), ("`dep delay`", "`dep delay`"),
-    ("capital-gain", "`capital-gain`"), ("capital-gain:4", "`capital-gain`:4"), ("age : 4", "age:4"), ("age:04", "age:4"), ("`x:4`", "`x:4`"),
+    ("capital-gain", "`capital-gain`"), ("capital-gain:4", "`capital-gain`:4"), ("age : 4", "age:4"), ("age:04", "age:4"),
+    ("`x:4`", "`x:4`"),
     ("`a*b`", "`a*b`"), ("`a*b` * carrier", "`a*b` * carrier"), ("age<25", "age < 25"), ("(age<25)*carrier", "(age < 25) * carrier"),
-    ("(age < 25) * carrier * (late == true)", "(age < 25 and late == true) * carrier"), ("(age < 25) and (late = true)", "age < 25 and late == true"),
-    ("carrier == 'a*b' * age:4", "(carrier == 'a*b') * age:4"), ("age in (1, 2) * origin", "(age in (1, 2)) * origin"), ("not age < 5", "not age < 5"),
+    ("(age < 25) * carrier * (late == true)", "(age < 25 and late == true) * carrier"),
+    ("(age < 25) and (late = true)", "age < 25 and late == true"),
+    ("carrier == 'a*b' * age:4", "(carrier == 'a*b') * age:4"), ("age in (1, 2) * origin", "(age in (1, 2)) * origin"),
+    ("not age < 5", "not age < 5"),
     ("carrier is null", "carrier is null"),
 ])
 def test_the_canonical_text(text: str, canonical: str) -> None:
@@ -123,24 +129,27 @@ def test_the_canonical_text(text: str, canonical: str) -> None:
     assert set(cut.names) <= {"where", *SCHEMA.names}
 
 
-@given(st.lists(st.sampled_from(["carrier", "origin", "age:3", "`dep delay`:2", "(age < 3)", "late", "(carrier == 'x' or late == true)", "*", "(", ")"]),
+@given(st.lists(st.sampled_from(["carrier", "origin", "age:3", "`dep delay`:2", "(age < 3)", "late",
+    "(carrier == 'x' or late == true)", "*", "(", ")"]),
                 min_size=1, max_size=6).map(" * ".join) | st.text(max_size=20))
 def test_any_text_is_a_slicing_or_a_sentence(text: str) -> None:
-    try:
+    cut = None
+    with contextlib.suppress(ConfigError, UnknownColumnError, ColumnTypeError):   # and nothing else
         cut = slicing(text, SCHEMA)
-    except (ConfigError, UnknownColumnError, ColumnTypeError) as error:
-        assert str(error)
-    else:
+    if cut is not None:
         assert slicing(cut.text, SCHEMA) == cut
 
 
 @pytest.mark.parametrize(("text", "error", "words"), [
     ("carier", UnknownColumnError, "did you mean 'carrier'"), ("carrier, origin", ExpressionError, r"crossed by 'carrier \* origin'"),
     ("carrier *", ExpressionError, "is empty"), ("", ExpressionError, "is empty"), ("age:1", ConfigError, "cut into 1 bins"),
-    ("carrier:4", ColumnTypeError, "no quantile bins"), ("tags", ColumnTypeError, "no slices"), ("carrier * carrier", ConfigError, "cut by 'carrier' twice"),
+    ("carrier:4", ColumnTypeError, "no quantile bins"), ("tags", ColumnTypeError, "no slices"),
+    ("carrier * carrier", ConfigError, "cut by 'carrier' twice"),
     ("age * age:4", ConfigError, "cut by 'age' twice"), ("age:4.5", ConfigError, "4.5 bins"), ("agee:4", UnknownColumnError, "'agee'"),
-    ("age << 4", ExpressionError, "expected a value"), ("(" * 400 + "age" + ")" * 400, ExpressionError, "too deeply"), ("a" * 20_000, ConfigError, "too long"),
-    ("age:99999999999999999999", ConfigError, "bins"), ("(carrier", UnknownColumnError, "no column"), ("agee < 5", ExpressionError, "did you mean age"),
+    ("age << 4", ExpressionError, "expected a value"), ("(" * 400 + "age" + ")" * 400, ExpressionError, "too deeply"),
+    ("a" * 20_000, ConfigError, "too long"),
+    ("age:99999999999999999999", ConfigError, "bins"), ("(carrier", UnknownColumnError, "no column"),
+    ("agee < 5", ExpressionError, "did you mean age"),
 ])
 def test_what_is_no_slicing_is_told(text: str, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
@@ -151,27 +160,31 @@ def test_keys_are_equal_for_equal_values_whatever_the_dictionary() -> None:
     one = pa.DictionaryArray.from_arrays(pa.array([0, 1, None, 2], pa.int32()), pa.array(["JFK", "EWR", None]))
     two = pa.DictionaryArray.from_arrays(pa.array([2, 1, 0, 3], pa.int8()), pa.array(["JFK", "EWR", "JFK", "LGA"]))
     cut = slicing("origin", SCHEMA)
-    assert groups(cut, pa.record_batch({"origin": one})) == {(("origin", "JFK"),): [0], (("origin", "EWR"),): [1], (("origin", None),): [2, 3]}
-    assert groups(cut, pa.record_batch({"origin": two})) == {(("origin", "JFK"),): [0, 2], (("origin", "EWR"),): [1], (("origin", "LGA"),): [3]}
+    assert groups(cut, pa.record_batch({"origin": one})) == {(("origin", "JFK"),): [0], (("origin", "EWR"),): [1],
+        (("origin", None),): [2, 3]}
+    assert groups(cut, pa.record_batch({"origin": two})) == {(("origin", "JFK"),): [0, 2], (("origin", "EWR"),): [1],
+        (("origin", "LGA"),): [3]}
 
 
 def test_too_many_slices_are_refused() -> None:
     batch = pa.record_batch({"dep delay": np.linspace(0, 1, 101), "age": np.arange(101)})
-    with pytest.raises(ConfigError, match="101 different fractions.*'`dep delay`:4'"):
+    with pytest.raises(ConfigError, match=r"101 different fractions.*'`dep delay`:4'"):
         slicing("dep delay", SCHEMA).codes(batch)
     assert len(groups(slicing("dep delay", SCHEMA), batch.slice(1))) == 100
     many = pa.record_batch({"age": np.arange(10_001), "carrier": ["a"] * 10_001, "capital-gain": np.arange(10_001) % 200})
-    with pytest.raises(ConfigError, match="10,001 different values.*is it an id"):
+    with pytest.raises(ConfigError, match=r"10,001 different values.*is it an id"):
         slicing("age", SCHEMA).codes(many)
     with pytest.raises(ConfigError, match="makes 20,000 slices"):
-        slicing("capital-gain * age", SCHEMA).codes(pa.record_batch({"age": np.arange(20_000) % 9_999, "capital-gain": np.arange(20_000) % 200}))
+        slicing("capital-gain * age", SCHEMA).codes(pa.record_batch({"age": np.arange(20_000) % 9_999,
+            "capital-gain": np.arange(20_000) % 200}))
 
 
 def test_fractions_and_moments_have_keys() -> None:
     batch = pa.record_batch({"dep delay": [0.5, -0.0, 0.0, float("inf"), float("nan"), None],
                              "when": pa.array([1, 1_000_000_000, None, 0, 0, 0], pa.timestamp("ns", "UTC"))})
     found = groups(slicing("dep delay", SCHEMA), batch)
-    assert found == {(("dep delay", 0.5),): [0], (("dep delay", 0.0),): [1, 2], (("dep delay", "inf"),): [3], (("dep delay", None),): [4, 5]}
+    assert found == {(("dep delay", 0.5),): [0], (("dep delay", 0.0),): [1, 2], (("dep delay", "inf"),): [3],
+        (("dep delay", None),): [4, 5]}
     times = groups(slicing("when", SCHEMA), batch)
     assert (("when", "1970-01-01 00:00:00.000000001Z"),) in times
     assert len(times) == 4

@@ -177,7 +177,8 @@ def test_types_become_few() -> None:
     table = pa.table({
         "large": pa.array(["x", None, "y"], pa.large_string()), "view": pa.array(["x", None, "y"], pa.string_view()), "coded": coded,
         "decimal": pa.array([1, None, 3], pa.decimal128(9, 2)), "half": pa.array([1, 2, None], pa.float16()), "none": pa.nulls(3),
-        "list": pa.array([[1], None, []]), "struct": pa.array([{"a": 1}, None, {"a": 2}]), "seconds": pa.array([1, 2, None], pa.duration("s")),
+        "list": pa.array([[1], None, []]), "struct": pa.array([{"a": 1}, None, {"a": 2}]), "seconds": pa.array([1, 2, None],
+            pa.duration("s")),
         "clock": pa.array([1, 2, None], pa.time32("s")), "runs": pa.RunEndEncodedArray.from_arrays([2, 3], pa.array(["p", "q"])),
         "bytes": pa.array([b"a", None, b"c"], pa.binary_view()),
     })
@@ -208,9 +209,9 @@ def test_types_that_were_asked_for(tmp_path: Path) -> None:
     assert source(data, types={"n": "category"}).schema["zip"].type == pa.string()
     with pytest.raises(ColumnTypeError, match="the column 'n' of type string cannot be read as int64 \\('x' in one row\\)"):
         rows(source(table, types={"n": "int64"}))
-    with pytest.raises(ConfigError, match="no column type 'stirng'.*did you mean 'string'"):
+    with pytest.raises(ConfigError, match=r"no column type 'stirng'.*did you mean 'string'"):
         source(table, types={"n": "stirng"})
-    with pytest.raises(UnknownColumnError, match="no column 'zipp'.*did you mean 'zip'"):
+    with pytest.raises(UnknownColumnError, match=r"no column 'zipp'.*did you mean 'zip'"):
         source(table, types={"zipp": "string"})
 
 
@@ -288,7 +289,7 @@ def test_a_broken_stream_says_so() -> None:
         raise ValueError("the cable was cut")
 
     reader = pa.RecordBatchReader.from_batches(pa.schema({"a": pa.int64()}), batches())
-    with pytest.raises(DataError, match="the stream of batches broke off .*the cable was cut"):
+    with pytest.raises(DataError, match=r"the stream of batches broke off .*the cable was cut"):
         rows(source(reader))
 
 

@@ -24,7 +24,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with sqlite3.connect(path) as connection:
         connection.execute("create table flights (id integer, delay real, carrier text, late text, mixed)")
         connection.executemany("insert into flights values (?, ?, ?, ?, ?)", (
-            (each, None if each % 7 == 0 else each / 3, ("AA", "UA", None, "100%")[each % 4], "2026-01-31 10:00:00" if each > 200_000 else None,
+            (each, None if each % 7 == 0 else each / 3, ("AA", "UA", None, "100%")[each % 4],
+                "2026-01-31 10:00:00" if each > 200_000 else None,
              "text" if each == 250_000 else each) for each in range(ROWS)))
     connection.close()
     return path
@@ -50,9 +51,13 @@ def test_a_query_is_streamed(database: Path) -> None:
 
 
 def test_memory_stays_bounded(database: Path) -> None:
-    code = (f"import resource, json; from assay.data.source import source; before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-            f"data = source('sqlite:///{database}', sql=\"select a.id, a.delay, a.carrier, hex(zeroblob(200)) || a.id as pad from flights a\")\n"
-            "n = sum(batch.num_rows for batch in data.batches()); print(json.dumps([n, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before]))")
+    code = f"""
+import json, resource
+from assay.data.source import source
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+data = source("sqlite:///{database}", sql="select id, delay, carrier, hex(zeroblob(200)) || id as pad from flights")
+rows = sum(batch.num_rows for batch in data.batches())
+print(json.dumps([rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before]))"""
     run = subprocess.run([sys.executable, "-c", code], cwd=SOURCE.parent, capture_output=True, text=True, check=True)
     count, grown = json.loads(run.stdout)
     assert count == ROWS
@@ -62,16 +67,17 @@ def test_memory_stays_bounded(database: Path) -> None:
 
 def test_values_that_do_not_fit_are_told(database: Path) -> None:
     url = f"sqlite:///{database}"
-    with pytest.raises(ColumnTypeError, match="the column 'mixed' holds 'text' in row 50,000 of the query.*expected int64"):
+    with pytest.raises(ColumnTypeError, match=r"the column 'mixed' holds 'text' in row 50,000 of the query.*expected int64"):
         rows(source(url, sql="select mixed from flights where id > 200000"))
     assert rows(source(url, sql="select mixed from flights where id > 200000", types={"mixed": "string"}))[49_999] == ("text",)
-    with pytest.raises(ColumnTypeError, match="the column 'late' holds '2026-01-31 10:00:00' in row 140,002 .*expected no values at all"):
+    with pytest.raises(ColumnTypeError, match=r"the column 'late' holds '2026-01-31 10:00:00' in row 140,002 .*expected no values at all"):
         rows(source(url, sql="select late from flights where id >= 60000"))
     timed = source(url, sql="select late from flights where id > 250000", types={"late": "timestamp[us]"}, timestamp="late")
-    assert rows(timed)[-1] == (dt.datetime(2026, 1, 31, 10),)
+    assert rows(timed)[-1] == (dt.datetime(2026, 1, 31, 10),)  # noqa: DTZ001
 
 
-@pytest.mark.parametrize("sql", ["drop table flights", "delete from flights", "  -- select\n update flights set id = 1", "", "/* select */ vacuum", "; select 1"])
+@pytest.mark.parametrize("sql", ["drop table flights", "delete from flights", "  -- select\n update flights set id = 1", "",
+    "/* select */ vacuum", "; select 1"])
 def test_only_queries_are_sent(sql: str, database: Path) -> None:
     with pytest.raises(ConfigError, match="not a query that only reads"):
         source(f"sqlite:///{database}", sql=sql)
@@ -93,7 +99,7 @@ def test_nothing_is_ever_committed(tmp_path: Path) -> None:
 def test_what_a_database_says_is_passed_on_without_secrets(database: Path, tmp_path: Path) -> None:
     with pytest.raises(UnreadableDataError, match="the database answers: no such table: flight"):
         source(f"sqlite:///{database}", sql="select * from flight")
-    with pytest.raises(UnreadableDataError, match="no such file.*did you mean 'flights.db'"):
+    with pytest.raises(UnreadableDataError, match=r"no such file.*did you mean 'flights.db'"):
         source(f"sqlite:///{database.parent / 'flight.db'}", sql="select 1")
     assert not (database.parent / "flight.db").exists()
     with pytest.raises(DataError, match="more than one column called 'id'"):

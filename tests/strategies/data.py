@@ -15,7 +15,7 @@ names = st.one_of(
 )
 texts = st.one_of(st.sampled_from(["", "a", "b", "é", "NA", "null", "1", "true", "x y", "'", '"', ",", "2026-01-31", "😀"]),
                   st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=6))
-moments = st.datetimes(dt.datetime(1950, 1, 1), dt.datetime(2200, 1, 1))
+moments = st.datetimes(dt.datetime(1950, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001  (columns with and without zone are made of them)
 kinds: dict[str, tuple[pa.DataType, st.SearchStrategy[object]]] = {
     "int": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
     "small": (pa.int32(), st.integers(-5, 5)),
@@ -32,7 +32,8 @@ def columns(rows: int, kind: str) -> st.SearchStrategy[pa.Array]:
     """Draw a column of ``rows`` values, some of them null."""
     type_, values = kinds[kind]
     # few different values make slices; nulls are common
-    few = st.lists(values, min_size=1, max_size=3).flatmap(lambda some: st.lists(st.sampled_from([*some, None]), min_size=rows, max_size=rows))
+    few = st.lists(values, min_size=1, max_size=3).flatmap(lambda some: st.lists(st.sampled_from([*some, None]),
+        min_size=rows, max_size=rows))
     many = st.lists(values | st.none(), min_size=rows, max_size=rows)
     return (few | many).map(lambda each: pa.array(each, type_))
 

@@ -1,17 +1,18 @@
-"""Parquet files: streamed row by row group in bounded memory, text as dictionaries, one batch read ahead.
+"""Parquet files: streamed in bounded memory however large their row groups are, text as dictionaries.
 
 ``ParquetReader(path)`` is a ``Reader``. Only ``assay.data.source`` and ``assay.data._folder`` import it.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.data._reader import LIMIT, Reader, ahead, guarded, shares, told
+from assay.data._reader import LIMIT, Reader, guarded, shares, told
 from assay.data._type import is_text
 from assay.errors import AssayError, UnreadableDataError
 
@@ -43,7 +44,7 @@ class ParquetReader:
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the batches of the file."""
-        return ahead(lambda: guarded(self._batches(list(columns)), self._fault))
+        return guarded(self._batches(list(columns)), self._fault)
 
     def parts(self, parts: int) -> list[Reader]:
         """Cut by row groups, or by rows where there are fewer groups than parts."""
@@ -55,8 +56,8 @@ class ParquetReader:
                 bounds.append((low, high))
         if 0 < len(bounds) < parts:
             low, high = bounds[0][0], bounds[-1][1]
-            step = max(1, -(-(high - low) // parts))
-            bounds = [(each, min(each + step, high)) for each in range(low, high, step)]
+            cuts = sorted({low + (high - low) * place // parts for place in range(parts + 1)})
+            bounds = list(itertools.pairwise(cuts))
         if not bounds:
             return [self]
         stretches = shares([high - low for low, high in bounds], parts)
@@ -74,6 +75,7 @@ class ParquetReader:
         if not groups or left <= 0:
             return
         coded = [each for each in columns if each in self._coded]
+        # the columns of a batch are decoded by all cores; a thread that decodes one batch ahead gained nothing beside that
         with pq.ParquetFile(self.path, read_dictionary=coded, buffer_size=_BUFFER, pre_buffer=False) as file:
             for batch in file.iter_batches(LIMIT, row_groups=groups, columns=columns, use_threads=True):
                 if skip >= batch.num_rows:

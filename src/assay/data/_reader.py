@@ -1,4 +1,4 @@
-"""What every kind of data must offer to become a source, and what they share: limits, faults in words, reading ahead.
+"""What every kind of data must offer to become a source, and what they share: limits, and faults in words.
 
 A ``Reader`` yields the columns it is asked for, as it finds them: batches of any size and any Arrow type. ``source`` makes the
 rest of it (types, sizes, roles, filters). Only modules of ``assay.data`` import it.
@@ -6,9 +6,6 @@ rest of it (types, sizes, roles, filters). Only modules of ``assay.data`` import
 
 from __future__ import annotations
 
-import contextlib
-import queue
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
@@ -16,7 +13,7 @@ import pyarrow as pa
 
 from assay.errors import AssayError, UnreadableDataError
 
-__all__ = ["LIMIT", "Reader", "ahead", "checked", "guarded", "shares", "told"]
+__all__ = ["LIMIT", "Reader", "checked", "guarded", "shares", "told"]
 
 LIMIT = 131_072   # rows a batch: a column of numbers is 1 MiB, which stays in cache while it is summarised
 T = TypeVar("T")
@@ -72,53 +69,6 @@ def checked(batch: pa.RecordBatch, name: str) -> pa.RecordBatch:
         raise UnreadableDataError(f"the file holds values that are not valid ({told(error)})", where=name,
                                   hint="was it written by another program? text must be UTF-8") from error
     return batch
-
-
-def ahead(batches: Callable[[], Iterator[T]], depth: int = 1) -> Iterator[T]:
-    """Yield what ``batches()`` yields, made by a thread that is up to ``depth`` batches ahead.
-
-    An error arrives where its batch would have. Once the consumer closes, the thread ends after the batch that it is making.
-
-    >>> list(ahead(lambda: iter([1, 2, 3])))
-    [1, 2, 3]
-    """
-    ready: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: T | None, error: BaseException | None) -> None:
-        while not stopped.is_set():
-            with contextlib.suppress(queue.Full):
-                ready.put((item, error), timeout=0.05)
-                return
-
-    def work() -> None:
-        try:
-            made = batches()
-            try:
-                for each in made:
-                    put(each, None)
-                    if stopped.is_set():
-                        return
-            finally:
-                if (close := getattr(made, "close", None)) is not None:
-                    close()
-            put(None, StopIteration())
-        except BaseException as error:  # noqa: BLE001  (carried over, and raised where the batch was wanted)
-            put(None, error)
-
-    thread = threading.Thread(target=work, name="assay-ahead", daemon=True)
-    thread.start()
-    try:
-        while True:
-            item, error = ready.get()
-            if isinstance(error, StopIteration):
-                return
-            if error is not None:
-                raise error
-            yield item  # type: ignore[misc]
-    finally:
-        stopped.set()
-        thread.join()
 
 
 def shares(weights: Sequence[int], parts: int) -> list[tuple[int, int]]:
