@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.app.option import Command, Option, State, quietly, shared
+from assay.app.option import Command, Option, quietly, shared
+from assay.app.state import State
 from assay.errors import AssayError, ConfigError
 
 if TYPE_CHECKING:

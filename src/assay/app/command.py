@@ -13,45 +13,28 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-import click
-
 from assay import __version__
-from assay.app.check import check
-from assay.app.demo import demo
-from assay.app.metrics import metrics
-from assay.app.option import Group, State
+from assay.app.state import State
 from assay.errors import AssayError, without_secrets
 
 __all__ = ["main"]
 
-_CODES = """
-0    pass, or warn
-1    fail, or a check that could not be measured
-2    wrong usage or bad input: one sentence on standard error, and no file written
-3    inconclusive: too few rows to tell (fail beats it)
-130  interrupted
-"""
-
-
-@click.group(cls=Group, invoke_without_command=False, no_args_is_help=False, parts={"Exit codes": _CODES})
-@click.version_option(__version__, prog_name="assay", message="%(prog)s %(version)s")
-def assay() -> None:
-    """Tells you whether a model is good enough to ship.
-
-    The model is a black box, every number has an interval, and one pass over the data serves every metric and every slice.
-    Begin with `assay demo`, then `assay check --help`.
-    """
-
-
-for _command in (check, demo, metrics):
-    assay.add_command(_command)
+INTERRUPTED = 130  # what a shell makes of an interrupt: 128 + SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; ``arguments`` are those of the process unless given."""
-    state = State()
-    code = _run(list(sys.argv[1:] if arguments is None else arguments), state)
-    _leave(code)
+    # Models compute with OpenMP, whose threads by default spin while they wait: beside other work that costs many times the work
+    # itself (training the demonstration's trees took 45 s in place of 7). Must stand before a library reads it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    code = _run(list(sys.argv[1:] if arguments is None else arguments), State(version=__version__))
+    _close(sys.stdout)
+    if code == INTERRUPTED and arguments is None:
+        # Now, and with this code: Python would wait for threads, and where the interrupt fell into an eval() of a library it would
+        # forget the code and die of the signal.
+        _close(sys.stderr)
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run(arguments: list[str], state: State) -> int:
@@ -60,18 +43,15 @@ def _run(arguments: list[str], state: State) -> int:
         if hasattr(stream, "reconfigure"):  # a name that the terminal's encoding lacks is spelt out, not a crash
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _warnings_told(), assay.make_context("assay", arguments, obj=state) as context:
-            code = assay.invoke(context)
+        from assay.app.tree import run
+
+        with _warnings_told():
+            code = run(arguments, state)
             _flush(sys.stdout)
-        return int(code or 0)
-    except click.exceptions.Exit as error:
-        return error.exit_code
     except BrokenPipeError:  # whoever read our output has seen enough; the verdict stands
         return state.code
     except KeyboardInterrupt:
-        return _told("interrupted" + ("" if state.written else "; nothing was written"), state, 130)
-    except click.ClickException as error:
-        return _told(_sentence(error), state, 2)
+        return _told("interrupted" + ("" if state.written else "; nothing was written"), state, INTERRUPTED)
     except AssayError as error:
         return _told(str(error), state, 2)
     except MemoryError:
@@ -83,20 +63,17 @@ def _run(arguments: list[str], state: State) -> int:
         what = " ".join(f"{type(error).__name__}: {error}".split())
         return _told(f"this is a fault in assay {__version__} ({what[:500]}); hint: run it again with --debug and report what that prints",
                      state, 2)
-
-
-def _sentence(error: click.ClickException) -> str:
-    text = error.format_message().strip().rstrip(".")
-    return text[:1].lower() + text[1:]
+    else:
+        return code
 
 
 def _told(sentence: str, state: State, code: int) -> int:
     with contextlib.suppress(OSError, ValueError):  # standard error may be closed; the exit code still tells
         if state.debug and sys.exc_info()[0] is not None:
-            click.echo(without_secrets(traceback.format_exc()), err=True, nl=False)
+            _say(without_secrets(traceback.format_exc()))
         from assay.app.layout import clean
 
-        click.echo(f"assay: {clean(without_secrets(sentence))}", err=True)
+        _say(f"assay: {clean(without_secrets(sentence))}\n")
     return code
 
 
@@ -112,11 +89,17 @@ def _warnings_told() -> Any:
         text = clean(without_secrets(str(message)))[:400]
         if text not in seen:
             seen.add(text)
-            click.echo(f"assay: warning: {text}", err=True)
+            _say(f"assay: warning: {text}\n")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _flush(stream: TextIO | None) -> None:
@@ -124,11 +107,10 @@ def _flush(stream: TextIO | None) -> None:
         stream.flush()
 
 
-def _leave(code: int) -> None:
-    """Exit, without the complaint that Python would make of a closed pipe."""
+def _close(stream: TextIO | None) -> None:
+    """Flush a stream for the last time, without the complaint that Python would make of a closed pipe when it exits."""
     try:
-        _flush(sys.stdout)
+        _flush(stream)
     except (OSError, ValueError):
         with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(code)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno() if stream is not None else 1)

@@ -6,7 +6,8 @@ import time
 
 import click
 
-from assay.app.option import Command, Option, State, quietly, shared
+from assay.app.option import Command, Option, quietly, shared
+from assay.app.state import State
 
 __all__ = ["demo"]
 

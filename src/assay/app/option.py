@@ -7,27 +7,16 @@ commands of this package; imports click and nothing slow, as ``assay --help`` is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from assay.app.state import State
 from assay.errors import nearest
 
-__all__ = ["Command", "Group", "Option", "State", "quietly", "shared"]
+__all__ = ["Command", "Group", "Option", "quietly", "shared"]
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-@dataclass
-class State:
-    """What the door must know when a command ends badly: ``debug`` shows tracebacks, ``written`` says that files
-    were, and ``code`` is the verdict so far, which a closed pipe does not change.
-    """
-
-    debug: bool = False
-    written: bool = False
-    code: int = 0
 
 
 class Option(click.Option):

@@ -1,0 +1,19 @@
+"""What a command tells the door while it runs; for this package only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["State"]
+
+
+@dataclass
+class State:
+    """What the door must know when a command ends badly: ``debug`` shows tracebacks, ``written`` says that files
+    were, and ``code`` is the verdict so far, which a closed pipe does not change; ``version`` is assay's.
+    """
+
+    debug: bool = False
+    written: bool = False
+    code: int = 0
+    version: str = ""
