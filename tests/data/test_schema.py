@@ -96,3 +96,9 @@ def test_two_columns_of_one_name_are_refused() -> None:
 ])
 def test_families(kind: pa.DataType, name: str) -> None:
     assert family(kind) == name
+
+
+def test_an_index_that_pandas_wrote_is_no_feature() -> None:
+    schema = Schema.of(pa.schema({"x": pa.int64(), "__index_level_0__": pa.int64()}), {})
+    assert schema.features == ("x",)
+    assert Schema.of(schema.arrow, {"id": "__index_level_0__"}).id == "__index_level_0__"
