@@ -31,6 +31,7 @@ Better: TypeAlias = Literal["higher", "lower", "nearer 1", "nearer 0"]
 Outcome: TypeAlias = Literal["pass", "warn", "fail", "error", "inconclusive", "too small"]
 
 LEVEL = 0.95
+_SHOWN = 20  # lines of a run that stand for it where it is printed
 _SEVERITY: dict[str, int] = {"pass": 0, "too small": 1, "warn": 2, "inconclusive": 3, "error": 4, "fail": 5}
 RENDERERS: Registry[Any] = Registry("renderer", {"xml": "assay.report.junit:render"})
 
@@ -82,7 +83,9 @@ class Spread:
         half = _quantile(1 - tail, self.df) * self.error
         centre = _SCALES[self.scale][0](self.estimate)
         back = _SCALES[self.scale][1]
-        return max(back(centre - half), self.low_limit), min(back(centre + half), self.high_limit)
+        # the estimate is inside even where the scale rounds it away, at the edge of what is possible
+        low, high = max(back(centre - half), self.low_limit), min(back(centre + half), self.high_limit)
+        return min(low, self.estimate), max(high, self.estimate)
 
     def p_at_least(self, bound: float) -> float:
         """Return the p-value of "the truth is at least ``bound``": small when the estimate lies well below it.
@@ -198,6 +201,14 @@ class Value:
     def undefined(cls, metric: str, note: str, *, n: int, **rest: Any) -> Value:
         """Return a value that says why there is no number."""
         return cls(metric, None, None, None, n, note=note, **rest)
+
+    def __str__(self) -> str:
+        """Return the value in words: ``recall 0.9 [0.853, 0.936], n=950, carrier=AA``."""
+        number = "undefined" if self.value is None else f"{self.value:.4g}"
+        if self.value is not None and self.low is not None and self.high is not None and self.low != self.high:
+            number += f" [{self.low:.4g}, {self.high:.4g}]"
+        place = [f"{name}={part}" for name, part in self.slice.items()] + ([f"against {self.against}"] if self.against else [])
+        return ", ".join([f"{self.metric}{f' of {self.column}' if self.column else ''} {number}", f"n={self.n:,}", *place])
 
     @property
     def key(self) -> SliceKey:
@@ -340,7 +351,7 @@ def worst(outcomes: Iterable[Outcome], *, strict: bool = False) -> Outcome:
     return max(seen, key=_SEVERITY.__getitem__, default="pass")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """One execution of a verb: everything it found, in the one shape that ``--json``, pages and scripts read.
 
@@ -365,6 +376,18 @@ class Run:
             from assay import __version__
 
             object.__setattr__(self, "assay", __version__)
+
+    def __repr__(self) -> str:
+        """Return the verdict in words, and the worst of what was judged; ``to_json`` has everything."""
+        ordered = sorted(self.verdicts, key=lambda each: -_SEVERITY[each.verdict])
+        lines = [f"{self.verb}: {self.verdict}", *(f"  {each.verdict:12}  {each.sentence}" for each in ordered[:_SHOWN])]
+        if len(ordered) > _SHOWN:
+            lines.append(f"  and {len(ordered) - _SHOWN} more verdicts: .verdicts has all")
+        if not ordered:
+            lines += [f"  {each}" for each in self.values[:_SHOWN]]
+            if len(self.values) > _SHOWN:
+                lines.append(f"  and {len(self.values) - _SHOWN} more values: .values has all")
+        return "\n".join([*lines, *(f"  note: {each}" for each in self.notes)])
 
     @property
     def verdict(self) -> Outcome:

@@ -146,7 +146,7 @@ def test_anything_is_read_or_refused_in_a_sentence(tmp_path_factory, data: bytes
     ("checks:\n  - [auc]", "line 2, column 5: a check cannot be a list"),
     ("checks:\n  - {metric: auc, at_last: 1}", "a check has no 'at_last'.*did you mean 'at_least'"),
     ("trust: true", "there is no key 'trust'"),
-    ("model: !!python/object/apply:os.system ['touch owned']", "'model' is a list; expected text"),
+    ("model: !!python/object/apply:os.system ['touch owned']", "is not for a configuration"),
     ("model: !!python/name:os.system", "this is not YAML"),
     ("model: \xff".encode("latin-1"), "byte 7 is not UTF-8"),
     ("model: \x00", "this is not YAML"),

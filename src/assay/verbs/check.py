@@ -145,7 +145,8 @@ def _subject(model: Any, data: Any, *, train: Any, reference: Any, champion: Any
         models["model"] = Logged.of(current.schema, task=task, classes=classes, where=current.name)
     for name, each in (("model", model), ("champion", champion)):
         if each is not None:
-            loaded = load(each, trust=trust, task=task, classes=classes, features=features, name=name)
+            title = None if isinstance(each, str | Path) else name  # a file is called by its path
+            loaded = load(each, trust=trust, task=task, classes=classes, features=features, name=title)
             models[name] = _bound(loaded, others["train"] or current, name, notes)
     for loaded in models.values():
         _fits(loaded, current)

@@ -213,6 +213,8 @@ def _value(node: Any, loader: Any, depth: int) -> Any:
     loader.assay_nodes = getattr(loader, "assay_nodes", 0) + 1
     if loader.assay_nodes > 100_000:
         raise ValueError("more than 100,000 values, aliases counted")
+    if node.id != "scalar" and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
+        raise ValueError(f"the tag {node.tag} is not for a configuration")
     if node.id == "mapping":
         return {_value(key, loader, depth + 1): _value(value, loader, depth + 1) for key, value in node.value}
     if node.id == "sequence":
