@@ -21,7 +21,11 @@ from assay.errors import ConfigError, UnknownNameError
 from assay.registry import Registry
 from assay.result import Better, Spread, Value
 from assay.summary import Need, Summary
+from assay.summary.confusion import Cells
+from assay.summary.losses import Means
 from assay.summary.resample import Array, Replicates
+from assay.summary.residuals import Errors
+from assay.summary.scores import Ranks
 from assay.summary.target import Target
 
 __all__ = ["METRICS", "Metric", "Share", "metric"]
@@ -212,11 +216,15 @@ class Metric:
             scaled = _scaled(self.scale, estimates)
             df = _freedom(resampled[0], scaled)
             error = resampled[0].error(scaled, estimate)
-        if not math.isfinite(error) or (error == 0 and math.isfinite(high - low)):
-            # at the edge of what is possible no resample differs: fall back on what n rows can tell of a share
+        edge = min(estimate - low, high - estimate) < 1e-12
+        if not math.isfinite(error) or edge or (error < 1e-12 and math.isfinite(high - low)):
+            # at the edge of what is possible no resample differs: fall back on what the rows of the rarest class can tell of a share
+            few = max(min(_fewest(views), n, _units(summaries)), 1.0)
             if (low, high) == (0.0, 1.0):
-                return Spread("binomial", estimate, n=max(min(n, df + 1), 1.0), df=math.inf)
-            error = 0.0 if error == 0 else math.inf
+                return Spread("binomial", min(max(estimate, 0.0), 1.0), n=few)
+            if math.isfinite(high - low):
+                return Spread("normal", estimate, n=n, error=3.0 / few, low_limit=low, high_limit=high)  # the rule of three
+            error = math.inf if not math.isfinite(error) else 0.0
         return Spread("normal", estimate, n=n, error=error, scale=self.scale, df=df, low_limit=low, high_limit=high)
 
 
@@ -283,6 +291,26 @@ def _share_spread(found: Share, summaries: Sequence[Summary], call: Callable[[tu
     else:
         worth = min(whole, df + 1)  # all or nothing: a group counts as one row
     return Spread("binomial", p, n=max(min(worth, max(whole, df + 1)), 1e-9), df=df)
+
+
+def _fewest(views: tuple[Any, ...]) -> float:
+    """Return the rows of the rarest class that occurs: perfect on those is all that a perfect score says."""
+    found: list[float] = []
+    for view in views:
+        if isinstance(view, Cells):
+            found += [*np.ravel(view.tp + view.fn), *np.ravel(view.tn + view.fp)]
+        elif isinstance(view, Ranks):
+            found += [float(view.negatives.sum()), float(view.positives.sum())]
+        elif isinstance(view, Means | Errors):
+            found.append(float(view.weight))
+    return min((each for each in found if each > 0), default=1.0)
+
+
+def _units(summaries: Sequence[Summary]) -> float:
+    """Return how many resampling groups have rows; infinite where rows are independent."""
+    if not getattr(summaries[0], "grouped", False):
+        return math.inf
+    return float(summaries[0].replicates().df) + 1  # type: ignore[attr-defined]
 
 
 def _freedom(resampled: Replicates[Any], estimates: Array) -> float:
@@ -358,15 +386,15 @@ def _df(value: Value) -> float:
 
 
 def _confusion(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
-    if target.task == "multilabel":
-        return (Need("labels", ("@label", f"@prediction{model}"), (("grouped", target.grouped), ("labels", target.labels))),)
+    if target.task == "multilabel":  # labels of a row hang together, which groups of rows carry into the error
+        return (Need("labels", ("@label", f"@prediction{model}"), (("grouped", True), ("labels", target.labels))),)
     return (Need("confusion", ("@label", f"@prediction{model}"), (("classes", len(target.classes)), ("grouped", target.grouped))),)
 
 
 def _predicted(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
     name = f"@prediction{model}"
     if target.task == "multilabel":
-        return (Need("labels", (name, name), (("grouped", target.grouped), ("labels", target.labels))),)
+        return (Need("labels", (name, name), (("grouped", True), ("labels", target.labels))),)
     return (Need("confusion", (name, name), (("classes", len(target.classes)), ("grouped", target.grouped))),)
 
 

@@ -63,7 +63,7 @@ def _average_precision(ranks: Ranks) -> Any:
     chosen = np.cumsum(ranks.negatives[..., ::-1], axis=-1) + reached
     with np.errstate(invalid="ignore", divide="ignore"):
         steps = np.where(chosen > 0, positives * reached / chosen, 0.0)
-        return steps.sum(axis=-1) / reached[..., -1]
+        return steps.sum(axis=-1) / positives.sum(axis=-1)
 
 
 def _average_precision_error(ranks: Ranks, **options: Any) -> float:

@@ -10,6 +10,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -103,7 +104,7 @@ class RankingMetric:
         keys = kept.keys
         starts = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(keys) else np.empty(0, int)
         found = []
-        for start, end in zip(starts, np.append(starts[1:], len(keys)), strict=True):
+        for start, end in pairwise([*starts, len(keys)]):
             times = np.rint(kept.counts[start:end]).astype(int)
             label, score = np.repeat(kept.values[start:end], times, axis=0).T
             if target.task == "binary":
