@@ -71,7 +71,8 @@ def three(frame: pd.DataFrame, names: list[Any]) -> np.ndarray:
 
 def categorical(frame: pd.DataFrame) -> pd.DataFrame:
     """As pandas users train: categories in an order of their own, which data in production do not share."""
-    return frame.assign(carrier=pd.Categorical(frame.carrier, categories=["zebra", "ant", "mule"]), month=pd.Categorical(frame.month))
+    return frame.assign(carrier=pd.Categorical(frame.carrier, categories=["zebra", "ant", "mule"]),
+                        month=pd.Categorical(frame.month))
 
 
 def beside(second: np.ndarray) -> np.ndarray:
@@ -105,7 +106,8 @@ def sklearn_categories(folder: Path) -> Case:
 
     frame = mixed()
     model = HistGradientBoostingClassifier(max_iter=8, random_state=0).fit(categorical(frame), frame.carrier == "ant")
-    return Case("sklearn", model, lambda each: model.predict_proba(categorical(each)), lambda each: model.predict(categorical(each)),
+    return Case("sklearn", model, lambda each: model.predict_proba(categorical(each)),
+                lambda each: model.predict(categorical(each)),
                 frame, classes=(False, True), unseen="carrier")
 
 
@@ -129,8 +131,11 @@ def sklearn_labels(folder: Path) -> Case:
     from sklearn.ensemble import RandomForestClassifier
 
     frame = plain()
-    model = RandomForestClassifier(9, random_state=0).fit(frame, np.column_stack([frame.wind > 0, frame.age > 1, frame.dist > 0]).astype(int))
-    return Case("sklearn", model, lambda each: np.column_stack([part[:, 1] for part in model.predict_proba(each)]), model.predict, frame,
+    model = RandomForestClassifier(9, random_state=0).fit(frame,
+                                                          np.column_stack([frame.wind > 0, frame.age > 1,
+                                                                           frame.dist > 0]).astype(int))
+    return Case("sklearn", model, lambda each: np.column_stack([part[:, 1] for part in model.predict_proba(each)]),
+                model.predict, frame,
                 classes=(0, 1, 2))
 
 
@@ -177,7 +182,8 @@ def xgboost_categories(folder: Path) -> Case:
 
     frame = mixed()
     given = lambda each: xgboost.DMatrix(categorical(each), enable_categorical=True)  # noqa: E731
-    model = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(categorical(frame), frame.carrier == "ant", enable_categorical=True), 6)
+    model = xgboost.train({"objective": "binary:logistic"},
+                          xgboost.DMatrix(categorical(frame), frame.carrier == "ant", enable_categorical=True), 6)
     model.save_model(folder / "categories.json")
     return Case("xgboost", folder / "categories.json", lambda each: beside(model.predict(given(each))),
                 lambda each: (model.predict(given(each)) > 0.5).astype(int), frame, classes=(0, 1), unseen="carrier")
@@ -195,10 +201,12 @@ def lightgbm_file(folder: Path) -> Case:
     import lightgbm
 
     frame = mixed()
-    model = lightgbm.LGBMClassifier(n_estimators=6, min_child_samples=5, verbose=-1).fit(categorical(frame), (frame.carrier == "ant").astype(int))
+    model = lightgbm.LGBMClassifier(n_estimators=6, min_child_samples=5, verbose=-1).fit(categorical(frame),
+                                                                                         (frame.carrier == "ant").astype(int))
     model.booster_.save_model(folder / "model.txt")
     return Case("lightgbm", folder / "model.txt", lambda each: model.predict_proba(categorical(each)),
-                lambda each: np.array(["no", "yes"])[model.predict(categorical(each))], frame, {"classes": ["no", "yes"]}, ("no", "yes"),
+                lambda each: np.array(["no", "yes"])[model.predict(categorical(each))], frame, {"classes": ["no", "yes"]},
+                ("no", "yes"),
                 unseen="carrier")
 
 
@@ -206,7 +214,8 @@ def lightgbm_unnamed(folder: Path) -> Case:
     import lightgbm
 
     frame = plain()
-    model = lightgbm.train({"objective": "lambdarank", "verbose": -1}, lightgbm.Dataset(frame.to_numpy(), np.arange(ROWS) % 3, group=[24] * 10), 5)
+    model = lightgbm.train({"objective": "lambdarank", "verbose": -1},
+                           lightgbm.Dataset(frame.to_numpy(), np.arange(ROWS) % 3, group=[24] * 10), 5)
     return Case("lightgbm", model, lambda each: model.predict(each.to_numpy()), None, frame, names=list(frame))
 
 
@@ -217,7 +226,8 @@ def catboost_file(folder: Path) -> Case:
     model = catboost.CatBoostClassifier(iterations=6, depth=3, verbose=0, allow_writing_files=False)
     model.fit(frame, three(frame, ["z", "m", "b"]), cat_features=["carrier", "month"])
     model.save_model(str(folder / "model.cbm"))
-    return Case("catboost", folder / "model.cbm", model.predict_proba, lambda each: model.predict(each)[:, 0], frame, classes=("b", "m", "z"))
+    return Case("catboost", folder / "model.cbm", model.predict_proba, lambda each: model.predict(each)[:, 0], frame,
+                classes=("b", "m", "z"))
 
 
 def catboost_object(folder: Path) -> Case:
@@ -235,7 +245,8 @@ def onnx_matrix(folder: Path) -> Case:
     frame = plain()
     model = LogisticRegression().fit(frame.to_numpy(), three(frame, ["z", "m", "b"]))
     (folder / "matrix.onnx").write_bytes(to_onnx(model, frame.to_numpy(np.float32)[:1]).SerializeToString())
-    return Case("onnx", folder / "matrix.onnx", lambda each: model.predict_proba(each.to_numpy()), lambda each: model.predict(each.to_numpy()),
+    return Case("onnx", folder / "matrix.onnx", lambda each: model.predict_proba(each.to_numpy()),
+                lambda each: model.predict(each.to_numpy()),
                 frame, classes=("b", "m", "z"), names=list(frame), nulls=False)
 
 
@@ -257,7 +268,8 @@ def callable_pandas(folder: Path) -> Case:
 
 
 CASES: dict[str, Callable[[Path], Case]] = {each.__name__: each for each in (
-    sklearn_boosting, sklearn_pipeline, sklearn_categories, sklearn_unnamed, sklearn_margin, sklearn_labels, pickle_file, skops_file,
+    sklearn_boosting, sklearn_pipeline, sklearn_categories, sklearn_unnamed, sklearn_margin, sklearn_labels, pickle_file,
+    skops_file,
     xgboost_classifier, xgboost_file, xgboost_categories, lightgbm_classifier, lightgbm_file, lightgbm_unnamed, catboost_file,
     catboost_object, onnx_matrix, onnx_columns, callable_pandas)}
 
@@ -288,7 +300,8 @@ def same(left: Answer, right: Answer, tolerance: float = 0.0) -> None:
 
 
 def taken(answer: Answer, rows: Any) -> Answer:
-    part = {name: None if getattr(answer, name) is None else getattr(answer, name)[rows] for name in ("prediction", "score", "value")}
+    part = {name: None if getattr(answer, name) is None else getattr(answer, name)[rows] for name in ("prediction", "score",
+                                                                                                      "value")}
     return Answer(answer.task, answer.classes, scores=answer.scores, **part)
 
 
@@ -426,7 +439,8 @@ def test_the_digest_says_which_model_it_is(case, model) -> None:
     assert len(model.digest) == 64
 
 
-@pytest.mark.parametrize("name", ["sklearn_boosting", "xgboost_classifier", "lightgbm_classifier", "onnx_matrix", "catboost_object"])
+@pytest.mark.parametrize("name", ["sklearn_boosting", "xgboost_classifier", "lightgbm_classifier", "onnx_matrix",
+                                  "catboost_object"])
 def test_many_rows(name, tmp_path) -> None:
     case = CASES[name](tmp_path)
     frame = case.frame.iloc[np.arange(100_001) % ROWS].reset_index(drop=True)

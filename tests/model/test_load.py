@@ -47,7 +47,8 @@ def nothing_ran():
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
-@pytest.mark.parametrize("suffix", [".pkl", ".joblib", ".pickle", ".bin", ".onnx", ".ubj", ".json", ".txt", ".cbm", ".skops", ".model", ""])
+@pytest.mark.parametrize("suffix", [".pkl", ".joblib", ".pickle", ".bin", ".onnx", ".ubj", ".json", ".txt", ".cbm", ".skops",
+                                    ".model", ""])
 def test_no_pickle_runs_without_trust_whatever_its_name(tmp_path, suffix, protocol) -> None:
     path = tmp_path / f"model{suffix}"
     path.write_bytes(pickle.dumps(Evil(), protocol))
@@ -74,7 +75,8 @@ def test_a_pickle_that_is_named_otherwise_is_refused_even_with_trust(tmp_path) -
 
 
 def test_a_trusted_pickle_is_loaded(tmp_path) -> None:
-    for name, data in {"a.pkl": pickle.dumps(fitted()), "b.pkl": pickle.dumps(fitted(), 0), "c.bin": gzip.compress(pickle.dumps(fitted()))}.items():
+    for name, data in {"a.pkl": pickle.dumps(fitted()), "b.pkl": pickle.dumps(fitted(), 0),
+                       "c.bin": gzip.compress(pickle.dumps(fitted()))}.items():
         (tmp_path / name).write_bytes(data)
         assert load(tmp_path / name, trust=True).signature.classes == ("no", "yes")
 
@@ -92,8 +94,8 @@ def test_a_pickle_of_a_module_that_is_not_here_says_which(tmp_path) -> None:
 
 
 def test_skops_needs_trust_for_unknown_types_only(tmp_path) -> None:
-    from skops import io as skops
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from skops import io as skops
 
     skops.dump(fitted(), tmp_path / "plain.skops")
     assert load(tmp_path / "plain.skops").signature.classes == ("no", "yes")
@@ -212,8 +214,10 @@ def test_an_unknown_option_names_the_nearest() -> None:
 
 def test_options_that_cannot_be() -> None:
     for options, words in (({"task": "regresion"}, "did you mean 'regression'"), ({"task": "regression"}, "made for binary"),
-                           ({"classes": ["yes", "no"]}, "another order"), ({"classes": ["a"]}, "1 classes were named and the model has 2"),
-                           ({"features": ["b", "a"]}, "another order"), ({"features": ["a"]}, "takes 2"), ({"classes": "yes"}, "a list"),
+                           ({"classes": ["yes", "no"]}, "another order"),
+                           ({"classes": ["a"]}, "1 classes were named and the model has 2"),
+                           ({"features": ["b", "a"]}, "another order"), ({"features": ["a"]}, "takes 2"),
+                           ({"classes": "yes"}, "a list"),
                            ({"scores": "logit"}, "unknown")):
         with pytest.raises((ConfigError, SignatureError), match=words):
             load(fitted(), **options)
@@ -254,7 +258,8 @@ def test_a_third_party_adds_a_format_in_one_place(monkeypatch) -> None:
         signature = Signature((Input("a", "number"),), "regression")
         from assay.model.answer import Answer
 
-        return Predictor(options.name, signature, "theirs", lambda batch: Answer.valued(signature, batch.column(0).to_numpy() * model.weight))
+        return Predictor(options.name, signature, "theirs",
+                         lambda batch: Answer.valued(signature, batch.column(0).to_numpy() * model.weight))
 
     monkeypatch.setattr(FORMATS, "_found", dict(FORMATS._found))
     FORMATS.add("theirs", Format(lambda model: isinstance(model, Theirs), opened))
@@ -291,7 +296,8 @@ import sys
 from assay.model.format import FORMATS
 class Strange: pass
 assert not any(FORMATS[name].recognises(Strange()) for name in FORMATS)
-print(*sorted({name.split('.')[0] for name in sys.modules} & {'sklearn', 'pandas', 'xgboost', 'lightgbm', 'catboost', 'onnxruntime', 'skops', 'joblib'}))
+libraries = {'sklearn', 'pandas', 'xgboost', 'lightgbm', 'catboost', 'onnxruntime', 'skops', 'joblib'}
+print(*sorted({name.split('.')[0] for name in sys.modules} & libraries))
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root / "src")
     assert run.stdout.strip() == ""

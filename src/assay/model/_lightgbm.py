@@ -30,6 +30,7 @@ CLASSES: dict[str, tuple[Task, str]] = {
 }
 
 LEAF = ("leaf_value", "leaf_weight", "leaf_count")
+NEEDED = {"split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child", "internal_value"}
 INNER = ("split_feature", "split_gain", "threshold", "decision_type", "left_child", "right_child", "internal_value", "internal_weight",
          "internal_count")
 
@@ -162,7 +163,7 @@ def check(text: str) -> None:
         raw, at = body.encode(), 0
         for number, size in enumerate(sizes):
             tree = raw[at:at + size].decode()
-            if not tree.startswith(f"Tree={number}\n"):
+            if not tree.startswith(f"Tree={number}\n") or any("=" not in line for line in tree.split("\n") if line):
                 raise ValueError(f"tree {number}")
             _check_tree(dict(line.partition("=")[::2] for line in tree.split("\n")), features, number)
             at += size
@@ -186,9 +187,9 @@ def _check_tree(tree: Mapping[str, str], features: int, number: int) -> None:
         _check_linear(tree, leaves, features, fault)
     if not inner:
         return
-    split, left, right = (np.array(tree[name].split(), dtype=np.int64) for name in ("split_feature", "left_child", "right_child"))
-    if min(len(split), len(left), len(right), len(table["threshold"]), len(table["decision_type"])) != inner:
+    if not NEEDED <= set(table):
         raise fault
+    split, left, right = (np.array(tree[name].split(), dtype=np.int64) for name in ("split_feature", "left_child", "right_child"))
     if split.min() < 0 or split.max() >= features:
         raise fault
     children, parents = np.concatenate([left, right]), np.tile(np.arange(inner), 2)

@@ -7,6 +7,7 @@ The file is read with a small protobuf reader of our own, as the library that kn
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -103,8 +104,22 @@ def _predictor(session: Any, file: File, options: Options) -> Predictor:
     width = _columns(inputs[0]) if single else len(inputs)
     kinds = {place: Input("", _kind(each.type)) for place, each in enumerate(inputs)} if not single else None
     signature = described(signature, names, options, width=width, kind=_kind(inputs[0].type), kinds=kinds)
-    respond = _Respond(session, signature, known, label, None if score is None else score.name, single=single, where=options.name)
+    asked = [] if score is None else [score.name]
+    if label is not None and signature.classes is not None:
+        asked = _one_each([each.name for each in outputs if each.type in FLOATS], tuple(known or signature.classes)) or asked
+    respond = _Respond(session, signature, known, label, asked, single=single, where=options.name)
     return Predictor(options.name, signature, file.digest, respond, textual=single and inputs[0].type == "tensor(string)")
+
+
+def _one_each(names: list[str], classes: Sequence[Any]) -> list[str]:
+    """The outputs of scores in the order of the classes, where there is one a class, named after it (by skl2onnx "i7" or "sno")."""
+    if len(names) < 2:
+        return []
+    found = [[name for name in names if re.fullmatch(rf"([is]|.*[^0-9A-Za-z])?{re.escape(str(each))}", name)] for each in classes]
+    if len(names) != len(classes) or any(len(each) != 1 for each in found) or len({each[0] for each in found}) < len(classes):
+        raise ModelError(f"the outputs {listed(names)} do not say which holds the scores of which class",
+                         expected="one output with a column a class", hint="convert the model with zipmap=False")
+    return [each[0] for each in found]
 
 
 def _columns(given: Any) -> int | None:
@@ -148,13 +163,13 @@ def _task(session: Any, label: str | None, score: Any, file: File, meta: Mapping
 
 
 class _Respond:
-    def __init__(self, session: Any, signature: Signature, own: Sequence[Any] | None, label: str | None, score: str | None, *,
+    def __init__(self, session: Any, signature: Signature, own: Sequence[Any] | None, label: str | None, score: Sequence[str], *,
                  single: bool, where: str):
         self.session, self.signature, self.label, self.score = session, signature, label, score
         self.own = tuple(own) if own is not None else signature.classes or ()
         self.single, self.where = single, where
         self.inputs = session.get_inputs()
-        self.asked = [each for each in (label, score) if each is not None]
+        self.asked = [*([label] if label is not None else []), *score]
         fixed = {each.shape[0] for each in self.inputs if each.shape and isinstance(each.shape[0], int)}
         self.step = min(fixed) if fixed else None   # some models take a fixed number of rows at a time
 
@@ -204,7 +219,9 @@ class _Respond:
 
     def _read(self, said: Mapping[str, Any]) -> Answer:
         labels = None if self.label is None else said[self.label]
-        score = None if self.score is None else said[self.score]
+        score = said[self.score[0]] if len(self.score) == 1 else None
+        if len(self.score) > 1:
+            score = np.column_stack([np.reshape(said[each], -1) for each in self.score])
         if self.signature.classes is None:
             return Answer.valued(self.signature, score if score is not None else labels)
         if isinstance(score, list) and score and isinstance(score[0], dict):

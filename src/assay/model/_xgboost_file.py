@@ -31,7 +31,8 @@ def check(data: bytes) -> None:
         # JSON continues with a quotation mark or space, the binary form with the length of a name
         model = json.loads(data) if head[1:] in (b'"', b" ", b"\n", b"\r", b"\t") else _Reader(data).whole()
         _check_learner(model["learner"])
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError, struct.error, MemoryError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError, struct.error,
+            MemoryError) as error:
         raise ModelError(f"the XGBoost file is cut off or damaged ({guard.cause(error)})", expected="a whole model") from error
 
 
@@ -137,7 +138,8 @@ def _check_tree(tree: dict[str, Any], number: int, features: int, groups: int) -
     fault = ValueError(f"tree {number}")
     if size < 1 or int(tree["tree_param"].get("num_feature", features)) != features or width not in (1, groups):
         raise fault
-    columns = ("left_children", "right_children", "parents", "split_indices", "split_conditions", "default_left", "sum_hessian", "loss_changes")
+    columns = ("left_children", "right_children", "parents", "split_indices", "split_conditions", "default_left",
+               "sum_hessian", "loss_changes")
     if any(len(tree[each]) != size for each in columns if each in tree) or len(tree.get("split_type", ())) not in (0, size):
         raise fault
     if len(tree["base_weights"]) != size * width or int(tree["id"]) != number:
