@@ -47,13 +47,9 @@ def load(model: Any, options: Options) -> Predictor:
     elif isinstance(model, xgboost.Booster):
         booster = model
     elif hasattr(model, "get_booster"):
-        from sklearn.exceptions import NotFittedError
-
-        estimator = model
-        try:
-            booster = model.get_booster()
-        except NotFittedError:
-            raise ModelError(f"{type(model).__name__} is not fitted", expected="a fitted model", hint="call fit first") from None
+        if not model.__sklearn_is_fitted__():
+            raise ModelError(f"{type(model).__name__} is not fitted", expected="a fitted model", hint="call fit first")
+        estimator, booster = model, model.get_booster()
     else:
         raise ModelError(f"{type(model).__name__} is no model", expected="a Booster or an estimator of XGBoost")
     return _predictor(booster, estimator, options)
