@@ -25,6 +25,7 @@ def coded(values, classes, kind=None):
     (["1", "0"], (0, 1), [1, 0]),
     ([1, 0], ("0", "1"), [1, 0]),
     (["true", "false"], (False, True), [1, 0]),
+    ([True, False], ("False", "True"), [1, 0]),
     (["only"], ("never", "only", "absent"), [1]),
 ])
 def test_codes_follow_the_classes_and_not_the_data(values, classes, expected):

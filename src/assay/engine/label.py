@@ -29,18 +29,19 @@ def codes(column: pa.Array, classes: Sequence[Any], *, name: str, where: str) ->
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    values = [_scalar(each) for each in encoded.dictionary.to_pylist()]
+    raw = encoded.dictionary.to_pylist()
+    values = [_scalar(each) for each in raw]
     known = {_scalar(each): place for place, each in enumerate(classes)}
     places = [MISSING if each is None else known.get(each, -2) for each in values]
     if -2 in places:
         as_text = {_text(each): place for place, each in enumerate(classes)}
         if len(as_text) == len(classes):
-            places = [MISSING if each is None else as_text.get(_text(each), -2) for each in values]
+            places = [MISSING if value is None else as_text.get(_text(each), -2) for each, value in zip(raw, values, strict=True)]
     indices = encoded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
     out: Array = np.append(np.array(places, np.int64), MISSING)[indices]
     if (out == -2).any():
         counts = np.bincount(indices[out == -2], minlength=len(values) + 1)
-        strange = [values[place] for place in np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]]
+        strange = [raw[place] for place in np.argsort(-counts, kind="stable")[: int((counts > 0).sum())]]
         raise ColumnTypeError(
             f"the label '{name}' holds {listed(map(_shown, strange), 3)} ({int((out == -2).sum())} rows of a batch), "
             "which the model does not know as a class",
@@ -82,7 +83,8 @@ def _text(value: Any) -> str:
         value = value.item()
     if isinstance(value, bool):
         return str(value).casefold()
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    return text.casefold() if text.casefold() in ("true", "false") else text  # "True" is how Python writes what Arrow writes "true"
 
 
 def _shown(value: Any) -> str:
