@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -9,12 +11,14 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from assay.errors import SummaryError
-from assay.summary.resample import GROUPS, Array, Replicates, drawn, left_out
+from assay.summary import codec
+from assay.summary.resample import DRAWS, GROUPS, Array, Replicates, drawn, grouping, left_out
 from assay.summary.summary import Summary
 
 __all__ = ["Cells", "Confusion", "Labels", "PairedConfusion"]
 
 _LARGEST = 1 << 24  # cells in all groups together: 128 MiB
+_LEAST = 16  # groups, or draws: with fewer an error says nothing
 
 
 @dataclass(frozen=True)
@@ -55,30 +59,33 @@ class _Counted(Summary):
     _shape: tuple[int, ...]
 
     def __init__(self, grouped: bool) -> None:
-        size = int(np.prod(self._shape))
+        size = math.prod(self._shape)
         many = GROUPS
-        while many > 16 and many * size > _LARGEST:
+        while many > _LEAST and many * size > _LARGEST:
             many //= 2
-        self.grouped = grouped
+        most = _LARGEST // (_LEAST if grouped else 4)  # ungrouped cells are drawn again and again
+        if size > most:
+            raise SummaryError(f"{size:,} cells are too many for a '{self.kind}' summary" + (" by group" if grouped else ""),
+                               expected=f"at most {most:,}")
+        self.grouped = bool(grouped)
         self.rows = 0
         self.counts = np.zeros((many if grouped else 1, size))
 
     def _count(self, cells: Array, rows: int, weight: Array | None, group: Array | None) -> None:
         """Add one cell per row, or several: ``cells`` is (rows,) or (rows, labels)."""
-        self.rows += rows
         size = self.counts.shape[1]
         if self.grouped:
-            if group is None:
-                raise SummaryError(f"a grouped '{self.kind}' summary needs the group of each row")
-            offset = (np.asarray(group) % len(self.counts)) * size
+            offset = (grouping(group, self.kind) % len(self.counts)) * size
             cells = cells + (offset if cells.ndim == 1 else offset[:, None])
+        self.rows += rows
         if weight is not None and cells.ndim == 2:
             weight = np.repeat(weight, cells.shape[1])
         self.counts += np.bincount(cells.ravel(), weight, self.counts.size).reshape(self.counts.shape)
 
     def merge(self, other: Self) -> Self:
         self._same(other, "_shape", "grouped")
-        out = self.restore({**self.fields(), "rows": self.rows + other.rows, "counts": self.counts + other.counts})
+        out = copy.copy(self)
+        out.rows, out.counts = self.rows + other.rows, self.counts + other.counts
         return out
 
     @property
@@ -100,23 +107,30 @@ class _Counted(Summary):
         if self.grouped:
             parts = left_out(self.counts)
             return Replicates(self._seen(parts.reshape(len(parts), *self._shape)), "jackknife", max(len(parts) - 1.0, 1.0))
-        return Replicates(self._seen(drawn(self.total, seed=seed)), "bootstrap", np.inf)
+        # many classes make few draws, whose small number the degrees of freedom then own up to
+        draws = min(DRAWS, max(_LEAST, 2 * _LARGEST // self.counts.size))
+        return Replicates(self._seen(drawn(self.total, draws, seed)), "bootstrap", np.inf if draws == DRAWS else draws - 1.0)
 
     def _seen(self, counts: Array) -> Any:
         return Cells.of(counts)
 
     def _read(self, fields: Mapping[str, Any]) -> Self:
-        counts = fields["counts"]
-        if counts.shape != self.counts.shape or not np.isfinite(counts).all() or (counts < 0).any() or int(fields["rows"]) < 0:
-            raise SummaryError(f"the counts do not make a '{self.kind}' summary")
-        self.counts, self.rows = counts.astype(np.float64), int(fields["rows"])
+        self.counts, self.rows = codec.array(fields, "counts", "<f8", self.counts.shape, least=0), codec.whole(fields, "rows")
         return self
 
 
-def _classes(classes: int, most: int = 4096) -> int:
+def _many(classes: int, most: int) -> int:
     if not 1 <= int(classes) <= most:
         raise SummaryError(f"{classes} classes cannot be counted", expected=f"between 1 and {most}")
     return int(classes)
+
+
+def _codes(column: Any, classes: int) -> Array:
+    """Return class codes, checked: one beyond the last would count in another cell."""
+    codes: Array = np.asarray(column, np.int64)
+    if codes.size and (codes.min() < 0 or codes.max() >= classes):
+        raise SummaryError(f"a class code is {codes.min() if codes.min() < 0 else codes.max()}", expected=f"0 to {classes - 1}")
+    return codes
 
 
 class Confusion(_Counted):
@@ -132,20 +146,20 @@ class Confusion(_Counted):
     inputs: ClassVar[tuple[str, ...]] = ("@label", "@prediction")
 
     def __init__(self, *, classes: int, grouped: bool = False):
-        self.classes = _classes(classes)
+        self.classes = _many(classes, 4096)
         self._shape = (self.classes, self.classes)
         super().__init__(grouped)
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
-        label, prediction = columns
-        self._count(np.asarray(label, np.int64) * self.classes + np.asarray(prediction, np.int64), len(label), weight, group)
+        label, prediction = (_codes(each, self.classes) for each in columns)
+        self._count(label * self.classes + prediction, len(label), weight, group)
 
     def fields(self) -> Mapping[str, Any]:
         return {"classes": self.classes, "grouped": self.grouped, "rows": self.rows, "counts": self.counts}
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        return cls(classes=fields["classes"], grouped=bool(fields["grouped"]))._read(fields)
+        return cls(classes=codec.whole(fields, "classes"), grouped=codec.flag(fields, "grouped"))._read(fields)
 
 
 class Labels(_Counted):
@@ -161,12 +175,12 @@ class Labels(_Counted):
     inputs: ClassVar[tuple[str, ...]] = ("@label", "@prediction")
 
     def __init__(self, *, labels: int, grouped: bool = False):
-        self.labels = _classes(labels)
+        self.labels = _many(labels, 4096)
         self._shape = (self.labels, 2, 2)
         super().__init__(grouped)
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
-        label, prediction = (np.asarray(each, np.int64).reshape(-1, self.labels) for each in columns)
+        label, prediction = (_codes(each, 2).reshape(-1, self.labels) for each in columns)
         self._count(np.arange(self.labels) * 4 + label * 2 + prediction, len(label), weight, group)
 
     def _seen(self, counts: Array) -> Cells:
@@ -177,7 +191,7 @@ class Labels(_Counted):
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        return cls(labels=fields["labels"], grouped=bool(fields["grouped"]))._read(fields)
+        return cls(labels=codec.whole(fields, "labels"), grouped=codec.flag(fields, "grouped"))._read(fields)
 
 
 class PairedConfusion(_Counted):
@@ -194,12 +208,12 @@ class PairedConfusion(_Counted):
     inputs: ClassVar[tuple[str, ...]] = ("@label", "@prediction", "@prediction:champion")
 
     def __init__(self, *, classes: int, grouped: bool = False):
-        self.classes = _classes(classes, 64)
+        self.classes = _many(classes, 64)
         self._shape = (self.classes,) * 3
         super().__init__(grouped)
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
-        label, first, second = (np.asarray(each, np.int64) for each in columns)
+        label, first, second = (_codes(each, self.classes) for each in columns)
         self._count((label * self.classes + first) * self.classes + second, len(label), weight, group)
 
     def _seen(self, counts: Array) -> tuple[Cells, Cells]:
@@ -210,4 +224,4 @@ class PairedConfusion(_Counted):
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        return cls(classes=fields["classes"], grouped=bool(fields["grouped"]))._read(fields)
+        return cls(classes=codec.whole(fields, "classes"), grouped=codec.flag(fields, "grouped"))._read(fields)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 
 from assay.errors import SummaryError
+from assay.summary import codec
+from assay.summary.hashing import hashes
 from assay.summary.summary import Summary
-from assay.summary.vector import Vector
+from assay.summary.vector import Array, Tally, Vector, texts_of
 
 __all__ = ["Distinct"]
 
@@ -20,7 +23,7 @@ class Distinct(Summary):
     """The k smallest hashes seen (bottom-k, Beyer et al. 2007): the same for every order and split of the rows.
 
     Exact below ``SIZE`` distinct values, then (k - 1) / (largest kept hash), with a relative standard error of
-    1 / sqrt(k - 2), that is 2.2 %.
+    1 / sqrt(k - 2), that is 2.2 %. It holds hashes and no values; who can guess a value can see whether its hash is there.
 
     >>> distinct = Distinct()
     >>> distinct.update(["a", "b", "a", None])
@@ -34,26 +37,37 @@ class Distinct(Summary):
     def __init__(self) -> None:
         self.rows = 0
         self._kept = np.empty(0, np.uint64)
+        self._tally = Tally()
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         vector = Vector.of(columns[0])
         self.rows += vector.size
-        self._take(vector.distinct_hashes)
+        if vector.kind == "category":
+            self._take(_hashed(self._tally.add(vector)))
+        else:
+            self._take(vector.distinct_hashes)
 
-    def _take(self, hashes: np.ndarray[Any, Any]) -> None:
+    def _take(self, found: Array) -> None:
+        """Take hashes of distinct values; only the smallest can matter."""
         if len(self._kept) == SIZE:
-            hashes = hashes[hashes < self._kept[-1]]
-        elif len(hashes) > 4 * SIZE:  # only the smallest can matter, and a partition is cheaper than sorting all
-            hashes = np.partition(hashes, 2 * SIZE)[: 2 * SIZE]
-        if len(hashes):
-            self._kept = np.unique(np.concatenate((self._kept, hashes)))[:SIZE]
+            found = found[found < self._kept[-1]]
+        if len(found) > 4 * SIZE:  # a partition is cheaper than sorting all
+            found = np.partition(found, 2 * SIZE)[: 2 * SIZE]
+        if len(found):
+            self._kept = np.unique(np.concatenate((self._kept, found)))[:SIZE]
+
+    @property
+    def kept(self) -> Array:
+        """The smallest hashes, rising (uint64)."""
+        self._take(_hashed(self._tally.taken()))
+        return self._kept
 
     def merge(self, other: Self) -> Self:
         self._same(other)
         out = type(self)()
         out.rows = self.rows + other.rows
-        out._take(self._kept)
-        out._take(other._kept)
+        out._take(self.kept)
+        out._take(other.kept)
         return out
 
     @property
@@ -63,22 +77,33 @@ class Distinct(Summary):
     @property
     def estimate(self) -> float:
         """The number of distinct values that are not missing."""
-        if len(self._kept) < SIZE:
-            return float(len(self._kept))
-        return (SIZE - 1) / ((float(self._kept[-1]) + 1) / 2.0**64)
+        kept = self.kept
+        if len(kept) < SIZE:
+            return float(len(kept))
+        return (SIZE - 1) / ((float(kept[-1]) + 1) / 2.0**64)
 
     @property
     def error(self) -> float:
         """The relative standard error of the estimate, 0 while exact."""
-        return 0.0 if len(self._kept) < SIZE else float(1 / np.sqrt(SIZE - 2))
+        return 0.0 if len(self.kept) < SIZE else float(1 / np.sqrt(SIZE - 2))
 
     def fields(self) -> Mapping[str, Any]:
-        return {"rows": self.rows, "kept": self._kept}
+        return {"rows": self.rows, "kept": self.kept}
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
         out = cls()
-        out.rows, out._kept = int(fields["rows"]), fields["kept"].astype(np.uint64)
-        if out.rows < 0 or len(out._kept) > min(SIZE, out.rows) or (out._kept[1:] <= out._kept[:-1]).any():
+        out.rows, out._kept = codec.whole(fields, "rows"), codec.array(fields, "kept", "<u8")
+        if len(out._kept) > min(SIZE, out.rows) or not codec.rising(out._kept):
             raise SummaryError("the hashes are not in order")
         return out
+
+
+def _hashed(counted: tuple[pa.Array, Array] | None) -> Array:
+    """Return the hash of each category by its text, whatever the encoding."""
+    if counted is None:
+        return np.empty(0, np.uint64)
+    entries = counted[0]
+    if not (pa.types.is_string(entries.type) or pa.types.is_large_string(entries.type) or pa.types.is_string_view(entries.type)):
+        entries = pa.array(texts_of(entries), pa.string())
+    return np.unique(hashes(entries)) if len(entries) > SIZE else hashes(entries)

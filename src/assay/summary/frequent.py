@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import SummaryError
+from assay.summary import codec
 from assay.summary.summary import Summary
-from assay.summary.vector import Vector, text_of
+from assay.summary.vector import Array, Tally, Vector, text_of, texts_of
 
 __all__ = ["Frequent"]
 
@@ -17,7 +20,9 @@ __all__ = ["Frequent"]
 class Frequent(Summary):
     """Counts by value, exact up to ``size`` values, then a mergeable Misra-Gries summary (Agarwal et al. 2013).
 
-    A count is too low by at most :attr:`error` rows; what is not listed occurs at most that often.
+    A count is too low by at most :attr:`error` rows; what is not listed occurs at most that often; and the error is at most
+    (present rows) / (size + 1). It holds raw values (texts beyond 256 characters are cut), so whoever plans a pass must not ask
+    for it on columns of ids, entities, protected values or free text unless that is wanted.
 
     >>> frequent = Frequent()
     >>> frequent.update(["a", "b", "a", None])
@@ -31,45 +36,74 @@ class Frequent(Summary):
     def __init__(self, *, size: int = 4096):
         if not 1 <= size <= 1_000_000:
             raise SummaryError(f"a size of {size} cannot be kept", expected="between 1 and 1000000")
-        self.size = size
-        self.nulls = self.present = self.error = 0
-        self.counts: dict[str, int] = {}
+        self.size = int(size)
+        self.nulls = self.present = 0
+        self._error = 0
+        self._counts: dict[str, int] = {}
+        self._tally = Tally()
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         vector = Vector.of(columns[0])
-        self.nulls += vector.nulls if vector.kind != "missing" else vector.size
-        self.present += vector.size - (vector.nulls if vector.kind != "missing" else vector.size)
+        nulls = vector.size if vector.kind == "missing" else vector.nulls
+        self.nulls += nulls
+        self.present += vector.size - nulls
         if vector.kind == "category":
-            self._add(vector.categories)
+            self._take(self._tally.add(vector))
         elif vector.kind == "number":
-            values, counts = vector.runs
-            if len(values) > 4 * self.size:  # a number column with that many values: only heavy ones can survive
-                cut = np.partition(counts, -2 * self.size)[-2 * self.size]
-                heavy = counts > cut
-                values, counts, self.error = values[heavy], counts[heavy], self.error + int(cut)
-            self._add({text_of(value): int(count) for value, count in zip(values.tolist(), counts, strict=True)})
+            values, counts = self._heavy(*vector.runs)
+            self._add([text_of(value) for value in values.tolist()], counts)
+            self._add(["-inf", "inf"], np.array(vector.infinities))
 
-    def _add(self, counts: Mapping[str, int]) -> None:
-        mine = self.counts
-        for name, count in counts.items():
-            mine[name] = mine.get(name, 0) + count
+    def _take(self, counted: tuple[pa.Array, Array] | None) -> None:
+        if counted is None:
+            return
+        entries, counts = counted
+        if len(entries) > self.size and len(pc.unique(entries)) == len(entries):  # a value listed twice must be added first
+            entries, counts = self._heavy(entries, counts)
+        self._add(texts_of(entries), counts)
+
+    def _heavy(self, values: Any, counts: Array) -> tuple[Any, Array]:
+        """Bring distinct values down to ``size``: the step of Misra and Gries, before the rare ones are made text in vain."""
+        if len(counts) <= self.size:
+            return values, counts
+        cut = int(np.partition(counts, -self.size - 1)[-self.size - 1])
+        self._error += cut
+        heavy = np.flatnonzero(counts > cut)
+        return values.take(pa.array(heavy) if isinstance(values, pa.Array) else heavy), counts[heavy] - cut
+
+    def _add(self, names: list[str], counts: Array) -> None:
+        mine = self._counts
+        for name, count in zip(names, counts.tolist(), strict=True):
+            if count:
+                mine[name] = mine.get(name, 0) + count
         if len(mine) > self.size:
-            cut = int(np.partition(np.fromiter(mine.values(), np.int64, len(mine)), -self.size - 1)[-self.size - 1])
-            self.counts = {name: count - cut for name, count in mine.items() if count > cut}
-            self.error += cut
+            held, counts = self._heavy(np.array(list(mine), object), np.fromiter(mine.values(), np.int64, len(mine)))
+            self._counts = dict(zip(held.tolist(), counts.tolist(), strict=True))
 
     def merge(self, other: Self) -> Self:
         self._same(other, "size")
         out = type(self)(size=self.size)
         out.nulls, out.present = self.nulls + other.nulls, self.present + other.present
-        out.error = self.error + other.error
-        out.counts = dict(self.counts)
-        out._add(other.counts)
+        out._counts = dict(self.counts)
+        out._add(list(other.counts), np.fromiter(other.counts.values(), np.int64, len(other.counts)))
+        out._error += self._error + other._error
         return out
 
     @property
     def n(self) -> int:
         return self.nulls + self.present
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The kept values, as text, and how often each occurs."""
+        self._take(self._tally.taken())
+        return self._counts
+
+    @property
+    def error(self) -> int:
+        """By how many rows a count may be too low."""
+        self._take(self._tally.taken())
+        return self._error
 
     @property
     def top(self) -> list[tuple[str, int]]:
@@ -78,18 +112,22 @@ class Frequent(Summary):
 
     def fields(self) -> Mapping[str, Any]:
         names = sorted(self.counts)
-        return {"size": self.size, "nulls": self.nulls, "present": self.present, "error": self.error, "names": names,
-                "counts": np.array([self.counts[name] for name in names], np.int64)}
+        texts = [name.encode("utf-8", "surrogatepass") for name in names]
+        return {"size": self.size, "nulls": self.nulls, "present": self.present, "error": self._error,
+                "texts": np.frombuffer(b"".join(texts), np.uint8), "lengths": np.array([len(text) for text in texts], np.int64),
+                "counts": np.array([self._counts[name] for name in names], np.int64)}
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        out = cls(size=int(fields["size"]))
-        out.nulls, out.present, out.error = int(fields["nulls"]), int(fields["present"]), int(fields["error"])
-        names, counts = fields["names"], fields["counts"]
-        if (len(names) != len(counts) or len(names) > out.size or not all(isinstance(name, str) for name in names)
-                or (counts <= 0).any() or int(counts.sum()) > out.present or min(out.nulls, out.error) < 0):
+        out = cls(size=codec.whole(fields, "size"))
+        out.nulls, out.present, out._error = (codec.whole(fields, name) for name in ("nulls", "present", "error"))
+        texts, lengths = codec.array(fields, "texts", "|u1").tobytes(), codec.array(fields, "lengths", "<i8", least=0)
+        counts = codec.array(fields, "counts", "<i8", (len(lengths),), least=1)
+        if len(counts) > out.size or int(lengths.sum()) != len(texts) or int(counts.sum()) > out.present or out._error > out.present:
             raise SummaryError("the counts of the frequent values contradict each other")
-        out.counts = dict(zip(names, counts.tolist(), strict=True))
-        if len(out.counts) != len(names):
-            raise SummaryError("a frequent value is listed twice")
+        ends = np.cumsum(lengths).tolist()
+        names = [texts[start:end].decode("utf-8", "surrogatepass") for start, end in zip([0, *ends], ends, strict=False)]
+        out._counts = dict(zip(names, counts.tolist(), strict=True))
+        if len(out._counts) != len(names) or names != sorted(names):
+            raise SummaryError("the frequent values are not in order")
         return out

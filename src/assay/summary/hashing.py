@@ -1,104 +1,149 @@
 """64-bit hashes of values, the same on every machine, in every process and for every split of the rows.
 
-They decide who is in a sample, which group an entity belongs to, and how many distinct values there are. Only
-``assay.summary`` and ``assay.engine`` use them; they are not meant to keep secrets.
+They decide who is in a sample, which group an entity belongs to, and how many distinct values there are, so they never change:
+a test holds known answers. Only ``assay.summary`` and ``assay.engine`` use them; they are not meant to keep secrets.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["hashes", "mixed"]
+__all__ = ["hashes", "mixed", "row_hashes"]
 
-_A, _B = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
-_SHIFT, _MISSING = np.uint64(32), np.uint64(0x6A09E667F3BCC909)
+Array = np.ndarray[Any, Any]
+
+_A, _B, _START = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F
+_MISSING = np.uint64(0x6A09E667F3BCC909)
+_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+_LONG = 128  # bytes of a text that are mixed eight at a time; a few long texts must not make all rows wait
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
-def mixed(words: np.ndarray[Any, Any], salt: int = 0) -> np.ndarray[Any, Any]:
+def mixed(words: Array, salt: int = 0) -> Array:
     """Return one well mixed hash per 64-bit word (the finaliser of rrmxmx, Evensen 2018, shortened).
 
     >>> [int(each) % 1000 for each in mixed(np.array([1, 2], np.uint64))]
-    [110, 860]
+    [346, 271]
     """
-    out: np.ndarray[Any, Any] = words + np.uint64((salt * int(_A)) & 0xFFFFFFFFFFFFFFFF)
-    out *= _A
-    out ^= out >> _SHIFT
-    out *= _B
-    out ^= out >> _SHIFT
-    out *= _A
-    out ^= out >> _SHIFT
+    out: Array = words + np.uint64((salt * _A + _START) & int(_ALL))  # else 0 would stay 0, and be in every sample
+    high = np.empty_like(out)
+    for factor in (_A, _B, _A):
+        out *= np.uint64(factor)
+        np.right_shift(out, np.uint64(32), out=high)
+        out ^= high
     return out
 
 
-def hashes(column: Any, salt: int = 0) -> np.ndarray[Any, Any]:
+def hashes(column: Any, salt: int = 0) -> Array:
     """Return a hash per row of an Arrow array or numpy array; equal values hash alike, whatever their encoding.
 
-    Whole numbers hash alike as integers and as floats; nulls and NaN share one hash.
+    Whole numbers hash alike as integers, floats and short decimals, instants in any unit, text as string or dictionary; nulls
+    and NaN share one hash. Decimals of more than 18 digits, or with digits behind the point, hash as the nearest float.
 
     >>> bool(hashes(pa.array([3, 4]))[0] == hashes(pa.array([3.0, None]))[0])
     True
     """
     if isinstance(column, np.ndarray):
+        if column.dtype.kind in "iuf":
+            return mixed(_numbers(column), salt)
         column = pa.array(column, from_pandas=True)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        known = hashes(column.dictionary, salt)
-        codes = column.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
-        return np.append(known, mixed(np.array([_MISSING]), salt))[codes]
     kind = column.type
-    if pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        words = _number_words(column)
-    elif pa.types.is_temporal(kind):
-        words = _number_words(column.cast(pa.int32() if kind.bit_width == 32 else pa.int64()))
-    elif pa.types.is_null(kind):
+    if pa.types.is_dictionary(kind):
+        known = np.append(hashes(column.dictionary, salt), mixed(np.array([_MISSING]), salt))
+        codes = column.indices.cast(pa.int64()).fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+        picked: Array = known[codes]
+        return picked
+    if pa.types.is_null(kind):
         words = np.full(len(column), _MISSING)
+    elif pa.types.is_floating(kind):
+        words = _numbers(column.to_numpy(zero_copy_only=False))
+    elif pa.types.is_boolean(kind) or pa.types.is_integer(kind):
+        words = _numbers((column.cast(pa.int8()) if pa.types.is_boolean(kind) else column).fill_null(0).to_numpy(zero_copy_only=False))
+    elif pa.types.is_decimal(kind):
+        short = kind.scale == 0 and kind.precision <= 18
+        words = _numbers(column.cast(pa.int64() if short else pa.float64()).fill_null(0).to_numpy(zero_copy_only=False))
+    elif pa.types.is_temporal(kind):
+        words = _times(column)
     else:
-        words = _text_words(column)
+        words = _texts(column)
     if column.null_count:
         words[column.is_null().to_numpy(zero_copy_only=False)] = _MISSING
     return mixed(words, salt)
 
 
-def _number_words(column: pa.Array) -> np.ndarray[Any, Any]:
-    if pa.types.is_integer(column.type) and column.type.bit_width == 64:
-        whole = column.fill_null(0).to_numpy(zero_copy_only=False)
-        numbers = whole.astype(np.float64)
-        # beyond 2**53 neighbouring integers share a float: there the integer itself is the key
-        big = np.abs(numbers) >= 2.0**53
-        words = (numbers + 0.0).view(np.uint64)
-        if big.any():
-            words[big] = mixed(whole[big].astype(np.uint64), 7)
-        return words
-    numbers = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) + 0.0  # -0.0 becomes 0.0, and a copy
-    words = numbers.view(np.uint64)
-    words[np.isnan(numbers)] = _MISSING
-    return words
+def row_hashes(columns: list[Any], salt: int = 0) -> Array:
+    """Return one hash per row over several columns; the order of the columns matters.
 
-
-def _text_words(column: pa.Array) -> np.ndarray[Any, Any]:
-    """Mix the bytes of each text, eight at a time, over all rows at once."""
-    flat = column.cast(pa.large_binary())
-    offsets = np.frombuffer(flat.buffers()[1], np.int64)[flat.offset : flat.offset + len(flat) + 1]
-    lengths = np.diff(offsets)
-    data = np.frombuffer(bytes(flat.buffers()[2] or b"") + b"\0" * 8, np.uint8)
-    eights = np.ndarray(len(data) - 7, np.dtype("<u8"), data, strides=(1,))  # a word starting at every byte
-    out = mixed(lengths.astype(np.uint64), 11)
-    for step in range(0, int(lengths.max(initial=0)), 8):
-        rows = np.flatnonzero(lengths > step)
-        left = np.minimum(lengths[rows] - step, 8).astype(np.uint64)
-        words = eights[offsets[rows] + step] & (np.uint64(0xFFFFFFFFFFFFFFFF) >> ((np.uint64(8) - left) * np.uint64(8)))
-        out[rows] = mixed(out[rows] ^ words, 13)
-    return out
-
-
-def row_hashes(columns: list[Any], salt: int = 0) -> np.ndarray[Any, Any]:
-    """Return one hash per row over several columns; the order of the columns matters."""
+    >>> first, second = row_hashes([pa.array([1, 2]), pa.array([2, 1])])
+    >>> bool(first == second)
+    False
+    """
     out = hashes(columns[0], salt)
     for column in columns[1:]:
         out = mixed(out ^ hashes(column, salt + 1), salt)
     return out
 
+
+def _numbers(values: Array) -> Array:
+    """Return the bits of each number as a float; of whole numbers that floats cannot tell apart, the number itself."""
+    floats = values.astype(np.float64) + 0.0  # -0.0 becomes 0.0
+    words = floats.view(np.uint64)
+    if values.dtype.itemsize == 8:
+        big = np.abs(floats) >= 2.0**53
+        if values.dtype.kind == "f":
+            big &= (floats >= -(2.0**63)) & (floats < 2.0**64)
+        if big.any():
+            exact = values[big]
+            if exact.dtype.kind == "f":
+                with np.errstate(invalid="ignore"):  # each element is converted both ways, and one of them fits
+                    exact = np.where(exact < 0, exact.astype(np.int64).astype(np.uint64), exact.astype(np.uint64))
+            words[big] = mixed(exact.astype(np.uint64), 7)
+    if values.dtype.kind == "f":
+        words[np.isnan(floats)] = _MISSING
+    return words
+
+
+def _times(column: pa.Array) -> Array:
+    """Return a word per date, instant, time of day or duration: that of its seconds, mixed with the nanoseconds beyond."""
+    kind = column.type
+    ticks = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    if pa.types.is_date32(kind):
+        return _numbers(ticks * 86_400)
+    unit = _UNITS["ms" if pa.types.is_date64(kind) else kind.unit]
+    seconds, rest = np.divmod(ticks, unit)
+    words = _numbers(seconds)
+    some = np.flatnonzero(rest)
+    words[some] = mixed(words[some] ^ mixed((rest[some] * (10**9 // unit)).astype(np.uint64), 17), 17)
+    return words
+
+
+def _texts(column: pa.Array) -> Array:
+    """Mix the bytes of each text, eight at a time, over all rows at once; the length goes in first, so that zeros count."""
+    if not len(column):
+        return np.empty(0, np.uint64)
+    flat = column.cast(pa.large_binary())
+    offsets = np.frombuffer(flat.buffers()[1], np.int64)[flat.offset : flat.offset + len(flat) + 1]
+    start, lengths = int(offsets[0]), np.diff(offsets)
+    offsets = offsets[:-1] - start
+    held = memoryview(flat.buffers()[2] or b"")[start : start + int(lengths.sum())]
+    data = np.frombuffer(bytes(held) + b"\0" * 8, np.uint8)
+    eights = np.ndarray(len(data) - 7, np.dtype("<u8"), data, strides=(1,))  # a word starting at every byte
+    out = mixed(lengths.astype(np.uint64), 11)
+    rows = np.flatnonzero((lengths > 0) & (lengths <= _LONG))
+    for step in range(0, _LONG, 8):
+        rows = rows[lengths[rows] > step]
+        if not len(rows):
+            break
+        left = np.minimum(lengths[rows] - step, 8).astype(np.uint64)
+        words = eights[offsets[rows] + step] & (_ALL >> ((np.uint64(8) - left) * np.uint64(8)))
+        out[rows] = mixed(out[rows] ^ words, 13)
+    for row in np.flatnonzero(lengths > _LONG):
+        text = data[offsets[row] : offsets[row] + lengths[row]]
+        out[row] = int.from_bytes(hashlib.blake2b(text.data, digest_size=8).digest(), "little")
+    return out

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from assay.errors import SummaryError
+from assay.summary import codec
 from assay.summary.summary import Summary
 from assay.summary.vector import Vector
 
@@ -17,7 +18,7 @@ __all__ = ["Histogram"]
 class Histogram(Summary):
     """Exact counts in the bins ``(-inf, e0), [e0, e1), ... [ek, inf)``; missing values are counted beside them.
 
-    ``edges`` are k finite, increasing numbers, so there are k + 1 bins; infinities fall in the outer ones.
+    ``edges`` are k finite, increasing numbers, so there are k + 1 bins; infinities fall in the outer ones. It holds no value of a row.
 
     >>> histogram = Histogram(edges=(0.0, 10.0))
     >>> histogram.update([-1.0, 0.0, 5.0, 10.0, None])
@@ -30,7 +31,7 @@ class Histogram(Summary):
 
     def __init__(self, *, edges: Sequence[float]):
         self._edges = np.asarray(edges, np.float64)
-        if self._edges.ndim != 1 or not np.isfinite(self._edges).all() or (np.diff(self._edges) <= 0).any():
+        if self._edges.ndim != 1 or not np.isfinite(self._edges).all() or not codec.rising(self._edges):
             raise SummaryError("the edges of a histogram must be finite and increasing")
         self.counts = np.zeros(len(self._edges) + 1, np.int64)
         self.nulls = 0
@@ -64,8 +65,7 @@ class Histogram(Summary):
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        out = cls(edges=fields["edges"])
-        if fields["counts"].shape != out.counts.shape or (fields["counts"] < 0).any() or int(fields["nulls"]) < 0:
-            raise SummaryError("the counts do not fit the edges of the histogram")
-        out.counts, out.nulls = fields["counts"].astype(np.int64), int(fields["nulls"])
+        out = cls(edges=codec.array(fields, "edges", "<f8"))  # type: ignore[arg-type]
+        out.counts = codec.array(fields, "counts", "<i8", out.counts.shape, least=0)
+        out.nulls = codec.whole(fields, "nulls")
         return out

@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from assay.errors import SummaryError
-from assay.summary.resample import GROUPS, Array, Replicates, left_out
+from assay.summary import codec
+from assay.summary.resample import DRAWS, GROUPS, Array, Replicates, grouping, left_out
 from assay.summary.summary import Summary
 
 __all__ = ["Losses", "Means"]
@@ -52,23 +53,24 @@ class Losses(Summary):
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         label, score = np.asarray(columns[0]), np.asarray(columns[1], np.float64)
         if self.task == "multiclass":
-            truth = np.zeros_like(score)
-            truth[np.arange(len(label)), label] = 1.0
-            loss = -np.log(np.clip(score[np.arange(len(label)), label], CLIP, 1.0))
-            brier = np.sum((score - truth) ** 2, axis=1)
+            if len(label) and not 0 <= label.min() <= label.max() < score.shape[1]:
+                raise SummaryError("a label is no class of the scores", expected=f"codes 0 to {score.shape[1] - 1}")
+            true = score[np.arange(len(label)), label]
+            loss = -np.log(np.clip(true, CLIP, 1.0))
+            # sum (s - [c = y])^2, without the others' zeros
+            brier = np.maximum(np.einsum("ij,ij->i", score, score) - 2 * true + 1, 0.0)
         else:
             chance = np.clip(np.where(label == 1, score, 1 - score), CLIP, 1.0)
             loss, brier = -np.log(chance).mean(axis=1), np.mean((score - label) ** 2, axis=1)
         parts = np.stack([np.ones(len(label)), loss, brier, loss * loss, brier * brier])
         if weight is not None:
             parts = parts * weight
-        self.rows += len(label)
         if self.grouped:
-            if group is None:
-                raise SummaryError("a grouped 'losses' summary needs the group of each row")
-            self.sums += np.stack([np.bincount(group, part, GROUPS) for part in parts], axis=1)
+            groups = grouping(group, self.kind)
+            self.sums = self.sums + np.stack([np.bincount(groups, part, GROUPS) for part in parts], axis=1)
         else:
-            self.sums[0] += parts.sum(axis=1)
+            self.sums = self.sums + parts.sum(axis=1)
+        self.rows += len(label)
 
     def merge(self, other: Self) -> Self:
         self._same(other, "task", "grouped")
@@ -90,20 +92,18 @@ class Losses(Summary):
             return Replicates(_means(parts), "jackknife", max(len(parts) - 1.0, 1.0))
         weight, *sums = self.sums[0]
         n = max(weight, 1.0)
-        draws = np.random.default_rng(seed).standard_normal(500)
+        draws = np.random.default_rng(seed).standard_normal(DRAWS)
         draws = (draws - draws.mean()) / draws.std(ddof=1)  # so that the spread is the analytic one, not one draw of it
         means = [sums[k] / n + draws * np.sqrt(max(sums[k + 2] / n - (sums[k] / n) ** 2, 0.0) / n) for k in (0, 1)]
-        return Replicates(Means(means[0], means[1], np.full(500, weight)), "bootstrap", np.inf)
+        return Replicates(Means(means[0], means[1], np.full(DRAWS, weight)), "bootstrap", np.inf)
 
     def fields(self) -> Mapping[str, Any]:
         return {"task": self.task, "grouped": self.grouped, "rows": self.rows, "sums": self.sums}
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        out = cls(task=str(fields["task"]), grouped=bool(fields["grouped"]))
-        if fields["sums"].shape != out.sums.shape or not np.isfinite(fields["sums"]).all() or int(fields["rows"]) < 0:
-            raise SummaryError("the sums do not make a 'losses' summary")
-        out.rows, out.sums = int(fields["rows"]), fields["sums"].astype(np.float64)
+        out = cls(task=fields["task"], grouped=codec.flag(fields, "grouped"))
+        out.rows, out.sums = codec.whole(fields, "rows"), codec.array(fields, "sums", "<f8", out.sums.shape, least=0)
         return out
 
 

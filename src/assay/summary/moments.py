@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from assay.errors import SummaryError
+from assay.summary import codec
 from assay.summary.summary import Summary
 from assay.summary.vector import Vector
 
@@ -18,7 +19,8 @@ __all__ = ["Moments"]
 class Moments(Summary):
     """Central moments, stable when merged (Pébay 2008), beside the counts that data quality needs.
 
-    Infinite values are counted apart and enter no moment. Text counts as rows and missing values only.
+    Infinite values are counted apart and enter no moment. Text counts as rows and missing values only. Of single rows it holds
+    the least and the greatest number.
 
     >>> moments = Moments()
     >>> moments.update([1.0, 2.0, None, 6.0])
@@ -46,11 +48,12 @@ class Moments(Summary):
         if not len(values):
             return
         self.zeros += int(np.searchsorted(values, 0.0, "right") - np.searchsorted(values, 0.0))
-        self.low, self.high = min(self.low, float(values[0])), max(self.high, float(values[-1]))
+        self.low, self.high = min(self.low, float(values[0]) + 0.0), max(self.high, float(values[-1]) + 0.0)  # -0.0 becomes 0.0
         with np.errstate(over="ignore", invalid="ignore"):
             mean = float(np.mean(values))
             if not math.isfinite(mean):  # the sum overflows although no value does
                 mean = float(np.mean(values / len(values)) * len(values))
+            mean = min(max(mean, float(values[0])), float(values[-1]))  # rounding must not leave the range: constants have variance 0
             off = values - mean
             square = off * off
             # not as dot products: a BLAS with threads of its own takes ten times as long beside ours
@@ -72,8 +75,10 @@ class Moments(Summary):
             m3 = a3 + b3 + d**3 * (a * b * (a - b) / total**2) + 3 * d * (a * b2 - b * a2) / total
             m4 = (a4 + b4 + d**4 * (a * b * (a * a - a * b + b * b) / total**3)
                   + 6 * d * d * (a * a * b2 + b * b * a2) / total**2 + 4 * d * (a * b3 - b * a3) / total)
-            self.mean = float(self.mean + d * (b / total))
-        self.count, self.sums = total, (float(m2), float(m3), float(m4))
+            moved = self.mean + d * (b / total)  # the gap between two finite means may not be finite
+        mean = float(moved) if np.isfinite(moved) else self.mean * (a / total) + mean * (b / total)
+        self.mean = min(max(mean, self.low), self.high)
+        self.count, self.sums = total, (float(m2), float(m3), max(float(m4), 0.0))
 
     def merge(self, other: Self) -> Self:
         self._same(other)
@@ -111,9 +116,12 @@ class Moments(Summary):
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
         out = cls()
-        out.rows, out.nulls, out.zeros, out.minus_infinite, out.plus_infinite, out.count = (int(x) for x in fields["counts"])
-        out.low, out.high, out.mean, *sums = (float(x) for x in fields["numbers"])
-        out.sums = (sums[0], sums[1], sums[2])
-        if min(fields["counts"]) < 0 or len(sums) != 3 or out.nulls + out.count > out.rows:
-            raise SummaryError("the counts of the moments contradict each other")
+        counts = codec.array(fields, "counts", "<i8", (6,), least=0)
+        out.rows, out.nulls, out.zeros, out.minus_infinite, out.plus_infinite, out.count = counts.tolist()
+        numbers = codec.array(fields, "numbers", "<f8", (6,), finite=False).tolist()  # sums overflow where values are huge
+        out.low, out.high, out.mean, out.sums = numbers[0], numbers[1], numbers[2], (numbers[3], numbers[4], numbers[5])
+        fits = (-math.inf < out.low <= out.mean <= out.high < math.inf and not out.sums[0] < 0 and not out.sums[2] < 0
+                if out.count else (out.low, out.high, out.mean, out.sums) == (math.inf, -math.inf, 0.0, (0.0, 0.0, 0.0)))
+        if not fits or out.nulls + out.minus_infinite + out.plus_infinite + out.count > out.rows or out.zeros > out.count:
+            raise SummaryError("the numbers of the moments contradict each other")
         return out

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import struct
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from assay.errors import SummaryError
 from assay.result import SliceKey
+from assay.summary import codec
 from assay.summary.summary import Need, Summary, parse
 
 __all__ = ["Profile"]
 
 Place = tuple[SliceKey, Need]
 ALL: SliceKey = ()
+
+_MAGIC = b"ASSAYP"
+_LIMIT, _INDEX = 4 << 30, 32 << 20  # bytes of a profile, and of the JSON in it, which is twenty times as large in memory
 
 
 class Profile(Mapping[Place, Summary]):
@@ -62,45 +64,64 @@ class Profile(Mapping[Place, Summary]):
 
     def merge(self, other: Profile) -> Profile:
         """Return the profile of the rows of both."""
-        items = dict(self._items)
-        for place, summary in other._items.items():
-            mine = items.get(place)
-            items[place] = summary if mine is None else mine.merge(summary)  # type: ignore[arg-type]
+        items: dict[Place, Summary] = {}
+        for place in {**self._items, **other._items}:
+            mine, theirs = self._items.get(place), other._items.get(place)
+            # merged with an empty one where only one side has it: a summary in two profiles would be updated in both
+            items[place] = (place[1].empty() if mine is None else mine).merge(place[1].empty() if theirs is None else theirs)
         return Profile(items, rows=self.rows + other.rows, unlabelled=self.unlabelled + other.unlabelled,
-                       model_rows=self.model_rows + other.model_rows)
+                       model_rows=self.model_rows + other.model_rows, failures={**self.failures, **other.failures})
 
     def dump(self) -> bytes:
-        """Return the profile as bytes: a JSON index, then the summaries in the one format."""
+        """Return the profile as bytes: an index of slices and needs, then the summaries in the one format."""
         places = sorted(self._items, key=repr)
-        parts = [self._items[place].dump() for place in places]
-        index = {"rows": self.rows, "unlabelled": self.unlabelled, "model_rows": self.model_rows,
-                 "items": [[key, need.to_json(), len(part)] for (key, need), part in zip(places, parts, strict=True)]}
-        head = json.dumps(index, separators=(",", ":")).encode()
-        return b"ASSAYP\x01" + struct.pack("<Q", len(head)) + head + b"".join(parts)
+        slices = {key: place for place, key in enumerate(dict.fromkeys(key for key, _ in places))}
+        needs = {need: place for place, need in enumerate(dict.fromkeys(need for _, need in places))}
+        body, items = bytearray(), []
+        for key, need in places:
+            part = self._items[key, need].dump()
+            items.append((slices[key], needs[need], len(part)))
+            body += part
+        index = {"rows": self.rows, "unlabelled": self.unlabelled, "model_rows": self.model_rows, "slices": list(slices),
+                 "needs": [need.to_json() for need in needs], "items": items}
+        return codec.sealed(_MAGIC, index, body, most=_LIMIT, header_most=_INDEX)
 
     @classmethod
     def parse(cls, data: bytes) -> Profile:
         """Return the profile that :meth:`dump` wrote; raises ``SummaryError`` for anything else."""
+        index, body = codec.opened(_MAGIC, data, most=_LIMIT, header_most=_INDEX)
         try:
-            if data[:7] != b"ASSAYP\x01":
-                raise SummaryError("these bytes are not a profile of this version", expected="bytes that assay wrote")
-            size = struct.unpack_from("<Q", data, 7)[0]
-            index: dict[str, Any] = json.loads(data[15 : 15 + size])
-            place, items = 15 + size, {}
-            for key, need, length in index["items"]:
-                if not isinstance(length, int) or length < 0 or place + length > len(data):
+            keys, needs = [_key(each) for each in index["slices"]], [Need.from_json(each) for each in index["needs"]]
+            place, items = 0, {}
+            for slice_, need_, length in index["items"]:
+                if not (_inside(slice_, len(keys)) and _inside(need_, len(needs)) and _inside(length, len(body) - place + 1)):
                     raise SummaryError("the profile is cut off")
-                items[tuple((str(name), value) for name, value in key), Need.from_json(need)] = parse(data[place : place + length])
+                found, at = parse(bytes(body[place : place + length])), (keys[slice_], needs[need_])
+                if not at[1].asks_for(found) or at in items:
+                    raise SummaryError(f"the profile holds another summary than its index says: '{found.kind}'")
+                items[at] = found
                 place += length
-            if place != len(data):
-                raise SummaryError("the profile is longer than its index says")
-            return cls(items, rows=int(index["rows"]), unlabelled=int(index["unlabelled"]), model_rows=int(index["model_rows"]))
         except SummaryError:
             raise
-        except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise SummaryError(f"the profile cannot be read ({type(error).__name__})", expected="bytes that assay wrote") from error
+        if place != len(body):
+            raise SummaryError("the profile is longer than its index says")
+        rows, unlabelled, model_rows = (codec.whole(index, name) for name in ("rows", "unlabelled", "model_rows"))
+        return cls(items, rows=rows, unlabelled=unlabelled, model_rows=model_rows)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Profile) and self.dump() == other.dump()
 
     __hash__ = None  # type: ignore[assignment]
+
+
+def _key(data: Any) -> SliceKey:
+    """Return the key of a slice from JSON."""
+    if not all(isinstance(name, str) and (value is None or isinstance(value, str | int | float | bool)) for name, value in data):
+        raise SummaryError("what should name a slice does not")
+    return tuple((name, value) for name, value in data)
+
+
+def _inside(place: Any, size: int) -> bool:
+    return isinstance(place, int) and not isinstance(place, bool) and 0 <= place < size

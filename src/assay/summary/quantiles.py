@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from assay.errors import SummaryError
+from assay.summary import codec
 from assay.summary.summary import Summary
 from assay.summary.vector import Array, Vector
 
@@ -20,6 +21,7 @@ POINTS = 1024  # points of a compressed buffer
 # t-digest of Dunning 2019), so that tails, which Wasserstein distances and p99 live on, are nearly exact.
 _GRID = (1 - np.cos(np.linspace(0, np.pi, POINTS + 1))) / 2
 _MIDDLES, _SHARES = (_GRID[1:] + _GRID[:-1]) / 2, np.diff(_GRID)
+_HALF = float(np.max(_SHARES)) / 2  # of the widest cell: what one compression may add to a rank, as a share of its rows
 
 
 class Quantiles(Summary):
@@ -27,11 +29,13 @@ class Quantiles(Summary):
 
     Up to ``EXACT`` distinct values are kept with their counts. Beyond, sorted buffers of ``POINTS`` points are combined in
     pairs like the digits of a binary counter (Munro and Paterson 1980), so a value passes log2(rows / batch) compressions
-    at most. Each adds at most half a cell to a rank; :attr:`error` is the sum of what was really added, as a share of rows.
+    at most. Each adds at most half a cell to a rank; :attr:`error` is the sum of what they may have added, as a share of rows.
+    It holds up to ``EXACT`` raw numbers as they are.
 
     >>> sketch = Quantiles()
     >>> sketch.update(np.arange(1_000_001.0))
-    >>> abs(sketch.quantile(0.5) - 500_000) <= sketch.error * 1_000_001, sketch.error < 0.002
+    >>> at_or_below = (sketch.quantile(0.5) + 1) / 1_000_001
+    >>> abs(at_or_below - 0.5) <= sketch.error + 1e-6, sketch.error < 0.001
     (True, True)
     """
 
@@ -55,11 +59,11 @@ class Quantiles(Summary):
         if not len(ordered):
             return
         self.count += len(ordered)
-        self.low, self.high = min(self.low, float(ordered[0])), max(self.high, float(ordered[-1]))
+        self.low, self.high = min(self.low, float(ordered[0]) + 0.0), max(self.high, float(ordered[-1]) + 0.0)  # -0.0 becomes 0.0
         if len(ordered) > EXACT and np.count_nonzero(ordered[1:] != ordered[:-1]) >= EXACT:
             ranks = (_MIDDLES * len(ordered)).astype(np.int64)
-            self._slack += float(np.max(_SHARES)) * len(ordered) / 2 + 1
-            self._carry(ordered[ranks], float(len(ordered)), 0)
+            self._slack += _HALF * len(ordered)
+            self._carry(ordered[ranks] + 0.0, float(len(ordered)), 0)
         else:
             self._keep(*vector.runs)
 
@@ -79,7 +83,7 @@ class Quantiles(Summary):
     def _compressed(self, values: Array, weights: Array) -> Array:
         reached = np.cumsum(weights)
         places = np.searchsorted(reached, _MIDDLES * reached[-1], "right")
-        self._slack += float(np.max(_SHARES)) * float(reached[-1]) / 2
+        self._slack += _HALF * float(reached[-1])
         picked: Array = values[np.minimum(places, len(values) - 1)]
         return picked
 
@@ -154,7 +158,7 @@ class Quantiles(Summary):
             return ()
         values, weights = self.points
         if not any(self._levels) and len(values) <= 2 * bins:
-            return tuple(_between(values).tolist())
+            return tuple(values[1:].tolist())
         reached = np.cumsum(weights)
         picked = values[np.minimum(np.searchsorted(reached, np.arange(1, bins) / bins * reached[-1]), len(values) - 1)]
         repeated = picked[:-1][picked[:-1] == picked[1:]]
@@ -175,30 +179,22 @@ class Quantiles(Summary):
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
         out = cls()
-        out.nulls, out.minus_infinite, out.plus_infinite, out.count = (int(each) for each in fields["counts"])
-        out.low, out.high, out._slack = (float(each) for each in fields["numbers"])
-        values, weights, levels = fields["values"], fields["weights"], fields["levels"]
-        rows, points = fields["rows"], fields["points"]
-        fits = (len(values) == len(weights) <= EXACT and points.shape == (len(levels), POINTS) and len(rows) == len(levels)
-                and (np.diff(values) > 0).all() and (np.diff(points) >= 0).all() and (np.diff(levels) > 0).all()
-                and np.isfinite(values).all() and np.isfinite(points).all() and (weights > 0).all() and (rows > 0).all()
-                and (levels >= 0).all() and (levels < 64).all() and min(fields["counts"]) >= 0
-                and abs(weights.sum() + rows.sum() - out.count) <= 0.5 + 1e-9 * out.count and out._slack >= 0)
+        out.nulls, out.minus_infinite, out.plus_infinite, out.count = codec.array(fields, "counts", "<i8", (4,), least=0).tolist()
+        out.low, out.high, out._slack = codec.array(fields, "numbers", "<f8", (3,), finite=False).tolist()
+        values, levels = codec.array(fields, "values", "<f8"), codec.array(fields, "levels", "<i8", least=0)
+        weights = codec.array(fields, "weights", "<i8", (len(values),), least=1)
+        rows = codec.array(fields, "rows", "<f8", (len(levels),), least=1)
+        points = codec.array(fields, "points", "<f8", (len(levels), POINTS))
+        ends = [*values[:1], *values[-1:], *points[:, :1].ravel(), *points[:, -1:].ravel()]
+        fits = (len(values) <= EXACT and codec.rising(values) and codec.rising(levels) and (levels < 64).all()
+                and (points[:, 1:] >= points[:, :-1]).all() and abs(weights.sum() + rows.sum() - out.count) <= 0.5 + 1e-9 * out.count
+                and 0 <= out._slack < np.inf and (len(levels) > 0 or out._slack == 0)
+                and (out.low <= min(ends) and max(ends) <= out.high and np.isfinite([out.low, out.high]).all() if out.count
+                     else (out.low, out.high, len(ends)) == (np.inf, -np.inf, 0)))
         if not fits:
             raise SummaryError("the points of the quantiles contradict each other")
-        out._exact = (values, weights.astype(np.int64))
+        out._exact = (values, weights)
         out._levels = [None] * (int(levels[-1]) + 1 if len(levels) else 0)
-        for level, count, each in zip(levels, rows, points, strict=True):
-            out._levels[int(level)] = (each, float(count))
+        for level, count, each in zip(levels.tolist(), rows.tolist(), points, strict=True):
+            out._levels[level] = (each, count)
         return out
-
-
-def quantiles(values: Any, probabilities: Sequence[float]) -> list[float]:
-    """Return quantiles of an array through the sketch."""
-    sketch = Quantiles()
-    sketch.update(values)
-    return [sketch.quantile(each) for each in probabilities]
-
-
-def _between(values: Array) -> Array:
-    return values[1:]

@@ -17,9 +17,10 @@ from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
 
+from assay.errors import SummaryError
 from assay.summary.hashing import hashes
 
-__all__ = ["DRAWS", "GROUPS", "Replicates", "groups"]
+__all__ = ["DRAWS", "GROUPS", "Replicates", "drawn", "grouping", "groups", "left_out"]
 
 GROUPS = 128
 DRAWS = 500
@@ -56,8 +57,22 @@ def groups(column: Any, salt: int = 5) -> Array:
     return (hashes(column, salt) >> np.uint64(40)).astype(np.int64) % GROUPS
 
 
+def grouping(group: Any, kind: str) -> Array:
+    """Return the groups of rows as int64, checked; raises ``SummaryError`` where there are none or one cannot be."""
+    if group is None:
+        raise SummaryError(f"a grouped '{kind}' summary needs the group of each row")
+    found = np.array(group, np.int64)
+    if found.size and (found.min() < 0 or found.max() >= GROUPS):
+        raise SummaryError(f"a resampling group of a '{kind}' summary is not one", expected=f"0 to {GROUPS - 1}")
+    return found
+
+
 def left_out(parts: Array) -> Array:
-    """Return, for sums kept per group along the first axis, the total without each group that has any rows."""
+    """Return, for sums kept per group along the first axis, the total without each group that has any rows.
+
+    Which groups have rows depends on the rows alone, not on what a model said of them, so that the parts of two models that
+    saw the same rows stand side by side.
+    """
     used = parts[np.any(parts.reshape(len(parts), -1) != 0, axis=1)]
     without: Array = parts.sum(axis=0) - used
     return without

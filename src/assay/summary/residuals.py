@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from assay.errors import SummaryError
-from assay.summary.resample import DRAWS, GROUPS, Array, Replicates, left_out
+from assay.summary import codec
+from assay.summary.resample import DRAWS, GROUPS, Array, Replicates, grouping, left_out
 from assay.summary.summary import Summary
 
 __all__ = ["Errors", "Residuals"]
@@ -43,9 +44,9 @@ class Errors:
 
 
 class Residuals(Summary):
-    """Sums of the outer products of one vector a row, so that means and their covariances add.
+    """Sums of one vector a row by group, or of its outer products, so that means and their covariances add.
 
-    The truth is shifted by the first one seen, which keeps its variance accurate far from zero; merging shifts exactly.
+    The truth is shifted by the mean of the first rows seen, which keeps its variance accurate far from zero; merging shifts exactly.
 
     >>> residuals = Residuals()
     >>> residuals.update(np.array([1.0, 2.0, 4.0]), np.array([1.5, 2.0, 3.0]))
@@ -61,42 +62,41 @@ class Residuals(Summary):
         self.grouped = bool(grouped)
         self.rows = 0
         self.shift: float | None = None
-        self.products = np.zeros((GROUPS if grouped else 1, _SIZE, _SIZE))
+        # (groups, 1, 8) sums, the first row of the products; ungrouped (1, 8, 8) outer products
+        self.products = np.zeros((GROUPS, 1, _SIZE) if grouped else (1, _SIZE, _SIZE))
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         truth, value = (np.asarray(each, np.float64) for each in columns)
+        if not (np.isfinite(truth).all() and np.isfinite(value).all()):
+            raise SummaryError("a true or predicted number is not finite")
+        groups = grouping(group, self.kind) if self.grouped else None
         if not len(truth):
             return
         if self.shift is None:
-            self.shift = float(truth[0])
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            error, off = value - truth, truth - self.shift
-            some = truth != 0
-            relative = np.where(some, np.abs(error) / np.where(some, np.abs(truth), 1.0), 0.0)
-            rows = np.stack([np.ones(len(truth)), np.abs(error), error, error**2, relative, some.astype(float), off, off**2], axis=1)
-            weighted = rows if weight is None else rows * np.asarray(weight)[:, None]
-            self.rows += len(truth)
-            if not self.grouped:
-                self.products[0] += weighted.T @ rows
-                return
-            if group is None:
-                raise SummaryError("a grouped 'residuals' summary needs the group of each row")
-            order = np.argsort(group, kind="stable")
-            members, starts = np.unique(np.asarray(group)[order], return_index=True)
-            for member, part in zip(members, np.split(order, starts[1:]), strict=True):
-                self.products[member] += weighted[part].T @ rows[part]
+            self.shift = _middle(truth)
+        with np.errstate(over="ignore", invalid="ignore"):
+            vectors = _vectors(truth, value, self.shift)
+            weighted = vectors if weight is None else vectors * np.asarray(weight, np.float64)
+            if groups is None:
+                added = (weighted @ vectors.T)[None]
+            else:
+                added = np.stack([np.bincount(groups, each, GROUPS) for each in weighted], axis=-1)[:, None]
+            self.products = self.products + added
+        self.rows += len(truth)
 
     def merge(self, other: Self) -> Self:
         self._same(other, "grouped")
         first, second = (self, other) if self.shift is not None else (other, self)
         out = type(self)(grouped=self.grouped)
         out.rows, out.shift = self.rows + other.rows, first.shift
-        out.products = first.products.copy()
+        out.products = first.products
         if second.shift is not None and first.shift is not None:
-            d = second.shift - first.shift
-            moved = np.eye(_SIZE)  # y - c1 = (y - c2) + d, and its square likewise
-            moved[6, 0], moved[7, 0], moved[7, 6] = d, d * d, 2 * d
-            out.products = out.products + moved @ second.products @ moved.T
+            with np.errstate(over="ignore", invalid="ignore"):
+                d = second.shift - first.shift
+                moved = np.eye(_SIZE)  # y - c1 = (y - c2) + d, and its square likewise
+                moved[6, 0], moved[7, 0], moved[7, 6] = d, d * d, 2 * d
+                height = out.products.shape[1]
+                out.products = out.products + moved[:height, :height] @ second.products @ moved.T
         return out
 
     @property
@@ -124,16 +124,38 @@ class Residuals(Summary):
             means = mean + (draws * np.sqrt(np.maximum(values, 0.0))) @ vectors.T * scale
         else:
             means = np.full((DRAWS, _SIZE), np.nan)
-        return Replicates(Errors.of(means), "bootstrap", np.inf)
+        return Replicates(Errors.of(means * n), "bootstrap", np.inf)
 
     def fields(self) -> Mapping[str, Any]:
-        return {"grouped": self.grouped, "rows": self.rows, "shift": self.shift, "products": self.products}
+        shift = np.array([] if self.shift is None else [self.shift])
+        return {"grouped": self.grouped, "rows": self.rows, "shift": shift, "products": self.products}
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        out = cls(grouped=bool(fields["grouped"]))
-        if fields["products"].shape != out.products.shape or int(fields["rows"]) < 0:
+        out = cls(grouped=codec.flag(fields, "grouped"))
+        out.rows, shift = codec.whole(fields, "rows"), codec.array(fields, "shift", "<f8", (min(codec.whole(fields, "rows"), 1),))
+        out.products = codec.array(fields, "products", "<f8", out.products.shape, finite=False)  # squares of huge errors overflow
+        out.shift = float(shift[0]) if len(shift) else None
+        weight = out.products[:, 0, 0]
+        if not (np.isfinite(weight).all() and (weight >= 0).all()) or (out.shift is None and out.products.any()):
             raise SummaryError("the products do not make a 'residuals' summary")
-        out.rows, out.products = int(fields["rows"]), fields["products"].astype(np.float64)
-        out.shift = None if fields["shift"] is None else float(fields["shift"])
         return out
+
+
+def _vectors(truth: Array, value: Array, shift: float) -> Array:
+    """Return the vector of each row, (8, rows)."""
+    error, off = value - truth, truth - shift
+    some = truth != 0
+    out = np.empty((_SIZE, len(truth)))
+    out[0], out[1], out[2], out[5], out[6] = 1.0, np.abs(error), error, some, off
+    np.multiply(error, error, out=out[3])
+    out[4] = 0.0
+    np.divide(out[1], np.abs(truth), out=out[4], where=some)
+    np.multiply(off, off, out=out[7])
+    return out
+
+
+def _middle(truth: Array) -> float:
+    with np.errstate(over="ignore"):
+        mean = float(np.mean(truth))
+    return mean if np.isfinite(mean) else float(truth[0])

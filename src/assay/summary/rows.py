@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from assay.errors import SummaryError
+from assay.summary import codec
 from assay.summary.resample import Array
 from assay.summary.summary import Summary
 
@@ -18,7 +19,7 @@ class Rows(Summary):
     """Distinct rows of numbers with how often each occurs; all of them up to ``size``, then a bottom-k sample of units.
 
     A unit (an entity, a query, a row) is in or out as a whole, by the hash that is the first column: the units with the
-    smallest hashes stay (Cohen and Kaplan 2007), the same for any order and split of the rows.
+    smallest hashes stay (Cohen and Kaplan 2007), the same for any order and split of the rows. It holds rows, as numbers.
 
     >>> rows = Rows(width=2)
     >>> rows.update(np.array([7, 9, 7], np.uint64), np.array([1.0, 0.0, 1.0]), np.array([0.9, 0.1, 0.9]))
@@ -42,12 +43,12 @@ class Rows(Summary):
         self._waits = 0
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
-        key = np.asarray(columns[0], np.uint64)
-        values = np.column_stack([np.asarray(each, np.float64) for each in columns[1:]])
+        key = np.array(columns[0], np.uint64)
+        values = np.column_stack([np.asarray(each, np.float64) for each in columns[1:]]) + 0.0  # -0.0 becomes 0.0
         if values.shape[1] != self.width:
             raise SummaryError(f"rows have {values.shape[1]} numbers", expected=str(self.width))
         self.rows += len(key)
-        self._wait(key, values, np.ones(len(key)) if weight is None else np.asarray(weight, np.float64))
+        self._wait(key, values, np.ones(len(key)) if weight is None else np.array(weight, np.float64))
 
     def _wait(self, keys: Array, values: Array, counts: Array) -> None:
         if self._cut is not None:
@@ -65,16 +66,17 @@ class Rows(Summary):
         parts = [(self._keys, self._values, self._counts), *self._waiting]
         self._waiting, self._waits = [], 0
         keys, values, counts = (np.concatenate([part[place] for part in parts]) for place in range(3))
-        order = np.lexsort((*values.T[::-1], keys))
+        order = np.argsort(keys)
+        if (keys[order[1:]] == keys[order[:-1]]).any():
+            order = np.lexsort((*values.T[::-1], keys))
         keys, values, counts = keys[order], values[order], counts[order]
-        same = (keys[1:] == keys[:-1]) & (values[1:] == values[:-1]).all(axis=1)
+        bits = values.view(np.int64)  # in which a NaN is one
+        same = (keys[1:] == keys[:-1]) & (bits[1:] == bits[:-1]).all(axis=1)
         new = np.flatnonzero(np.append(True, ~same))
         if len(keys):
             keys, values, counts = keys[new], values[new], np.add.reduceat(counts, new)
         if len(keys) > self.size:
             first = int(np.searchsorted(keys, keys[self.size]))  # the unit that no longer fits goes as a whole
-            if first == 0:
-                raise SummaryError(f"one entity or query has more than {self.size} rows", hint="raise the limit of rows")
             self._cut = int(keys[first])
             keys, values, counts = keys[:first], values[:first], counts[:first]
         self._keys, self._values, self._counts = keys, values, counts
@@ -98,20 +100,25 @@ class Rows(Summary):
     @property
     def keys(self) -> Array:
         """The unit of each kept row (uint64), rising."""
-        self._settle()
+        self._read()
         return self._keys
 
     @property
     def values(self) -> Array:
         """The kept distinct rows, (rows, width)."""
-        self._settle()
+        self._read()
         return self._values
 
     @property
     def counts(self) -> Array:
         """How often each kept row occurs, or its weight."""
-        self._settle()
+        self._read()
         return self._counts
+
+    def _read(self) -> None:
+        self._settle()
+        if self._cut is not None and not len(self._keys):  # not while rows come in, when it could hang on their order
+            raise SummaryError(f"one entity or query has more than {self.size} rows", hint="raise the limit of rows")
 
     @property
     def share(self) -> float:
@@ -126,11 +133,13 @@ class Rows(Summary):
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        out = cls(width=int(fields["width"]), size=int(fields["size"]))
-        keys, values, counts = fields["keys"], fields["values"], fields["counts"]
-        if (values.shape != (len(keys), out.width) or len(counts) != len(keys) or len(keys) > out.size
-                or (keys[1:] < keys[:-1]).any() or int(fields["rows"]) < 0):
+        out = cls(width=codec.whole(fields, "width"), size=codec.whole(fields, "size"))
+        out.rows = codec.whole(fields, "rows")
+        out._keys = keys = codec.array(fields, "keys", "<u8")
+        out._values = codec.array(fields, "values", "<f8", (len(keys), out.width), finite=False)
+        out._counts = codec.array(fields, "counts", "<f8", (len(keys),), least=0)
+        out._cut = None if fields["cut"] is None else codec.whole(fields, "cut", most=2**64 - 1)
+        if (len(keys) > min(out.size, out.rows) or (keys[1:] < keys[:-1]).any()
+                or (out._cut is not None and (keys >= np.uint64(out._cut)).any())):
             raise SummaryError("the rows contradict each other")
-        out.rows, out._keys, out._values, out._counts = int(fields["rows"]), keys.astype(np.uint64), values, counts
-        out._cut = None if fields["cut"] is None else int(fields["cut"])
         return out

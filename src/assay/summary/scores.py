@@ -9,7 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from assay.errors import SummaryError
-from assay.summary.resample import GROUPS, Array, Replicates, drawn, left_out
+from assay.summary import codec
+from assay.summary.resample import GROUPS, Array, Replicates, drawn, grouping, left_out
 from assay.summary.summary import Summary
 
 __all__ = ["Ranks", "Scores"]
@@ -38,7 +39,7 @@ class Scores(Summary):
 
     Beyond, scores are rounded down to fewer and fewer leading bits of their float64 representation (a relative grid), as few as
     needed: a function of the scores alone, so that any split of the rows gives the same counts. :attr:`tied` is the share of
-    pairs that rounding tied, which bounds the error of AUC by half of it.
+    pairs that are tied then, which bounds the error of AUC by half of it. It holds scores, without saying whose.
 
     >>> scores = Scores()
     >>> scores.update(np.array([0, 1, 1]), np.array([0.2, 0.9, 0.2]))
@@ -55,9 +56,9 @@ class Scores(Summary):
         self.size, self.grouped, self.of = int(size), bool(grouped), int(of)
         self.rows = 0
         self.dropped = 0  # trailing bits of the scores that were rounded away
-        self._keys = np.empty(0, np.int64)  # scores as integers of the same order
-        self._groups = np.empty(0, np.int64)
-        self._counts = np.empty((0, 2))
+        self._keys = np.empty(0, np.int64)  # scores as integers of the same order, rising
+        self._groups = np.empty(0, np.int64)  # rising where keys are equal; all 0 where not grouped
+        self._counts = np.empty((2, 0))  # of negatives, of positives
         self._waiting: list[tuple[Array, Array, Array]] = []
         self._waits = 0
 
@@ -66,40 +67,45 @@ class Scores(Summary):
         label, score = np.asarray(columns[0]), np.asarray(columns[1], np.float64)
         if not np.isfinite(score).all():
             raise SummaryError("a score is not a finite number")
-        if self.grouped and group is None:
-            raise SummaryError("a grouped 'scores' summary needs the group of each row")
+        groups = grouping(group, self.kind) if self.grouped else np.zeros(len(label), np.int64)
         self.rows += len(label)
-        counts = np.zeros((len(label), 2))
-        counts[np.arange(len(label)), (label == self.of).astype(np.int64)] = 1.0 if weight is None else weight
-        groups = np.asarray(group, np.int64) if self.grouped else np.zeros(len(label), np.int64)
-        self._waiting.append((self._rounded(_keys(score)), groups, counts))
+        positive = label == self.of
+        counts = np.stack([~positive, positive]).astype(np.float64)
+        if weight is not None:
+            counts *= np.asarray(weight, np.float64)
+        self._waiting.append((_keys(score), groups, counts))
         self._waits += len(label)
         if self._waits > max(self.size, 1 << 18):
             self._settle()
-
-    def _rounded(self, keys: Array) -> Array:
-        out: Array = (keys >> self.dropped) << self.dropped
-        return out
 
     def _settle(self) -> None:
         """Bring what waits into order: equal scores of a group become one, and as few bits go as must."""
         if not self._waiting:
             return
         parts = [(self._keys, self._groups, self._counts), *self._waiting]
-        keys, groups = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-        counts = np.concatenate([part[2] for part in parts])
         self._waiting, self._waits = [], 0
+        keys, groups, counts = (np.concatenate([part[place] for part in parts], axis=-1) for place in range(3))
         while True:
-            keys = self._rounded(keys)
-            order = np.lexsort((groups, keys)) if self.grouped else np.argsort(keys, kind="stable")
-            keys, groups, counts = keys[order], groups[order], counts[order]
-            new = np.flatnonzero(np.append(True, (keys[1:] != keys[:-1]) | (groups[1:] != groups[:-1])))
-            if len(keys):
-                keys, groups, counts = keys[new], groups[new], np.add.reduceat(counts, new, axis=0)
+            keys, groups, counts = self._joined((keys >> self.dropped) << self.dropped, groups, counts)
             if len(keys) <= self.size:
                 break
-            self.dropped += 1
+            self.dropped = _bits(keys, groups, self.size)
         self._keys, self._groups, self._counts = keys, groups, counts
+
+    def _joined(self, keys: Array, groups: Array, counts: Array) -> tuple[Array, Array, Array]:
+        order = np.argsort(keys)
+        keys = keys[order]
+        new = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
+        if self.grouped:
+            if not new.all():
+                order = order[np.argsort(np.cumsum(new) * GROUPS + groups[order])]
+            groups = groups[order]
+            new[1:] |= groups[1:] != groups[:-1]
+        else:
+            groups = np.zeros(len(keys), np.int64)
+        place = np.cumsum(new) - 1
+        added = np.stack([np.bincount(place, side[order], int(new.sum())) for side in counts])
+        return keys[new], groups[new], added
 
     def merge(self, other: Self) -> Self:
         self._same(other, "size", "grouped", "of")
@@ -119,10 +125,11 @@ class Scores(Summary):
     def view(self) -> Ranks:
         """Return scores and counts over all groups."""
         self._settle()
-        if not self.grouped or not len(self._keys):
-            return Ranks(_scores(self._keys, self.dropped), self._counts)
-        new = np.flatnonzero(np.append(True, self._keys[1:] != self._keys[:-1]))
-        return Ranks(_scores(self._keys[new], self.dropped), np.add.reduceat(self._counts, new, axis=0))
+        keys, counts = self._keys, self._counts
+        if self.grouped and len(keys):
+            new = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
+            keys, counts = keys[new], np.add.reduceat(counts, new, axis=1)
+        return Ranks(_scores(keys, self.dropped), counts.T)
 
     @property
     def tied(self) -> float:
@@ -134,43 +141,66 @@ class Scores(Summary):
         return float((counts[:, 0] * counts[:, 1]).sum()) / pairs if pairs else 0.0
 
     def replicates(self, seed: int = 0) -> Replicates[Ranks]:
-        """Return resampled counts in at most ``COARSE`` cells of about equal weight."""
+        """Return resampled counts in at most ``COARSE`` cells.
+
+        Half of what makes cells equally heavy is the negatives, half the positives: where either is rare, it is still told apart.
+        """
         self._settle()
-        scores = _scores(self._keys, self.dropped)
-        reached = np.cumsum(self._counts.sum(axis=1))
-        cell = np.minimum((reached - self._counts.sum(axis=1)) / max(reached[-1], 1e-300) * COARSE, COARSE - 1).astype(np.int64)
-        if len(scores):  # equal scores stay together, else ties would be broken by group
-            starts = np.append(True, scores[1:] != scores[:-1])
-            cell = cell[np.maximum.accumulate(np.where(starts, np.arange(len(scores)), 0))]
-        used, cell = np.unique(cell, return_inverse=True)
-        weight = np.bincount(cell, self._counts.sum(axis=1))
-        middle = np.bincount(cell, self._counts.sum(axis=1) * scores) / np.maximum(weight, 1e-300)
+        keys, counts = self._keys, self._counts
+        cell, cells = np.empty(0, np.int64), 0
+        if len(keys):
+            mass = (counts / np.maximum(counts.sum(axis=1, keepdims=True), 1e-300)).sum(axis=0)
+            before = np.cumsum(mass) - mass
+            new = np.append(True, keys[1:] != keys[:-1])  # equal scores stay together, else ties would be broken by group
+            before = before[np.flatnonzero(new)][np.cumsum(new) - 1]
+            cell = np.minimum(before / max(float(mass.sum()), 1e-300) * COARSE, COARSE - 1).astype(np.int64)
+            used, cell = np.unique(cell, return_inverse=True)
+            cells = len(used)
+        scores, weight = _scores(keys, self.dropped), counts.sum(axis=0)
+        first = np.searchsorted(cell, np.arange(cells))
+        # the mean score of a cell, taken from its first so that scores of any size do not overflow
+        share = weight / np.maximum(np.bincount(cell, weight, cells), 1e-300)[cell]
+        middle = scores[first] + np.bincount(cell, share * (scores - scores[first][cell]), cells)
         many = GROUPS if self.grouped else 1
-        counts = np.stack([np.bincount(self._groups * len(used) + cell, self._counts[:, side], many * len(used))
-                           for side in (0, 1)], axis=-1).reshape(many, len(used), 2)
+        found = np.stack([np.bincount(self._groups * cells + cell, side, many * cells) for side in counts], axis=-1)
         if self.grouped:
-            parts = left_out(counts)
+            parts = left_out(found.reshape(many, cells, 2))
             return Replicates(Ranks(middle, parts), "jackknife", max(len(parts) - 1.0, 1.0))
-        return Replicates(Ranks(middle, drawn(counts[0], seed=seed)), "bootstrap", np.inf)
+        return Replicates(Ranks(middle, drawn(found, seed=seed)), "bootstrap", np.inf)
 
     def fields(self) -> Mapping[str, Any]:
         self._settle()
         return {"size": self.size, "grouped": self.grouped, "of": self.of, "rows": self.rows, "dropped": self.dropped,
-                "keys": self._keys, "groups": self._groups.astype(np.int32), "counts": self._counts}
+                "keys": self._keys, "groups": self._groups.astype(np.uint8), "counts": self._counts}
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
-        out = cls(size=int(fields["size"]), grouped=bool(fields["grouped"]), of=int(fields["of"]))
-        keys, groups, counts = fields["keys"], fields["groups"].astype(np.int64), fields["counts"]
-        order = keys.astype(np.float64) * 0 if not len(keys) else np.diff(keys)
-        fits = (len(keys) == len(groups) == len(counts) <= out.size and counts.shape == (len(keys), 2) and (order >= 0).all()
-                and np.isfinite(counts).all() and (counts >= 0).all() and (groups >= 0).all() and (groups < GROUPS).all()
-                and 0 <= int(fields["dropped"]) < 64 and int(fields["rows"]) >= 0)
-        if not fits or not np.isfinite(_scores(keys, int(fields["dropped"]))).all():
+        out = cls(size=codec.whole(fields, "size"), grouped=codec.flag(fields, "grouped"), of=codec.whole(fields, "of", most=1 << 31))
+        out.rows, out.dropped = codec.whole(fields, "rows"), codec.whole(fields, "dropped", most=63)
+        out._keys = keys = codec.array(fields, "keys", "<i8")
+        out._groups = groups = codec.array(fields, "groups", "|u1", (len(keys),)).astype(np.int64)
+        out._counts = codec.array(fields, "counts", "<f8", (2, len(keys)), least=0)
+        later = (keys[1:] > keys[:-1]) | ((keys[1:] == keys[:-1]) & (groups[1:] > groups[:-1]))
+        if (len(keys) > out.size or not later.all() or (groups >= (GROUPS if out.grouped else 1)).any() or (len(keys) and not out.rows)
+                or (keys >> out.dropped << out.dropped != keys).any() or (np.abs(keys.astype(np.float64)) > _GREATEST).any()):
             raise SummaryError("the counts do not make a 'scores' summary")
-        out.rows, out.dropped = int(fields["rows"]), int(fields["dropped"])
-        out._keys, out._groups, out._counts = keys.astype(np.int64), groups, counts.astype(np.float64)
         return out
+
+
+_GREATEST = 0x7FEFFFFFFFFFFFFF  # the key of the greatest finite number
+
+
+def _bits(keys: Array, groups: Array, size: int) -> int:
+    """Return how many trailing bits must go so that at most ``size`` (key, group) pairs are left.
+
+    Two neighbours in a group become one when the highest bit in which they differ goes.
+    """
+    order = np.argsort(groups, kind="stable")  # keys are in order already
+    keys, groups = keys[order], groups[order]
+    lengths = np.searchsorted(np.uint64(1) << np.arange(64, dtype=np.uint64), (keys[1:] ^ keys[:-1]).view(np.uint64), "right")
+    lengths[groups[1:] != groups[:-1]] = 64
+    left = 1 + len(lengths) - np.cumsum(np.bincount(lengths, minlength=65))  # pairs that are left when 0, 1, 2 ... bits go
+    return int(np.argmax(left <= size))
 
 
 def _keys(scores: Array) -> Array:
@@ -182,7 +212,7 @@ def _keys(scores: Array) -> Array:
 
 def _scores(keys: Array, dropped: int) -> Array:
     """Return the scores of keys; rounded keys stand for the middle of what was rounded to them."""
-    keys = keys + ((1 << dropped) >> 1)
+    keys = np.clip(keys + ((1 << dropped) >> 1), -_GREATEST, _GREATEST)
     bits = np.where(keys < 0, np.int64(-(2**63)) - keys, keys)
     out: Array = bits.view(np.float64)
     return out

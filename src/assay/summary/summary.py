@@ -11,13 +11,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from assay.errors import SummaryError
 from assay.registry import Registry
 from assay.summary import codec
 
 __all__ = ["SUMMARIES", "Need", "Summary", "parse"]
+
+
+S = TypeVar("S", bound="Summary")
 
 
 class Summary(ABC):
@@ -66,7 +69,7 @@ class Summary(ABC):
         return _restored(cls, fields)
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.dump() == other.dump()  # type: ignore[attr-defined]
+        return type(self) is type(other) and isinstance(other, Summary) and self.dump() == other.dump()
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -116,15 +119,30 @@ class Need:
         """Return the empty summary."""
         return SUMMARIES[self.kind](**dict(self.options))
 
+    def asks_for(self, summary: Summary) -> bool:
+        """Whether a summary is one of this kind and with these options."""
+        return summary.kind == self.kind and all(repr(getattr(summary, name, None)) == repr(value) for name, value in self.options)
+
     def to_json(self) -> list[Any]:
         return [self.kind, list(self.columns), [[name, list(value) if isinstance(value, tuple) else value]
                                                 for name, value in self.options]]
 
     @classmethod
     def from_json(cls, data: Any) -> Need:
-        kind, columns, options = data
-        return cls(str(kind), tuple(map(str, columns)),
-                   tuple((str(name), tuple(value) if isinstance(value, list) else value) for name, value in options))
+        """Return the need that :meth:`to_json` wrote; raises ``SummaryError`` for anything else."""
+        kind, columns, options = data if isinstance(data, list) and len(data) == 3 else (None, None, None)
+        if not (isinstance(kind, str) and isinstance(columns, list) and all(isinstance(each, str) for each in columns)
+                and isinstance(options, list)
+                and all(isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in options)):
+            raise SummaryError("what should name a summary and its columns does not")
+        found = cls(kind, tuple(columns), tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in options))
+        if not all(_plain(part) for _, value in found.options for part in (value if isinstance(value, tuple) else (value,))):
+            raise SummaryError("an option of a summary is neither a number, a text nor a list of them")
+        return found
+
+
+def _plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
 
 
 def parse(data: bytes) -> Summary:
@@ -135,10 +153,10 @@ def parse(data: bytes) -> Summary:
     return _restored(SUMMARIES[kind], fields)
 
 
-def _restored(kind: type[Any], fields: Mapping[str, Any]) -> Any:
+def _restored(kind: type[S], fields: Mapping[str, Any]) -> S:
     try:
         return kind.restore(fields)
     except SummaryError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
         raise SummaryError(f"the fields do not make a '{kind.kind}' summary ({type(error).__name__}: {error})") from error

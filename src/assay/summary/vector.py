@@ -7,17 +7,21 @@ Summaries and engines use it.
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.summary.hashing import hashes
 
-__all__ = ["Vector", "kind_of"]
+__all__ = ["Tally", "Vector", "kind_of", "text_of", "texts_of"]
 
 Array = np.ndarray[Any, Any]
+
+LONGEST = 256  # characters of a category that are kept
 
 
 class Vector:
@@ -26,8 +30,9 @@ class Vector:
     >>> vector = Vector.of([3.0, None, 1.0, 3.0])
     >>> vector.size, vector.nulls, vector.ordered.tolist(), [part.tolist() for part in vector.runs]
     (4, 1, [1.0, 3.0, 3.0], [[1.0, 3.0], [1, 2]])
-    >>> Vector.of(["b", "a", "b", None]).categories
-    {'a': 1, 'b': 2}
+    >>> dictionary, counts = Vector.of(["b", "a", "b", None]).tally
+    >>> dictionary.to_pylist(), counts.tolist()
+    (['b', 'a'], [2, 1])
     """
 
     def __init__(self, array: pa.Array):
@@ -53,8 +58,8 @@ class Vector:
         """Rows without a value."""
         if self.kind == "number":
             return self.size - len(self._sorted)
-        if self.kind == "category" and pa.types.is_dictionary(self.array.type):
-            return self.size - int(sum(self.categories.values()))
+        if pa.types.is_dictionary(self.array.type):
+            return self.size - int(self.tally[1].sum())
         return int(self.array.null_count)
 
     @cached_property
@@ -67,13 +72,13 @@ class Vector:
             array = array.cast(pa.int64() if kind.bit_width == 64 else pa.int32(), safe=False)
         elif pa.types.is_decimal(kind):
             array = array.cast(pa.float64())
-        values = array.to_numpy(zero_copy_only=False)  # integers with nulls become floats with NaN
-        ordered = np.sort(values)
+        if array.null_count:
+            array = array.drop_null()
+        ordered = np.sort(array.to_numpy(zero_copy_only=False))
         if ordered.dtype.kind == "f" and len(ordered) and np.isnan(ordered[-1]):
             ordered = ordered[: np.searchsorted(ordered, np.nan)]  # NaN sort to the end
-        if pa.types.is_temporal(kind):
-            ordered = ordered.astype(np.float64) / _per_second(kind)
-        return ordered.astype(np.float64, copy=False)
+        ordered = ordered.astype(np.float64, copy=False)
+        return ordered * _seconds(kind) if pa.types.is_date32(kind) else ordered / _seconds(kind) if pa.types.is_temporal(kind) else ordered
 
     @cached_property
     def ordered(self) -> Array:
@@ -91,76 +96,123 @@ class Vector:
 
     @cached_property
     def runs(self) -> tuple[Array, Array]:
-        """The distinct finite numbers in order, and how often each occurs (int64)."""
+        """The distinct finite numbers in order (0.0 stands for -0.0 too), and how often each occurs (int64)."""
         ordered = self.ordered
         if not len(ordered):
             return ordered, np.empty(0, np.int64)
         starts = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
-        return ordered[starts], np.diff(starts, append=len(ordered))
+        return ordered[starts] + 0.0, np.diff(starts, append=len(ordered))
 
     @cached_property
-    def categories(self) -> dict[str, int]:
-        """The categories that occur, as text, in order, and how often each occurs."""
-        if self.kind != "category":
-            return {}
-        array = self.array
-        if not pa.types.is_dictionary(array.type):
-            array = array.dictionary_encode()
-        codes = array.indices
+    def tally(self) -> tuple[pa.Array, Array]:
+        """The dictionary of a category column, and how often each entry of it occurs (int64); missing entries never do."""
+        array = self.array if pa.types.is_dictionary(self.array.type) else self.array.dictionary_encode()
+        codes, dictionary = array.indices, array.dictionary
         if codes.null_count:
             codes = codes.drop_null()
-        counts = np.bincount(codes.to_numpy(zero_copy_only=False), minlength=len(array.dictionary))
-        names = array.dictionary.to_pylist()
-        found: dict[str, int] = {}
-        for code in np.flatnonzero(counts):
-            if names[code] is not None and names[code] == names[code]:
-                text = text_of(names[code])
-                found[text] = found.get(text, 0) + int(counts[code])
-        return dict(sorted(found.items()))
+        counts = np.bincount(codes.to_numpy(zero_copy_only=False), minlength=len(dictionary))
+        if dictionary.null_count or pa.types.is_floating(dictionary.type):
+            counts[pc.is_null(dictionary, nan_is_null=True).to_numpy(zero_copy_only=False)] = 0
+        return dictionary, counts
 
     @cached_property
     def distinct_hashes(self) -> Array:
-        """A 64-bit hash of each distinct value (finite numbers or categories)."""
-        if self.kind == "number":
-            return hashes(self.runs[0])
-        return hashes(pa.array(list(self.categories), pa.string())) if self.kind == "category" else np.empty(0, np.uint64)
+        """A 64-bit hash of each distinct number or instant."""
+        kind = self.array.type
+        if self.kind != "number":
+            return np.empty(0, np.uint64)
+        if pa.types.is_temporal(kind) or (pa.types.is_integer(kind) and kind.bit_width == 64 and self._wide):
+            return np.unique(hashes(self.array.drop_null()))
+        found = hashes(self.runs[0])
+        infinite = [each for each, count in zip((-np.inf, np.inf), self.infinities, strict=True) if count]
+        return np.append(found, hashes(np.array(infinite))) if infinite else found
+
+    @property
+    def _wide(self) -> bool:
+        """Whether there are whole numbers that floats cannot tell apart."""
+        return bool(len(self.ordered)) and max(-float(self.ordered[0]), float(self.ordered[-1])) >= 2.0**53
+
+
+class Tally:
+    """Counts of the entries of a dictionary, for as long as batches share it, so that its texts are read once.
+
+    >>> tally = Tally()
+    >>> tally.add(Vector.of(["b", "a"])), tally.add(Vector.of(["b", "a", "a"]))
+    (None, None)
+    >>> dictionary, counts = tally.add(Vector.of(["c"]))
+    >>> dictionary.to_pylist(), counts.tolist()
+    (['b', 'a'], [2, 3])
+    """
+
+    def __init__(self) -> None:
+        self.dictionary: pa.Array | None = None
+        self.counts = np.empty(0, np.int64)
+
+    def add(self, vector: Vector) -> tuple[pa.Array, Array] | None:
+        """Add a category column; return what was counted so far where its dictionary is another one."""
+        dictionary, counts = vector.tally
+        if self.dictionary is not None and self.dictionary.equals(dictionary):
+            self.counts = self.counts + counts
+            return None
+        done = self.taken()
+        self.dictionary, self.counts = dictionary, counts
+        return done
+
+    def taken(self) -> tuple[pa.Array, Array] | None:
+        """Return the entries that occur with their counts, and forget them; None where there are none."""
+        if self.dictionary is None:
+            return None
+        used = np.flatnonzero(self.counts)
+        done = self.dictionary.take(pa.array(used)), self.counts[used]
+        self.dictionary = None
+        return done
 
 
 def kind_of(kind: pa.DataType) -> Literal["number", "category", "missing"]:
-    """Return how a column of an Arrow type is summarised.
+    """Return how a column of an Arrow type is summarised; of what has no order and no text, only the nulls are counted.
 
-    >>> kind_of(pa.float32()), kind_of(pa.date32()), kind_of(pa.bool_()), kind_of(pa.null())
-    ('number', 'number', 'category', 'missing')
+    >>> kind_of(pa.float32()), kind_of(pa.date32()), kind_of(pa.bool_()), kind_of(pa.null()), kind_of(pa.list_(pa.int8()))
+    ('number', 'number', 'category', 'missing', 'missing')
     """
-    if pa.types.is_null(kind):
-        return "missing"
     if pa.types.is_dictionary(kind) or pa.types.is_boolean(kind) or _is_text(kind):
         return "category"
-    return "number"
+    plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind)
+    return "number" if plain and not pa.types.is_interval(kind) else "missing"
 
 
 def text_of(value: Any) -> str:
-    """Return a category as the text that stands for it everywhere.
+    """Return a category as the text that stands for it everywhere; a long one is cut, and a hash tells it from others.
 
-    >>> text_of(True), text_of(3.0), text_of("a")
-    ('true', '3', 'a')
+    >>> text_of(True), text_of(3.0), text_of("a"), len(text_of("long" * 1000))
+    ('true', '3', 'a', 256)
     """
-    if isinstance(value, bool):
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return str(value)
+    elif isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2.0**53 else str(value)
+    elif isinstance(value, bytes):
+        text = value.decode("utf-8", "backslashreplace")
+    else:
+        text = str(value)
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[: LONGEST - 18]} #{hashlib.blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+
+
+def texts_of(dictionary: pa.Array) -> list[str]:
+    """Return the entries of a dictionary as text."""
+    return [each if isinstance(each, str) and len(each) <= LONGEST else text_of(each) for each in dictionary.to_pylist()]
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view,
-                                       pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary))
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary,
+                                       pa.types.is_large_binary, pa.types.is_binary_view, pa.types.is_fixed_size_binary))
 
 
-def _per_second(kind: pa.DataType) -> float:
+def _seconds(kind: pa.DataType) -> float:
+    """Seconds in a day for dates in days, else ticks in a second."""
     if pa.types.is_date32(kind):
-        return 1 / 86400
-    unit = "ms" if pa.types.is_date64(kind) else kind.unit
-    return {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[unit]
+        return 86_400.0
+    return {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}["ms" if pa.types.is_date64(kind) else kind.unit]
