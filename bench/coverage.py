@@ -434,10 +434,7 @@ def categories(by: float, n: int, m: int) -> World:
         sides = []
         for size, shares in ((n, p), (m, q)):
             counts = rng.multinomial(size, shares)
-            frequent = SUMMARIES["frequent"]()
-            frequent.counts = {name: int(count) for name, count in zip(names, counts, strict=True) if count}
-            frequent.present = size
-            sides.append({"frequent": frequent})
+            sides.append({"frequent": filled("frequent", np.repeat(names, counts))})
         return {name: (find(name).value("x", *sides, {}), truths[name]) for name in BINNED}
 
     return World(f"categories moved by {by}, {n} against {m}", {}, draw)

@@ -121,7 +121,8 @@ class Spread:
             if below:  # P(X <= k | bound) = I_{1-bound}(n - k, k + 1)
                 return 1.0 if k >= n else float(special.betainc(n - k, k + 1, 1 - bound))
             return 1.0 if k <= 0 else float(special.betainc(k, n - k + 1, bound))
-        if bound < self.low_limit or bound > self.high_limit:  # on a limit the truth may be, although no estimate passes it
+        least = max(self.low_limit, 0.0) if self.scale == "square" else self.low_limit
+        if bound < least or bound > self.high_limit:  # on a limit the truth may be, although no estimate passes it
             return 0.0 if inside else 1.0
         forward = _SCALES[self.scale][0]
         t = (forward(self.estimate) - forward(bound)) / self.error
@@ -137,8 +138,8 @@ class Spread:
         z = _quantile((1 + level) / 2, self.df)
         if self.kind == "binomial":
             gap = self.estimate - bound
-            # at 0 and 1 the plug-in variance vanishes; the bound's own variance is the honest one there
-            spread = max(self.estimate * (1 - self.estimate), min(bound * (1 - bound), 0.25) if self.estimate in (0, 1) else 0)
+            # the interval excludes a bound about when the score test does, which has the variance at the bound (Wilson 1927)
+            spread = bound * (1 - bound) if 0 < bound < 1 else self.estimate * (1 - self.estimate)
             return math.inf if gap == 0 or self.n <= 0 else z * z * spread / (gap * gap) / self.n
         if bound < self.low_limit or bound > self.high_limit or self.error == 0:
             return 0.0
