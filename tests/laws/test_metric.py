@@ -83,9 +83,9 @@ def test_classes_in_another_order_give_the_same_value(name, task):
     turned = np.roll(np.arange(k), 1)  # the new place of each class
     back = np.argsort(turned)
     if task == "multilabel":
-        other = Frame(frame.label[:, back], frame.prediction[:, back], frame.score[:, back])
+        other = Frame(frame.label[:, back], frame.prediction[:, back], frame.score[:, back], entity=frame.entity)
     else:
-        other = Frame(turned[frame.label], turned[frame.prediction], frame.score[:, back], query=frame.query)
+        other = Frame(turned[frame.label], turned[frame.prediction], frame.score[:, back], query=frame.query, entity=frame.entity)
     positive = None if target.positive is None else int(turned[target.positive])
     moved = replace(target, classes=tuple(target.classes[place] for place in back), positive=positive)
     first, second = (measured(name, *each, **options_of(name, task)) for each in ((frame, target), (other, moved)))

@@ -93,8 +93,7 @@ class Residuals(Summary):
         if second.shift is not None and first.shift is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 d = second.shift - first.shift
-                moved = np.eye(_SIZE)  # y - c1 = (y - c2) + d, and its square likewise
-                moved[6, 0], moved[7, 0], moved[7, 6] = d, d * d, 2 * d
+                moved = _moved(d)
                 height = out.products.shape[1]
                 out.products = out.products + moved[:height, :height] @ second.products @ moved.T
         return out
@@ -115,13 +114,20 @@ class Residuals(Summary):
         products = self.products[0]
         n = max(products[0, 0], 1.0)
         with np.errstate(over="ignore", invalid="ignore"):
+            centre = _moved(-products[0, 6] / n)  # whatever the shift was, which a split decides, the draws are around the mean truth
+            products = centre @ products @ centre.T
             mean = products[0] / n
             covariance = (products / n - np.outer(mean, mean)) / n
         draws = np.random.default_rng(seed).standard_normal((DRAWS, _SIZE))
         if np.isfinite(covariance).all():
-            scale = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
-            values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
-            means = mean + (draws * np.sqrt(np.maximum(values, 0.0))) @ vectors.T * scale
+            # what is constant has a variance of rounding, which must not be blown up to correlations
+            varies = np.diag(covariance) * n > 1e-12 * np.diag(products) / n
+            scale = np.sqrt(np.where(varies, np.diag(covariance), 0.0))
+            inverse = np.where(varies, 1 / np.where(varies, scale, 1.0), 0.0)
+            values, vectors = np.linalg.eigh(covariance * np.outer(inverse, inverse))
+            # the symmetric root: unlike eigenvectors, it does not turn with the last bit of a sum, so any split gives the same draws
+            root = np.sqrt(np.where(values > 1e-12 * values[-1], values, 0.0))
+            means = mean + draws @ ((vectors * root) @ vectors.T) * scale
         else:
             means = np.full((DRAWS, _SIZE), np.nan)
         return Replicates(Errors.of(means * n), "bootstrap", np.inf)
@@ -153,6 +159,13 @@ def _vectors(truth: Array, value: Array, shift: float) -> Array:
     np.divide(out[1], np.abs(truth), out=out[4], where=some)
     np.multiply(off, off, out=out[7])
     return out
+
+
+def _moved(d: float) -> Array:
+    """Return the matrix that takes the vectors of rows to another shift: y - c1 = (y - c2) + d, and its square likewise."""
+    moved = np.eye(_SIZE)
+    moved[6, 0], moved[7, 0], moved[7, 6] = d, d * d, 2 * d
+    return moved
 
 
 def _middle(truth: Array) -> float:
