@@ -44,7 +44,8 @@ def tables(folder: Path, rows: int) -> tuple[Path, Path]:
     if not place.is_file():
         sys.exit(f"the peers' workloads are not here ({place.name}); set ASSAY_SHARED to the folder of shared data")
     spec = importlib.util.spec_from_file_location("workloads", place)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     workloads = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(workloads)
     found = []

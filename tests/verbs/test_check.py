@@ -23,7 +23,8 @@ def cancer():
     frame["target"] = np.where(frame["target"] == 1, "benign", "malignant")
     frame["clinic"] = np.where(np.arange(len(frame)) % 3 == 0, "north", "south")
     train, test = train_test_split(frame, test_size=0.5, random_state=0)
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(train.drop(columns=["target", "clinic"]), train["target"])
+    features = train.drop(columns=["target", "clinic"])
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(features, train["target"])
     return model, train, test
 
 
@@ -45,7 +46,8 @@ def test_values_agree_with_scikit_learn(cancer):
     for clinic, part in test.groupby("clinic"):
         expected = roc_auc_score(part["target"] == "malignant", scores[(test["clinic"] == clinic).to_numpy()])
         assert value(run, "auc", clinic=clinic).value == pytest.approx(expected, abs=1e-12)
-    assert run.passed and run.exit_code == 0
+    assert run.passed
+    assert run.exit_code == 0
 
 
 @pytest.mark.parametrize("names", [("benign", "malignant"), (0, 1), (1, 0), (7, 3), (True, False), ("1", "0"), ("b", "a")])
@@ -87,7 +89,7 @@ def test_reordered_columns_score_the_same_and_missing_ones_are_named(cancer):
     kept = {"label": "target", "positive": "malignant", "checks": ["auc >= 0.9", "log_loss <= 1"]}
     straight, turned = (assay.check(model, each, **kept) for each in (test, test[test.columns[::-1]]))
     assert [each.value for each in straight.values] == [each.value for each in turned.values]
-    with pytest.raises(SignatureError, match="'mean radius'.*'mean_radius'"):
+    with pytest.raises(SignatureError, match=r"'mean radius'.*'mean_radius'"):
         assay.check(model, test.rename(columns={"mean radius": "mean_radius"}), **kept)
 
 
@@ -139,8 +141,8 @@ def test_champion_reference_and_train_are_compared_with_intervals(cancer):
     features = [name for name in train.columns if name not in ("target", "clinic")]
     weak = RandomForestClassifier(n_estimators=3, max_depth=1, random_state=1).fit(train[features], train["target"])
     run = assay.check(model, test, label="target", positive="malignant", champion=weak, reference=train, train=train,
-                      checks=["auc >= champion - 0.01", "recall by clinic >= champion - 0.2", "auc >= reference - 0.1", "auc >= train - 0.2",
-                              "log_loss <= champion * 1.0"])
+                      checks=["auc >= champion - 0.01", "recall by clinic >= champion - 0.2", "auc >= reference - 0.1",
+                              "auc >= train - 0.2", "log_loss <= champion * 1.0"])
     differences = [each for each in run.values if each.against]
     assert {each.against for each in differences} == {"champion", "reference", "train"}
     scores, others = (each.predict_proba(test[features])[:, 1] for each in (model, weak))
