@@ -3,7 +3,7 @@
     python bench/coverage.py [--repeats 2000] [--world binary] [--json FILE]
 
 A *world* is a population whose true values are known by formula or by quadrature, drawn from again and again: independent
-rows (n = 200, 1000), and rows of entities of unequal size that share half their fate (intra-class correlation 0.3; 40 and 500
+rows (n = 200, 1000), and rows of entities of unequal size (intra-class correlation 0.3; 40 and 500
 entities). Columns: coverage; the width of the interval against that of one made with the true sampling deviation; bias in
 sampling deviations; how often each one-sided p-value at the truth is below 2.5 %; how often the metric was undefined.
 The standard error of a coverage of 95 % is 0.5 points at 2,000 repeats.

@@ -89,9 +89,8 @@ class RowMetric:
             drawn = rng.poisson(1.0, len(units))[place_of] * counts if target.grouped else rng.poisson(counts)
             if drawn.any():
                 found.append(self._call(kept.values, drawn, target, keywords, quiet=True))
-        known = np.array([each for each in found if math.isfinite(each)])
-        error = float(np.std(known, ddof=1)) if len(known) > draws / 2 else math.inf
-        spread = Spread("normal", estimate, n=float(counts.sum()), error=error, df=float(draws - 1))
+        error, df = _spread(found, draws, len(units) if target.grouped else math.inf)
+        spread = Spread("normal", estimate, n=float(counts.sum()), error=error, df=df)
         note = None if kept.share == 1.0 else f"measured on a sample of {int(counts.sum()):,} rows (the metric's limit is {self.limit:,})"
         return Value.of(self.name, spread, n=kept.n, method="bootstrap of rows", note=note, **fields)
 
@@ -114,9 +113,8 @@ class RowMetric:
             parts = [self._call(each.values, weight[at] * each.counts, target, keywords, quiet=True)
                      for each, weight, at in zip(sides, weights, places, strict=True)]
             found.append(parts[0] - factor * parts[1])
-        known = np.array([each for each in found if math.isfinite(each)])
-        error = float(np.std(known, ddof=1)) if len(known) > draws / 2 else math.inf
-        spread = Spread("normal", first.value - factor * second.value, n=float(first.n), error=error, df=float(draws - 1))
+        error, df = _spread(found, draws, min(len(np.unique(each.keys)) for each in sides) if target.grouped else math.inf)
+        spread = Spread("normal", first.value - factor * second.value, n=float(first.n), error=error, df=df)
         return Value.of(self.name, spread, n=first.n, method="bootstrap of rows", **fields)
 
     def _call(self, values: Array, counts: Array, target: Target, keywords: dict[str, Any], *, quiet: bool = False) -> float:
@@ -141,6 +139,15 @@ class RowMetric:
                 return math.nan
             raise ConfigError(f"the metric {self.name} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
                               hint="it is called with arrays (y_true, y_pred) and must return one number") from error
+
+
+def _spread(found: Sequence[float], draws: int, units: float) -> tuple[float, float]:
+    """Return the error of a bootstrap and its degrees of freedom: of the draws, or half the units' (they are of unequal size)."""
+    known = np.array([each for each in found if math.isfinite(each)])
+    if len(known) <= draws / 2:
+        return math.inf, float(draws - 1)
+    few = units / (units - 1) if 1 < units < math.inf else 1.0
+    return float(np.std(known, ddof=1)) * math.sqrt(few), float(max(min(draws - 1, (units - 1) / 2), 1.0))
 
 
 def copies(counts: Array) -> Array:
