@@ -95,12 +95,13 @@ def parse(data: bytes) -> tuple[str, dict[str, Any]]:
     for each in arrays:
         name, dtype, shape = each if isinstance(each, list) and len(each) == 3 else (None, None, None)
         if not (isinstance(name, str) and name not in fields and dtype in _DTYPES and isinstance(shape, list) and len(shape) <= 8
-                and all(isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= LIMIT for size in shape)):
+                and all(isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= LIMIT for size in shape)
+                and math.prod(max(size, 1) for size in shape) <= LIMIT):
             raise SummaryError("the summary's header describes an array that cannot be")
         count = math.prod(shape)
         if count * np.dtype(dtype).itemsize > len(body) - place:
             raise SummaryError("the summary is cut off")
-        fields[name] = np.frombuffer(body, dtype, count, place).reshape(shape if count else [0] * len(shape)).copy()
+        fields[name] = np.frombuffer(body, dtype, count, place).reshape(shape).copy()
         place += count * np.dtype(dtype).itemsize
     if place != len(body):
         raise SummaryError("the summary is longer than its header says")

@@ -76,7 +76,7 @@ class Distinct(Summary):
 
     @property
     def estimate(self) -> float:
-        """The number of distinct values that are not missing."""
+        """The number of distinct values that are neither missing nor infinite."""
         kept = self.kept
         if len(kept) < SIZE:
             return float(len(kept))

@@ -92,10 +92,7 @@ class Residuals(Summary):
         out.products = first.products
         if second.shift is not None and first.shift is not None:
             with np.errstate(over="ignore", invalid="ignore"):
-                d = second.shift - first.shift
-                moved = _moved(d)
-                height = out.products.shape[1]
-                out.products = out.products + moved[:height, :height] @ second.products @ moved.T
+                out.products = out.products + _moved(second.products, second.shift - first.shift)
         return out
 
     @property
@@ -114,10 +111,13 @@ class Residuals(Summary):
         products = self.products[0]
         n = max(products[0, 0], 1.0)
         with np.errstate(over="ignore", invalid="ignore"):
-            centre = _moved(-products[0, 6] / n)  # whatever the shift was, which a split decides, the draws are around the mean truth
-            products = centre @ products @ centre.T
+            # whatever the shift was, which a split decides, the draws are around the mean truth
+            products = _moved(self.products, -products[0, 6] / n)[0]
             mean = products[0] / n
             covariance = (products / n - np.outer(mean, mean)) / n
+            infinite = ~np.isfinite(np.diag(covariance))  # |e / y| near y = 0, say: not a reason to know nothing of the others
+            covariance[infinite] = covariance[:, infinite] = 0.0
+            mean = np.where(infinite, np.nan, mean)
         draws = np.random.default_rng(seed).standard_normal((DRAWS, _SIZE))
         if np.isfinite(covariance).all():
             # what is constant has a variance of rounding, which must not be blown up to correlations
@@ -161,11 +161,16 @@ def _vectors(truth: Array, value: Array, shift: float) -> Array:
     return out
 
 
-def _moved(d: float) -> Array:
-    """Return the matrix that takes the vectors of rows to another shift: y - c1 = (y - c2) + d, and its square likewise."""
-    moved = np.eye(_SIZE)
-    moved[6, 0], moved[7, 0], moved[7, 6] = d, d * d, 2 * d
-    return moved
+def _moved(products: Array, d: float) -> Array:
+    """Return products (..., 1 or 8, 8) for a shift that is less by ``d``: y - c1 = (y - c2) + d, and its square likewise.
+
+    Not by multiplying matrices, where one infinite sum times 0 would make all of them NaN.
+    """
+    out = products.copy()
+    for each in (out.transpose(2, 0, 1), out.transpose(1, 0, 2))[: 1 + (products.shape[1] == _SIZE)]:
+        each[7] += d * d * each[0] + 2 * d * each[6]
+        each[6] += d * each[0]
+    return out
 
 
 def _middle(truth: Array) -> float:

@@ -104,7 +104,8 @@ class Scores(Summary):
         else:
             groups = np.zeros(len(keys), np.int64)
         place = np.cumsum(new) - 1
-        added = np.stack([np.bincount(place, side[order], int(new.sum())) for side in counts])
+        # as floats even where there are none: bincount of nothing counts in whole numbers
+        added = np.stack([np.bincount(place, side[order], int(new.sum())) for side in counts]).astype(np.float64)
         return keys[new], groups[new], added
 
     def merge(self, other: Self) -> Self:

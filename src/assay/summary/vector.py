@@ -117,15 +117,13 @@ class Vector:
 
     @cached_property
     def distinct_hashes(self) -> Array:
-        """A 64-bit hash of each distinct number or instant."""
+        """A 64-bit hash of each distinct finite number or instant."""
         kind = self.array.type
         if self.kind != "number":
             return np.empty(0, np.uint64)
         if pa.types.is_temporal(kind) or (pa.types.is_integer(kind) and kind.bit_width == 64 and self._wide):
             return np.unique(hashes(self.array.drop_null()))
-        found = hashes(self.runs[0])
-        infinite = [each for each, count in zip((-np.inf, np.inf), self.infinities, strict=True) if count]
-        return np.append(found, hashes(np.array(infinite))) if infinite else found
+        return hashes(self.runs[0])
 
     @property
     def _wide(self) -> bool:
