@@ -167,7 +167,9 @@ def test_metrics_lists_every_metric_with_direction_and_task() -> None:
 
     text = assay("metrics", env={"COLUMNS": "120"}).stdout
     listed = {line.split()[0] for line in text.splitlines() if line.startswith("  ") and not line.startswith("   ")}
-    assert set(METRICS) <= listed
+    built_in = {name for name in METRICS if METRICS[name].__module__.startswith("assay.metric.")}  # other tests register theirs
+    assert built_in - {"hits", "worst_error"} <= listed   # these two are the doctests' own
+    assert len(built_in) > 40
     row = next(line for line in text.splitlines() if line.startswith("  recall "))
     assert "higher" in row
     assert "binary" in text[text.index(row):][:300]
