@@ -7,7 +7,9 @@ interpreter lock); what labelled rows need is small and stays on the calling thr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -75,7 +77,7 @@ class _Pass:
 
     def run(self, workers: int) -> Profile:
         with ThreadPoolExecutor(workers, "assay") as pool:
-            for batch in self.source.batches(self.columns()):
+            for batch in ahead(self.source.batches(self.columns())):
                 self.profile.rows += batch.num_rows
                 waiting = [pool.submit(self._summarise, name, batch.column(name), needs) for name, needs in self._by_column().items()]
                 try:
@@ -174,3 +176,40 @@ def _labelled(need: Need) -> bool:
 def _model(name: str, models: Mapping[str, Any]) -> str:
     asked = name.partition(":")[2]
     return asked or next(iter(models), "")
+
+
+def ahead(batches: Iterator[pa.RecordBatch], depth: int = 2) -> Iterator[pa.RecordBatch]:
+    """Read ``depth`` batches ahead in a thread, so that decoding and computing overlap; errors arrive where they would have.
+
+    The thread ends with the batches, with their error, or when nobody listens any more. Memory is bounded by ``depth``.
+    """
+    held: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: pa.RecordBatch | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                return held.put(item, timeout=0.05)
+            except queue.Full:
+                continue
+
+    def work() -> None:
+        try:
+            for batch in batches:
+                put(batch)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # whatever it is, it belongs to the thread that asked
+            put(error)
+
+    thread = threading.Thread(target=work, name="assay-read", daemon=True)
+    thread.start()
+    try:
+        while (item := held.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join(timeout=5)

@@ -35,6 +35,7 @@ class Moments(Summary):
         self.rows = self.nulls = self.zeros = self.minus_infinite = self.plus_infinite = self.count = 0
         self.low, self.high = math.inf, -math.inf
         self.mean = 0.0
+        self._rest = 0.0  # of the mean, below its last bit: far from zero a thousand rounded means would cost the variance digits
         self.sums = (0.0, 0.0, 0.0)  # sums of the 2nd, 3rd and 4th powers of deviations from the mean
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
@@ -55,29 +56,40 @@ class Moments(Summary):
                 mean = float(np.mean(values / len(values)) * len(values))
             mean = min(max(mean, float(values[0])), float(values[-1]))  # rounding must not leave the range: constants have variance 0
             off = values - mean
+            rest = float(np.sum(off)) / len(values)
             square = off * off
-            # not as dot products: a BLAS with threads of its own takes ten times as long beside ours
-            sums = (float(np.sum(square)), float(np.sum(off * square)), float(np.sum(square * square)))
-        self._add(len(values), mean, sums)
+            # not as dot products: a BLAS with threads of its own takes ten times as long beside ours; and in place, as fresh
+            # memory costs more than the arithmetic
+            second = float(np.sum(square))
+            off *= square
+            square *= square
+            sums = (second, float(np.sum(off)), float(np.sum(square)))
+        self._add(len(values), mean, rest if math.isfinite(rest) else 0.0, sums)
 
-    def _add(self, n: int, mean: float, sums: tuple[float, float, float]) -> None:
+    def _add(self, n: int, mean: float, rest: float, sums: tuple[float, float, float]) -> None:
         a, b = self.count, n
         if not a:
-            self.count, self.mean, self.sums = n, mean, sums
+            self.count, self.mean, self._rest, self.sums = n, mean, rest, sums
             return
         if not b:
             return
         total = a + b
         with np.errstate(over="ignore", invalid="ignore"):
-            d = np.float64(mean) - self.mean
+            d = (np.float64(mean) - self.mean) + (rest - self._rest)
             (a2, a3, a4), (b2, b3, b4) = self.sums, sums
             m2 = a2 + b2 + d * d * (a * b / total)
             m3 = a3 + b3 + d**3 * (a * b * (a - b) / total**2) + 3 * d * (a * b2 - b * a2) / total
             m4 = (a4 + b4 + d**4 * (a * b * (a * a - a * b + b * b) / total**3)
                   + 6 * d * d * (a * a * b2 + b * b * a2) / total**2 + 4 * d * (a * b3 - b * a3) / total)
-            moved = self.mean + d * (b / total)  # the gap between two finite means may not be finite
-        mean = float(moved) if np.isfinite(moved) else self.mean * (a / total) + mean * (b / total)
-        self.mean = min(max(mean, self.low), self.high)
+        step = self._rest + float(d) * (b / total)
+        moved = self.mean + step
+        if not math.isfinite(moved):  # the gap between two finite means may not be finite
+            moved, step = self.mean * (a / total) + mean * (b / total), 0.0
+            self.mean = moved
+        part = moved - self.mean
+        rest = (self.mean - (moved - part)) + (step - part)  # what rounding left out (Knuth's two-sum)
+        inside = min(max(moved, self.low), self.high)
+        self.mean, self._rest = inside, rest if inside == moved else 0.0
         self.count, self.sums = total, (float(m2), float(m3), max(float(m4), 0.0))
 
     def merge(self, other: Self) -> Self:
@@ -87,7 +99,7 @@ class Moments(Summary):
             for name in ("rows", "nulls", "zeros", "minus_infinite", "plus_infinite"):
                 setattr(out, name, getattr(out, name) + getattr(each, name))
             out.low, out.high = min(out.low, each.low), max(out.high, each.high)
-            out._add(each.count, each.mean, each.sums)
+            out._add(each.count, each.mean, each._rest, each.sums)
         return out
 
     @property
@@ -111,17 +123,18 @@ class Moments(Summary):
 
     def fields(self) -> Mapping[str, Any]:
         counts = (self.rows, self.nulls, self.zeros, self.minus_infinite, self.plus_infinite, self.count)
-        return {"counts": np.array(counts, np.int64), "numbers": np.array([self.low, self.high, self.mean, *self.sums])}
+        return {"counts": np.array(counts, np.int64), "numbers": np.array([self.low, self.high, self.mean, self._rest, *self.sums])}
 
     @classmethod
     def restore(cls, fields: Mapping[str, Any]) -> Self:
         out = cls()
         counts = codec.array(fields, "counts", "<i8", (6,), least=0)
         out.rows, out.nulls, out.zeros, out.minus_infinite, out.plus_infinite, out.count = counts.tolist()
-        numbers = codec.array(fields, "numbers", "<f8", (6,), finite=False).tolist()  # sums overflow where values are huge
-        out.low, out.high, out.mean, out.sums = numbers[0], numbers[1], numbers[2], (numbers[3], numbers[4], numbers[5])
+        numbers = codec.array(fields, "numbers", "<f8", (7,), finite=False).tolist()  # sums overflow where values are huge
+        out.low, out.high, out.mean, out._rest, out.sums = *numbers[:4], (numbers[4], numbers[5], numbers[6])
         fits = (-math.inf < out.low <= out.mean <= out.high < math.inf and not out.sums[0] < 0 and not out.sums[2] < 0
-                if out.count else (out.low, out.high, out.mean, out.sums) == (math.inf, -math.inf, 0.0, (0.0, 0.0, 0.0)))
+                and abs(out._rest) <= out.high - out.low
+                if out.count else (out.low, out.high, out.mean, out._rest, out.sums) == (math.inf, -math.inf, 0.0, 0.0, (0.0, 0.0, 0.0)))
         if not fits or out.nulls + out.minus_infinite + out.plus_infinite + out.count > out.rows or out.zeros > out.count:
             raise SummaryError("the numbers of the moments contradict each other")
         return out
