@@ -87,7 +87,7 @@ def test_a_column_that_begins_with_nothing(path: Path) -> None:
 def test_types_can_be_named(path: Path) -> None:
     path.write_text("zip,day,kind\n02139,2026-01-31,a\n10115,,b\n")
     data = source(path, types={"zip": "string", "day": "timestamp[us]", "kind": "category"})
-    assert rows(data) == [("02139", dt.datetime(2026, 1, 31), "a"), ("10115", None, "b")]  # noqa: DTZ001
+    assert rows(data) == [("02139", dt.datetime(2026, 1, 31), "a"), ("10115", None, "b")]
     assert pa.types.is_dictionary(data.schema["kind"].type)
     with pytest.raises(UnknownColumnError, match="did you mean 'zip'"):
         source(path, types={"zp": "string"})

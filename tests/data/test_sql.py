@@ -73,7 +73,7 @@ def test_values_that_do_not_fit_are_told(database: Path) -> None:
     with pytest.raises(ColumnTypeError, match=r"the column 'late' holds '2026-01-31 10:00:00' in row 140,002 .*expected no values at all"):
         rows(source(url, sql="select late from flights where id >= 60000"))
     timed = source(url, sql="select late from flights where id > 250000", types={"late": "timestamp[us]"}, timestamp="late")
-    assert rows(timed)[-1] == (dt.datetime(2026, 1, 31, 10),)  # noqa: DTZ001
+    assert rows(timed)[-1] == (dt.datetime(2026, 1, 31, 10),)
 
 
 @pytest.mark.parametrize("sql", ["drop table flights", "delete from flights", "  -- select\n update flights set id = 1", "",

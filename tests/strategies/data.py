@@ -15,7 +15,7 @@ names = st.one_of(
 )
 texts = st.one_of(st.sampled_from(["", "a", "b", "é", "NA", "null", "1", "true", "x y", "'", '"', ",", "2026-01-31", "😀"]),
                   st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=6))
-moments = st.datetimes(dt.datetime(1950, 1, 1), dt.datetime(2200, 1, 1))  # noqa: DTZ001  (columns with and without zone are made of them)
+moments = st.datetimes(dt.datetime(1950, 1, 1), dt.datetime(2200, 1, 1))
 kinds: dict[str, tuple[pa.DataType, st.SearchStrategy[object]]] = {
     "int": (pa.int64(), st.integers(-(2**63), 2**63 - 1)),
     "small": (pa.int32(), st.integers(-5, 5)),

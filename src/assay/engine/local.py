@@ -6,6 +6,7 @@ interpreter lock); what labelled rows need is small and stays on the calling thr
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
@@ -187,11 +188,11 @@ def ahead(batches: Iterator[pa.RecordBatch], depth: int = 2) -> Iterator[pa.Reco
     stopped = threading.Event()
 
     def put(item: pa.RecordBatch | BaseException | None) -> None:
-        while not stopped.is_set():
-            try:
-                return held.put(item, timeout=0.05)
-            except queue.Full:
-                continue
+        waiting = True
+        while waiting and not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                held.put(item, timeout=0.05)
+                waiting = False
 
     def work() -> None:
         try:
@@ -200,7 +201,7 @@ def ahead(batches: Iterator[pa.RecordBatch], depth: int = 2) -> Iterator[pa.Reco
                 if stopped.is_set():
                     return
             put(None)
-        except BaseException as error:  # whatever it is, it belongs to the thread that asked
+        except BaseException as error:  # noqa: BLE001 (whatever it is, it belongs to the thread that asked)
             put(error)
 
     thread = threading.Thread(target=work, name="assay-read", daemon=True)
