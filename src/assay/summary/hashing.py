@@ -42,7 +42,8 @@ def hashes(column: Any, salt: int = 0) -> Array:
     """Return a hash per row of an Arrow array or numpy array; equal values hash alike, whatever their encoding.
 
     Whole numbers hash alike as integers, floats and short decimals, instants in any unit, text as string or dictionary; nulls
-    and NaN share one hash. Decimals of more than 18 digits, or with digits behind the point, hash as the nearest float.
+    and NaN share one hash. Decimals of more than 18 digits, or with digits behind the point, hash as the float that Arrow
+    makes of them.
 
     >>> bool(hashes(pa.array([3, 4]))[0] == hashes(pa.array([3.0, None]))[0])
     True

@@ -131,7 +131,8 @@ class Moments(Summary):
         counts = codec.array(fields, "counts", "<i8", (6,), least=0)
         out.rows, out.nulls, out.zeros, out.minus_infinite, out.plus_infinite, out.count = counts.tolist()
         numbers = codec.array(fields, "numbers", "<f8", (7,), finite=False).tolist()  # sums overflow where values are huge
-        out.low, out.high, out.mean, out._rest, out.sums = *numbers[:4], (numbers[4], numbers[5], numbers[6])
+        out.low, out.high, out.mean, out._rest, *_ = numbers
+        out.sums = (numbers[4], numbers[5], numbers[6])
         fits = (-math.inf < out.low <= out.mean <= out.high < math.inf and not out.sums[0] < 0 and not out.sums[2] < 0
                 and abs(out._rest) <= out.high - out.low
                 if out.count else (out.low, out.high, out.mean, out._rest, out.sums) == (math.inf, -math.inf, 0.0, 0.0, (0.0, 0.0, 0.0)))

@@ -89,8 +89,7 @@ class Quantiles(Summary):
 
     def _carry(self, points: Array, rows: float, level: int) -> None:
         while True:
-            if level == len(self._levels):
-                self._levels.append(None)
+            self._levels += [None] * (level + 1 - len(self._levels))
             here = self._levels[level]
             if here is None:
                 self._levels[level] = (points, rows)
