@@ -108,6 +108,8 @@ class Vector:
         """The dictionary of a category column, and how often each entry of it occurs (int64); missing entries never do."""
         array = self.array if pa.types.is_dictionary(self.array.type) else self.array.dictionary_encode()
         codes, dictionary = array.indices, array.dictionary
+        if pa.types.is_string_view(dictionary.type) or pa.types.is_binary_view(dictionary.type):  # Arrow cannot take from views
+            dictionary = dictionary.cast(pa.string() if pa.types.is_string_view(dictionary.type) else pa.binary())
         if codes.null_count:
             codes = codes.drop_null()
         counts = np.bincount(codes.to_numpy(zero_copy_only=False), minlength=len(dictionary))
