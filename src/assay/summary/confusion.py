@@ -75,8 +75,11 @@ class _Counted(Summary):
         """Add one cell per row, or several: ``cells`` is (rows,) or (rows, labels)."""
         size = self.counts.shape[1]
         if self.grouped:
-            offset = (grouping(group, self.kind) % len(self.counts)) * size
-            cells = cells + (offset if cells.ndim == 1 else offset[:, None])
+            offset = grouping(group, self.kind)
+            if len(self.counts) < GROUPS:
+                offset %= len(self.counts)
+            offset *= size
+            cells += offset if cells.ndim == 1 else offset[:, None]
         self.rows += rows
         if weight is not None and cells.ndim == 2:
             weight = np.repeat(weight, cells.shape[1])
@@ -152,7 +155,9 @@ class Confusion(_Counted):
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         label, prediction = (_codes(each, self.classes) for each in columns)
-        self._count(label * self.classes + prediction, len(label), weight, group)
+        cells = label * self.classes
+        cells += prediction
+        self._count(cells, len(label), weight, group)
 
     def fields(self) -> Mapping[str, Any]:
         return {"classes": self.classes, "grouped": self.grouped, "rows": self.rows, "counts": self.counts}

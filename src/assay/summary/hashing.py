@@ -17,6 +17,8 @@ __all__ = ["hashes", "mixed", "row_hashes"]
 Array = np.ndarray[Any, Any]
 
 _A, _B, _START = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F
+_FACTORS, _HALF = (np.uint64(_A), np.uint64(_B), np.uint64(_A)), np.uint64(32)
+_BLOCK = 8192  # words at a time: what is made of them stays in the nearest cache, where fresh memory costs more than the arithmetic
 _MISSING = np.uint64(0x6A09E667F3BCC909)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LONG = 128  # bytes of a text that are mixed eight at a time; a few long texts must not make all rows wait
@@ -30,11 +32,11 @@ def mixed(words: Array, salt: int = 0) -> Array:
     [346, 271]
     """
     out: Array = words + np.uint64((salt * _A + _START) & int(_ALL))  # else 0 would stay 0, and be in every sample
-    high = np.empty_like(out)
-    for factor in (_A, _B, _A):
-        out *= np.uint64(factor)
-        np.right_shift(out, np.uint64(32), out=high)
-        out ^= high
+    for start in range(0, out.size, _BLOCK):
+        part = out[start : start + _BLOCK]
+        for factor in _FACTORS:
+            part *= factor
+            part ^= part >> _HALF
     return out
 
 
@@ -93,11 +95,11 @@ def row_hashes(columns: list[Any], salt: int = 0) -> Array:
 
 def _numbers(values: Array) -> Array:
     """Return the bits of each number as a float; of whole numbers that floats cannot tell apart, the number itself."""
-    floats = values.astype(np.float64) + 0.0  # -0.0 becomes 0.0
+    floats = np.add(values, 0.0, dtype=np.float64)  # -0.0 becomes 0.0
     words = floats.view(np.uint64)
     if values.dtype.itemsize == 8:
         big = np.abs(floats) >= 2.0**53
-        if values.dtype.kind == "f":
+        if values.dtype.kind == "f" and big.any():
             big &= (floats >= -(2.0**63)) & (floats < 2.0**64)
         if big.any():
             exact = values[big]

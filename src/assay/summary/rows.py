@@ -67,13 +67,14 @@ class Rows(Summary):
         self._waiting, self._waits = [], 0
         keys, values, counts = (np.concatenate([part[place] for part in parts]) for place in range(3))
         order = np.argsort(keys)
-        if (keys[order[1:]] == keys[order[:-1]]).any():
+        repeated = (keys[order[1:]] == keys[order[:-1]]).any()
+        if repeated:
             order = np.lexsort((*values.T[::-1], keys))
         keys, values, counts = keys[order], values[order], counts[order]
-        bits = values.view(np.int64)  # in which a NaN is one
-        same = (keys[1:] == keys[:-1]) & (bits[1:] == bits[:-1]).all(axis=1)
-        new = np.flatnonzero(np.append(True, ~same))
-        if len(keys):
+        if repeated:
+            bits = values.view(np.int64)  # in which a NaN is one
+            same = (keys[1:] == keys[:-1]) & (bits[1:] == bits[:-1]).all(axis=1)
+            new = np.flatnonzero(np.append(True, ~same))
             keys, values, counts = keys[new], values[new], np.add.reduceat(counts, new)
         if len(keys) > self.size:
             first = int(np.searchsorted(keys, keys[self.size]))  # the unit that no longer fits goes as a whole

@@ -161,7 +161,7 @@ class Scores(Summary):
         first = np.searchsorted(cell, np.arange(cells))
         # the mean score of a cell, taken from its first so that scores of any size do not overflow
         share = weight / np.maximum(np.bincount(cell, weight, cells), 1e-300)[cell]
-        middle = scores[first] + np.bincount(cell, share * (scores - scores[first][cell]), cells)
+        middle = scores[first] + np.bincount(cell, share * scores - share * scores[first][cell], cells)  # a gap of huge scores overflows
         many = GROUPS if self.grouped else 1
         found = np.stack([np.bincount(self._groups * cells + cell, side, many * cells) for side in counts], axis=-1)
         if self.grouped:

@@ -100,7 +100,12 @@ class Vector:
         ordered = self.ordered
         if not len(ordered):
             return ordered, np.empty(0, np.int64)
-        starts = np.concatenate(([0], np.flatnonzero(ordered[1:] != ordered[:-1]) + 1))
+        new = np.empty(len(ordered), np.bool_)
+        new[0] = True
+        np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+        if new.all():
+            return ordered + 0.0, np.ones(len(ordered), np.int64)
+        starts = np.flatnonzero(new)
         return ordered[starts] + 0.0, np.diff(starts, append=len(ordered))
 
     @cached_property
