@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import platform
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,8 @@ from assay.summary import SUMMARIES, Summary, Vector
 
 for _name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"  # they read it when they are imported, which is later
+# numba would take bench/coverage.py for the library of that name
+sys.path[:] = [each for each in sys.path if Path(each).resolve() != Path(__file__).resolve().parent]
 
 ROWS = 131_072
 EDGES = tuple(np.linspace(-2.5, 2.5, 19))
@@ -99,7 +102,7 @@ def others(column: pa.Array, repeats: int) -> dict[str, float]:
         found["polars n_unique"] = least(lambda: frame.select(x.n_unique()), repeats)
         found["polars value_counts"] = least(series.value_counts, repeats)
     if number and (sketches := library("datasketches")) is not None:
-        values = column.drop_null().to_numpy()
+        values = column.drop_null().to_numpy().astype(np.float64)  # a copy, which it may write to
 
         def kll() -> None:
             sketches.kll_doubles_sketch(200).update(values)
