@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["Attribution", "Cost", "Finding", "Incident", "Outcome", "Run", "SliceKey", "Spread", "Value", "Verdict", "worst"]
+__all__ = ["Attribution", "Cost", "Figure", "Finding", "Incident", "Outcome", "Run", "SliceKey", "Spread", "Value", "Verdict", "worst"]
 
 Scalar: TypeAlias = str | int | float | bool | None
 SliceKey: TypeAlias = tuple[tuple[str, Scalar], ...]
@@ -238,7 +238,8 @@ class Verdict:
     """The outcome of one check on one slice, in words.
 
     ``p`` is the p-value against the check, corrected for the number of slices; ``rows_needed`` estimates how many more
-    labelled rows of this slice would decide it, None where that does not apply.
+    labelled rows of this slice would decide it, None where that does not apply. ``aspect`` is the part of the suite that it
+    belongs to (``"leakage"``), ``expression`` the check as one line of ``assay.yaml``, ``hint`` what to do next.
     """
 
     check: str
@@ -251,6 +252,8 @@ class Verdict:
     rows_needed: int | None = None
     hint: str | None = None
     model: str | None = None
+    aspect: str | None = None
+    expression: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         data = _json(self)
@@ -263,6 +266,62 @@ class Verdict:
     def from_json(cls, data: Mapping[str, Any]) -> Verdict:
         value = data.get("value")
         return cls(**{**_restored(cls, data), "value": Value.from_json(value) if value else None})
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture, as the table that it is drawn from: aggregates only, so that a page may show it to anyone.
+
+    ``table`` holds columns of one length; ``x`` names the column along the axis (the label of each line where ``kind`` is
+    ``"interval"``, of each row where it is ``"matrix"``), ``y`` those that are drawn over it. ``low`` and ``high`` name the
+    columns of intervals, one for each of ``y``. What is drawn, by ``kind``:
+
+    - ``"line"``: curves of ``y`` over the numbers ``x`` (ROC, calibration); ``diagonal`` adds the line y = x;
+    - ``"bars"``: groups of bars at the labels ``x``, one bar of a group for each of ``y`` (reference and current);
+    - ``"interval"``: one line a label with its value and interval, and a rule at ``mark`` (a forest plot);
+    - ``"matrix"``: numbers in cells, row labels in ``x``, one column of cells for each of ``y`` (confusion).
+
+    Raises ``DataError`` where the columns do not fit that.
+
+    >>> Figure("roc", "line", "ROC", {"fpr": (0.0, 0.2, 1.0), "tpr": (0.0, 0.7, 1.0)}, x="fpr", y=("tpr",), diagonal=True).rows
+    3
+    """
+
+    name: str
+    kind: Literal["line", "bars", "interval", "matrix"]
+    title: str
+    table: Mapping[str, tuple[Scalar, ...]]
+    x: str
+    y: tuple[str, ...]
+    low: tuple[str, ...] = ()
+    high: tuple[str, ...] = ()
+    sentence: str = ""
+    aspect: str | None = None
+    column: str | None = None
+    mark: float | None = None
+    diagonal: bool = False
+
+    def __post_init__(self) -> None:
+        named = {self.x, *self.y, *self.low, *self.high}
+        if not named <= set(self.table) or len({len(each) for each in self.table.values()}) > 1:
+            raise DataError(f"the table of the figure '{self.name}' has not the columns that are drawn",
+                            expected=f"columns of one length, {', '.join(sorted(named))} among them")
+        if any(ends and len(ends) != len(self.y) for ends in (self.low, self.high)):
+            raise DataError(f"the figure '{self.name}' has intervals for some of its columns only", expected="one for each of y, or none")
+
+    @property
+    def rows(self) -> int:
+        """The length of the table."""
+        return len(self.table[self.x])
+
+    def to_json(self) -> dict[str, Any]:
+        return {key: value for key, value in _json(self).items() if value not in (None, [], "", False)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Figure:
+        tuples = {key: tuple(data.get(key, ())) for key in ("y", "low", "high")}
+        table = {str(name): tuple(column) for name, column in data["table"].items()}
+        return cls(**{**_restored(cls, data), **tuples, "table": table})
 
 
 @dataclass(frozen=True)
@@ -356,6 +415,8 @@ def worst(outcomes: Iterable[Outcome], *, strict: bool = False) -> Outcome:
 class Run:
     """One execution of a verb: everything it found, in the one shape that ``--json``, pages and scripts read.
 
+    ``about`` says what was judged, in the order to show it: ``{"model": "delay.onnx", "task": "binary", "rows": 28_128}``.
+
     >>> run = Run("check", verdicts=(Verdict("auc >= 0.7", "pass", "auc is 0.80"),))
     >>> run.passed, run.exit_code, Run.from_json(run.to_json()) == run
     (True, 0, True)
@@ -371,6 +432,8 @@ class Run:
     strict: bool = False
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     assay: str = ""
+    figures: tuple[Figure, ...] = ()
+    about: Mapping[str, Scalar] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.assay:
@@ -416,7 +479,8 @@ class Run:
             "verdicts": [each.to_json() for each in self.verdicts],
             "findings": [each.to_json() for each in self.findings],
             "incidents": [each.to_json() for each in self.incidents],
-            "notes": list(self.notes), "cost": self.cost.to_json(),
+            "figures": [each.to_json() for each in self.figures],
+            "notes": list(self.notes), "about": _plain(self.about), "cost": self.cost.to_json(),
         }
 
     @classmethod
@@ -429,6 +493,7 @@ class Run:
                 tuple(map(Verdict.from_json, found.get("verdicts", ()))), tuple(map(Finding.from_json, found.get("findings", ()))),
                 tuple(map(Incident.from_json, found.get("incidents", ()))), Cost(**_restored(Cost, found.get("cost", {}))),
                 tuple(found.get("notes", ())), bool(found.get("strict", False)), found["run"], found.get("assay", ""),
+                tuple(map(Figure.from_json, found.get("figures", ()))), dict(found.get("about", {})),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"this is not a run written by assay ({type(error).__name__}: {error})",
