@@ -10,7 +10,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"data"}),
     frozenset({"summary", "model"}),
     frozenset({"engine", "metric", "segment"}),
-    frozenset({"estimate", "explain", "probe"}),
+    frozenset({"estimate", "explain", "probe", "screen"}),
     frozenset({"check", "report", "store", "remedy"}),
     frozenset({"monitor"}),
     frozenset({"verbs"}),

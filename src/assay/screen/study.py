@@ -1,0 +1,245 @@
+"""What screens look at: a bounded sample of each data set, fingerprints of all its rows, and the model, to be asked again.
+
+``sample(source)`` reads a data set once; a ``Study`` joins the samples with the model and turns columns and labels into numpy
+arrays. Only screens and the verbs that run them use it. A study holds rows, so it is never stored: readings are aggregates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.data.schema import Schema
+from assay.data.source import Source
+from assay.engine import label as labels
+from assay.engine.local import ahead
+from assay.errors import DataError
+from assay.model import guard
+from assay.model.answer import Answer
+from assay.model.model import Model
+from assay.summary.hashing import hashes, mixed, row_hashes
+from assay.summary.target import Target
+from assay.summary.vector import kind_of
+
+__all__ = ["Sample", "Study", "sample"]
+
+Array = np.ndarray[Any, Any]
+
+ROWS = 20_000  # enough to see what is worth a sentence (an interval of a share is then 1.4 % wide at most), few enough to fit models on
+MOST_PRINTS = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Rows of a data set, drawn evenly and kept in file order, beside fingerprints of all rows.
+
+    ``table`` has the sampled rows, all columns. ``prints`` is a uint64 hash of each row but its id (features, label and all), in
+    file order; ``ids`` and ``entities`` are the same of these columns, None without one. Of more than four million rows only
+    those whose print is below ``cut`` are there, in every data set the same ones, so that shares stay right.
+    """
+
+    name: str
+    schema: Schema
+    rows: int
+    table: pa.Table
+    prints: Array
+    ids: Array | None = None
+    entities: Array | None = None
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def column(self, name: str) -> pa.Array:
+        """Return a sampled column as one Arrow array, dictionaries decoded."""
+        array = self.table.column(name).combine_chunks()
+        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] | None = None) -> Sample:
+    """Return ``rows`` rows of ``source``, drawn evenly, the same ones each time; one pass.
+
+    >>> from assay.data.source import source
+    >>> drawn = sample(source(pa.table({"x": list(range(100))})), rows=10)
+    >>> len(drawn), drawn.rows, len(drawn.prints)
+    (10, 100, 100)
+    """
+    schema = source.schema
+    names = [name for name in schema.names if name != schema.id] or list(schema.names)
+    kept: list[pa.RecordBatch] = []
+    keys: list[Array] = []
+    prints: list[Array] = []
+    marks: dict[str, list[Array]] = {name: [] for name in (schema.id, schema.entity) if name}
+    seen, waiting = 0, 0
+    for batch in ahead(source.batches()):
+        # keyed on the place, not on the content: of a table with few different rows each kind must stay as frequent as it is
+        key = mixed(np.arange(seen, seen + batch.num_rows, dtype=np.uint64), 5)
+        seen += batch.num_rows
+        prints.append(row_hashes([batch.column(name) for name in names]))
+        for name, column in marks.items():
+            column.append(hashes(batch.column(name)))
+        kept.append(batch)
+        keys.append(key)
+        waiting += batch.num_rows
+        if waiting > max(4 * rows, 1 << 18):
+            kept, keys = _smallest(kept, keys, rows)
+            waiting = rows
+        if progress:
+            progress(batch.num_rows)
+    kept, keys = _smallest(kept, keys, rows)
+    table = pa.Table.from_batches([each for each in kept if each.num_rows], schema=kept[0].schema) if kept else pa.table({})
+    found = {name: np.concatenate(column) for name, column in marks.items() if column}
+    every = np.concatenate(prints) if prints else np.empty(0, np.uint64)
+    if len(every) > MOST_PRINTS:
+        some = every < np.uint64(int(MOST_PRINTS / len(every) * 2.0**64))
+        every, found = every[some], {name: column[some] for name, column in found.items()}
+    return Sample(source.name, schema, seen, table, every, found.get(schema.id or ""), found.get(schema.entity or ""))
+
+
+def _smallest(batches: list[pa.RecordBatch], keys: list[Array], most: int) -> tuple[list[pa.RecordBatch], list[Array]]:
+    """Keep the ``most`` rows with the smallest keys, in the order in which they stand."""
+    every = np.concatenate(keys) if keys else np.empty(0, np.uint64)
+    if len(every) <= most:
+        return batches, keys
+    cut = np.partition(every, most)[most]
+    chosen = [key < cut for key in keys]
+    return ([batch.filter(pa.array(mask)) for batch, mask in zip(batches, chosen, strict=True)],
+            [key[mask] for key, mask in zip(keys, chosen, strict=True)])
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """The samples of one check, and what the screens share of them.
+
+    ``target`` and ``model`` are None where there is no model; ``model`` alone is None for logged predictions, which cannot be
+    asked again (``logged`` then answers for the rows that are there).
+    """
+
+    data: Sample
+    train: Sample | None = None
+    reference: Sample | None = None
+    model: Model | None = None
+    logged: Model | None = None
+    target: Target | None = None
+    seed: int = 0
+    _held: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def schema(self) -> Schema:
+        """The schema of the data that are judged."""
+        return self.data.schema
+
+    def has(self, what: str) -> bool:
+        """Whether there is what a screen may want: train, reference, model, label, protected, entity, available_at."""
+        if what in ("train", "reference", "model"):
+            found = getattr(self, what)
+            return found is not None and (what == "model" or len(found) > 0)
+        if what == "label":
+            return self.target is not None and self.target.task != "multilabel" and self.schema.label is not None
+        if what == "available_at":
+            return bool(self.schema.roles.get("available_at")) and self.schema.timestamp is not None
+        return bool(getattr(self.schema, what))
+
+    @cached_property
+    def features(self) -> tuple[str, ...]:
+        """The columns that the model reads, in the order of the data; all features where the model does not say."""
+        signature = (self.model or self.logged).signature if (self.model or self.logged) is not None else None  # type: ignore[union-attr]
+        inputs = signature.names if signature is not None else None
+        if inputs:
+            return tuple(name for name in self.schema.names if name in set(inputs))
+        return self.schema.features
+
+    def kind(self, name: str) -> str:
+        """Return ``"number"`` (times among them), ``"category"`` or ``"missing"``."""
+        return kind_of(self.schema[name].type)
+
+    def numbers(self, name: str, of: Sample | None = None) -> Array:
+        """Return a number or time column (in the unit of its type) as float64 with NaN for what is missing; infinities stay."""
+        array = (of or self.data).column(name)
+        kind = array.type
+        if pa.types.is_temporal(kind):
+            array = array.cast(pa.int64() if kind.bit_width == 64 else pa.int32(), safe=False)
+        return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+
+    def codes(self, name: str, of: Sample | None = None) -> Array:
+        """Return a category column as int64 codes, equal values alike in all samples of the study, -1 for what is missing."""
+        where = of or self.data
+        key = ("codes", name, id(where))
+        if key not in self._held:
+            table = self._held.setdefault(("table", name), {})
+            array = where.column(name).cast(pa.string()) if not pa.types.is_binary(where.column(name).type) else where.column(name)
+            encoded = array.dictionary_encode()
+            known = np.array([table.setdefault(each, len(table)) for each in encoded.dictionary.to_pylist()] or [-1], np.int64)
+            index = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+            self._held[key] = np.where(index < 0, -1, known[index])
+        held: Array = self._held[key]
+        return held
+
+    def category(self, name: str, code: int) -> str:
+        """Return the text of a code that :meth:`codes` gave."""
+        table: Mapping[str, int] = self._held[("table", name)]
+        return next(text for text, place in table.items() if place == code)
+
+    def outcome(self, of: Sample | None = None) -> Array:
+        """Return the labels: int64 class codes with -1 for what is missing, or float64 with NaN for regression and ranking."""
+        where = of or self.data
+        key = ("outcome", id(where))
+        if key not in self._held:
+            if self.target is None or where.schema.label is None:
+                raise DataError("there is no label", where=where.name)
+            column = where.column(where.schema.label)
+            if self.target.task in ("regression", "ranking"):
+                self._held[key] = labels.numbers(column, name=where.schema.label, where=where.name)
+            else:
+                found = labels.codes(column, self.target.classes, name=where.schema.label, where=where.name)
+                self._held[key] = np.where(found == labels.MISSING, -1, found).astype(np.int64)
+        held: Array = self._held[key]
+        return held
+
+    def answer(self, table: pa.Table | None = None) -> Answer:
+        """Return what the model answers to a table, the sampled data without one (that answer is kept)."""
+        if table is None:
+            if "answer" not in self._held:
+                self._held["answer"] = self._asked(self.data.table, self.model or self.logged)
+            held: Answer = self._held["answer"]
+            return held
+        return self._asked(table, self.model)
+
+    def _asked(self, table: pa.Table, model: Model | None) -> Answer:
+        if model is None:
+            raise DataError("there is no model to ask", hint="pass --model FILE")
+        batches = table.combine_chunks().to_batches()
+        answers = [guard.answer(model, batch) for batch in batches]
+        first = answers[0]
+
+        def joined(name: str) -> Array | None:
+            parts: Sequence[Any] = [getattr(each, name) for each in answers]
+            return None if parts[0] is None else np.concatenate(parts)
+
+        return first if len(answers) == 1 else Answer(first.task, first.classes, joined("prediction"), joined("score"), joined("value"),
+                                                      first.scores)
+
+    def quantity(self, answer: Answer) -> Array:
+        """Return the one number a row that screens compare: the positive class's score, the value, else the predicted code.
+
+        Of several classes without a positive one, all scores, (n, K).
+        """
+        if answer.value is not None:
+            return answer.value
+        if answer.score is None:
+            assert answer.prediction is not None
+            return np.asarray(answer.prediction, np.float64)
+        place = self.target.positive if self.target is not None else None
+        return np.ascontiguousarray(answer.score[:, place]) if place is not None else answer.score
+
+    def replaced(self, columns: Mapping[str, Any], of: Sample | None = None) -> pa.Table:
+        """Return the sampled table with some columns replaced by arrays of the same length."""
+        table = (of or self.data).table
+        for name, array in columns.items():
+            table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), [array])
+        return table
