@@ -33,7 +33,9 @@ Outcome: TypeAlias = Literal["pass", "warn", "fail", "error", "inconclusive", "t
 LEVEL = 0.95
 _SHOWN = 20  # lines of a run that stand for it where it is printed
 _SEVERITY: dict[str, int] = {"pass": 0, "too small": 1, "warn": 2, "inconclusive": 3, "error": 4, "fail": 5}
-RENDERERS: Registry[Any] = Registry("renderer", {"xml": "assay.report.junit:render"})
+RENDERERS: Registry[Any] = Registry("renderer", {
+    "xml": "assay.report.junit:render", "md": "assay.report.markdown:render", "yaml": "assay.report.suite:render",
+    "card": "assay.report.card:render"})
 
 
 @dataclass(frozen=True)
@@ -512,13 +514,19 @@ class Run:
         frame: pd.DataFrame = self.to_arrow(part).to_pandas()
         return frame
 
-    def save(self, path: str | Path) -> Path:
-        """Write the run to ``path`` in the format of its suffix, all or nothing.
+    def to_yaml(self) -> str:
+        """Return the checks of the run as YAML for ``assay.yaml``, those that the default suite chose among them."""
+        text: str = RENDERERS["yaml"](self)
+        return text
 
-        ``.json`` is always there; other formats are whatever is registered as a renderer.
+    def save(self, path: str | Path, format: str | None = None) -> Path:
+        """Write the run to ``path`` in a format, that of its suffix if none is named, all or nothing.
+
+        ``json`` is always there; other formats are whatever is registered as a renderer: ``html``, ``md``, ``xml`` (JUnit), ``yaml``
+        (the checks), ``card`` (a model card in Markdown).
         """
         path = Path(path)
-        suffix = path.suffix.lstrip(".").lower()
+        suffix = format or path.suffix.lstrip(".").lower()
         if suffix == "json":
             text = json.dumps(self.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
         elif suffix in RENDERERS:
