@@ -43,6 +43,10 @@ class Registry(Generic[T]):
         self._found[name] = item
         return item
 
+    def builtin(self, name: str) -> bool:
+        """Whether a name was there from the start, or comes from an installed package."""
+        return name in self._lazy
+
     def __getitem__(self, name: str) -> T:
         if name not in self._found:
             if name not in self._lazy:
@@ -74,5 +78,14 @@ class Registry(Generic[T]):
         """Look for third parties once; a built-in name cannot be taken over by one."""
         if not self._scanned:
             self._scanned = True
-            for point in metadata.entry_points(group=f"assay.{self.noun}s"):
+            for point in metadata.entry_points(group=f"assay.{_plural(self.noun)}"):
                 self._lazy.setdefault(point.name, point)
+
+
+def _plural(noun: str) -> str:
+    """Return the plural of a noun.
+
+    >>> _plural("metric"), _plural("summary")
+    ('metrics', 'summaries')
+    """
+    return f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"

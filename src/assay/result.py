@@ -35,7 +35,7 @@ _SHOWN = 20  # lines of a run that stand for it where it is printed
 _SEVERITY: dict[str, int] = {"pass": 0, "too small": 1, "warn": 2, "inconclusive": 3, "error": 4, "fail": 5}
 RENDERERS: Registry[Any] = Registry("renderer", {
     "xml": "assay.report.junit:render", "md": "assay.report.markdown:render", "yaml": "assay.report.suite:render",
-    "card": "assay.report.card:render"})
+    "card": "assay.report.card:render", "html": "assay.report.html:render", "htm": "assay.report.html:render"})
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Value:
     ``value`` is None where the metric is not defined on these rows (recall without positives), and ``note`` says why.
     ``n`` counts the rows it was measured on. ``slice`` is empty for all rows. ``column`` names the column that a drift or
     quality value speaks of, ``model`` the model, ``against`` what it is compared with (``"reference"``, ``"champion"``).
-    ``bound`` is the largest error that sketching may have added, 0 where the number is exact.
+    ``bound`` is the largest error that sketching may have added, 0 where the number is exact; ``options`` are those of the metric.
 
     >>> value = Value.of("recall", Spread("binomial", 0.9, n=200), n=950, better="higher")
     >>> round(value.low, 3), round(value.high, 3)
@@ -191,6 +191,7 @@ class Value:
     bound: float = 0.0
     note: str | None = None
     spread: Spread | None = None
+    options: Mapping[str, Scalar] = field(default_factory=dict)
 
     @classmethod
     def of(cls, metric: str, spread: Spread, *, n: int, **rest: Any) -> Value:
@@ -211,7 +212,13 @@ class Value:
         if self.value is not None and self.low is not None and self.high is not None and self.low != self.high:
             number += f" [{self.low:.4g}, {self.high:.4g}]"
         place = [f"{name}={part}" for name, part in self.slice.items()] + ([f"against {self.against}"] if self.against else [])
-        return ", ".join([f"{self.metric}{f' of {self.column}' if self.column else ''} {number}", f"n={self.n:,}", *place])
+        return ", ".join([f"{self.name}{f' of {self.column}' if self.column else ''} {number}", f"n={self.n:,}", *place])
+
+    @property
+    def name(self) -> str:
+        """The metric with its options: ``recall(positive=0)`` is another metric than ``recall``."""
+        options = ", ".join(f"{name}={each}" for name, each in self.options.items())
+        return f"{self.metric}({options})" if options else self.metric
 
     @property
     def key(self) -> SliceKey:
@@ -227,7 +234,7 @@ class Value:
         if self.spread is not None:
             data["spread"] = self.spread.to_json()
         keep = {"metric", "slice", "value", "low", "high", "n", "better"}
-        return {key: value for key, value in data.items() if key in keep or (value is not None and value != 0)}
+        return {key: value for key, value in data.items() if key in keep or value not in (None, 0, {})}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Value:
@@ -454,6 +461,11 @@ class Run:
             if len(self.values) > _SHOWN:
                 lines.append(f"  and {len(self.values) - _SHOWN} more values: .values has all")
         return "\n".join([*lines, *(f"  note: {each}" for each in self.notes)])
+
+    def _repr_html_(self) -> str:
+        """Return the page of the run in a frame, for notebooks."""
+        text: str = RENDERERS["html"](self, height=680)
+        return text
 
     @property
     def verdict(self) -> Outcome:

@@ -100,7 +100,8 @@ def test_options_win_over_the_file(folder: Path, inside) -> None:
 def test_json_has_the_shape_of_the_design(folder: Path, inside) -> None:
     run = inside("check", "assay.yaml", "--trust", "--json", "out.json", cwd=folder)
     found = json.loads((folder / "out.json").read_text("utf-8"))
-    assert list(found) == ["assay", "verb", "run", "verdict", "strict", "values", "verdicts", "findings", "incidents", "notes", "cost"]
+    assert list(found) == ["assay", "verb", "run", "verdict", "strict", "values", "verdicts", "findings", "incidents", "figures",
+                           "notes", "about", "cost"]
     assert (found["verb"], found["verdict"], run.returncode) == ("check", "pass", 0)
     assert {"metric", "slice", "value", "low", "high", "n", "better"} <= set(found["values"][0])
     assert {"check", "slice", "verdict", "sentence"} <= set(found["verdicts"][0])

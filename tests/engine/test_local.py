@@ -49,15 +49,15 @@ def test_every_need_is_what_a_naive_pass_gives(table, model):
     assert profile.unlabelled == len(frame) - len(labelled)
     assert profile.model_rows == len(frame)
     for city, part in [(None, labelled), *labelled.groupby("city")]:
-        key = () if city is None else (("city", city),)
+        key, by = ((), "") if city is None else ((("city", city),), "city")
         naive = np.zeros((2, 2))
         np.add.at(naive, (part.y.astype(int), (part.x >= 0.5).astype(int)), 1)
-        assert np.array_equal(profile[key, CONFUSION].total, naive)
-        ranks = profile[key, SCORES].view()
+        assert np.array_equal(profile[key, CONFUSION.cut(by)].total, naive)
+        ranks = profile[key, SCORES.cut(by)].view()
         assert np.array_equal(ranks.scores, np.sort(part.x.unique()))
         assert ranks.counts.sum(axis=0).tolist() == [(part.y == 0).sum(), (part.y == 1).sum()]
     for city, part in frame.groupby("city"):
-        found = profile[(("city", city),), moments]
+        found = profile[(("city", city),), moments.cut("city")]
         assert found.n == len(part)
         assert found.mean == pytest.approx(part.age.mean(), rel=1e-12)
 

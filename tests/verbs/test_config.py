@@ -35,7 +35,6 @@ checks:
   - auc >= 0.70 warn 0.75
   - "delays are found": recall by origin >= 0.3
   - {metric: psi, columns: "*", at_most: 20%}
-monitor: {window: 1d}
 """
 
 

@@ -92,19 +92,24 @@ def _one(name: str, group: str, metavar: str | None, text: str, **rest: Any) -> 
 @click.option("--trust", is_flag=True, cls=Option, group="What the model answers",
               help="Let the model file run the code that it brings (pickle, joblib). Only for files that you trust.")
 @_one("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
+@_one("--html", "Output", "FILE", "Write the report: one page that needs nothing else, to be opened in a browser.")
 @_one("--junit", "Output", "FILE", "Write the verdicts as JUnit XML, for CI.")
+@_one("--markdown", "Output", "FILE", "Write a summary for a pull request.")
+@_one("--card", "Output", "FILE", "Write a model card (README.md of a model on the Hugging Face hub).")
 @click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
 @quietly
 @shared
 @click.pass_obj
-def check(state: State, /, config: str | None, *, json: str | None, junit: str | None, plain: bool, quiet: bool, no_progress: bool,
-          trust: bool, strict: bool, **given: Any) -> int:
+def check(state: State, /, config: str | None, *, json: str | None, html: str | None, junit: str | None, markdown: str | None,
+          card: str | None, plain: bool, quiet: bool, no_progress: bool, trust: bool, strict: bool, **given: Any) -> int:
     """Judge a model on data.
 
     Either a file says what (assay check assay.yaml), or options do; options win over the file, and lists replace the file's.
+    Where no check is named, assay looks for what usually goes wrong: the default suite, "default" in a list of checks.
     """
     options = _options(given)
-    files = _files(json, junit, [config, *(options.get(name) for name in ("model", "data", "train", "reference", "champion"))])
+    outputs = {"json": json, "html": html, "junit": junit, "markdown": markdown, "card": card}
+    files = _files(outputs, [config, *(options.get(name) for name in ("model", "data", "train", "reference", "champion"))])
     _enough(config, options)
     run = judged(config, options, trust=trust, strict=strict, progress=not no_progress and json != "-")
     state.code = run.exit_code
@@ -184,10 +189,6 @@ def _enough(config: str | None, options: Mapping[str, Any]) -> None:
         here = next((name for name in ("assay.yaml", "assay.yml") if Path(name).is_file()), None)
         raise ConfigError("there are no data to check", expected="--data FILE, or a configuration",
                           hint=f"{here} is here: assay check {here}" if here else "assay check --help shows examples")
-    if not {"model", "prediction", "score", "checks"} & options.keys():
-        raise ConfigError("there is nothing to check",
-                          expected="--model FILE, --prediction or --score COLUMN, or --check with a metric of columns",
-                          hint='--check "missing of * <= 5%"')
 
 
 def _configured(path: str | None, options: Mapping[str, Any]) -> Config:
@@ -195,6 +196,7 @@ def _configured(path: str | None, options: Mapping[str, Any]) -> Config:
     import dataclasses
 
     from assay.check.suite import checks
+    from assay.check.suite.listed import DEFAULT, divided
     from assay.verbs.config import read
 
     found = read(str(path))
@@ -203,7 +205,8 @@ def _configured(path: str | None, options: Mapping[str, Any]) -> Config:
         if name in changes and "://" not in changes[name]:  # relative to here, not to the file
             changes[name] = str(Path(changes[name]).absolute())
     if "checks" in changes:
-        changes["checks"] = checks(changes["checks"], where="--check")
+        default, rest = divided(changes["checks"])
+        changes["checks"] = (*([DEFAULT] if default else []), *checks(rest, where="--check"))
     for name in ("slices", "classes", "features"):
         if name in changes:
             changes[name] = tuple(changes[name])
@@ -224,19 +227,27 @@ def _rows(place: str | None) -> int | None:
     return rows
 
 
-def _files(json: str | None, junit: str | None, inputs: list[Any]) -> dict[str, Path]:
+#: the renderer of each output that is not JSON
+_FORMATS = {"html": "html", "junit": "xml", "markdown": "md", "card": "card"}
+
+
+def _files(outputs: Mapping[str, str | None], inputs: list[Any]) -> dict[str, Path]:
     """Return where to write which format; raises ``ConfigError`` where that cannot be, before the long work."""
     from assay.app.output import writable
 
-    if junit == "-":
-        raise ConfigError("standard output is for --json only", where="--junit", expected="the name of a file")
-    files = {kind: Path(name) for kind, name in (("json", json), ("junit", junit)) if name is not None and name != "-"}
+    for kind, name in outputs.items():
+        if name == "-" and kind != "json":
+            raise ConfigError("standard output is for --json only", where=f"--{kind}", expected="the name of a file")
+    files = {kind: Path(name) for kind, name in outputs.items() if name is not None and name != "-"}
     known = {Path(each).resolve(): each for each in inputs if each and "://" not in each}
+    taken: dict[Path, str] = {}
     for kind, path in files.items():
-        if path.resolve() in known:
+        place = path.resolve()
+        if place in known:
             raise ConfigError("this file is read, so it cannot be written", where=f"--{kind} {path}", expected="another name")
-    if len({path.resolve() for path in files.values()}) < len(files):
-        raise ConfigError("--json and --junit name the same file", where=str(junit), expected="two files")
+        if place in taken:
+            raise ConfigError(f"--{taken[place]} and --{kind} name the same file", where=str(path), expected="two files")
+        taken[place] = kind
     writable(files.values())
     return files
 
@@ -244,10 +255,10 @@ def _files(json: str | None, junit: str | None, inputs: list[Any]) -> dict[str, 
 def _write(run: Run, files: Mapping[str, Path], state: State) -> None:
     if files:
         from assay.app.output import write
-        from assay.report.junit import render
+        from assay.result import RENDERERS
 
-        texts = {"json": lambda: _json(run) + "\n", "junit": lambda: render(run)}
-        write({path: texts[kind]() for kind, path in files.items()})  # everything is rendered before the first is written
+        # everything is rendered before the first is written
+        write({path: _json(run) + "\n" if kind == "json" else RENDERERS[_FORMATS[kind]](run) for kind, path in files.items()})
         state.written = True
 
 

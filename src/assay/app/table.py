@@ -39,6 +39,12 @@ def tables(run: Run, screen: Screen) -> list[list[Line]]:
     for value in run.values:
         blocks.setdefault(_block(value), []).append(value)
     single = [value for key, values in blocks.items() if key[0] == "all" for value in values]
+    opinions = [each for each in run.verdicts if each.aspect]
+    if opinions:  # the suite measures far more than a screen holds: what it found faults in, what was asked, and the whole
+        shown = {_block(each.value) for each in run.verdicts if each.value is not None and (not each.aspect or each.slice)}
+        screened = {each.value.metric for each in opinions if each.value is not None and not each.value.slice}
+        single = [each for each in single if each.metric not in screened or _block(each) in shown - {("all",)}]
+        blocks = {key: values for key, values in blocks.items() if key in shown}
     tables = []
     if single:
         tables.append(_table("overall", [_Row(_metric(each), each, judged.get(_identity(each))) for each in single], screen, common=False))
@@ -46,7 +52,8 @@ def tables(run: Run, screen: Screen) -> list[list[Line]]:
         for key, values in blocks.items():
             if key[0] != kind:
                 continue
-            whole = [each for each in single if kind == "slices" and each.metric == values[0].metric and each.against == values[0].against]
+            whole = [each for each in single if kind == "slices" and not each.slice and each.name == values[0].name
+                     and each.against == values[0].against]
             rows = [_Row(_label(each, kind), each, judged.get(_identity(each))) for each in sorted(values, key=_worst_first)]
             known = bounds.get(key, set())
             bound = next(iter(known)) if len(known) == 1 else None
@@ -55,16 +62,16 @@ def tables(run: Run, screen: Screen) -> list[list[Line]]:
 
 
 def _identity(value: Value) -> tuple[object, ...]:
-    return (value.metric, value.key, value.column, value.against, value.model)
+    return (value.name, value.key, value.column, value.against, value.model)
 
 
 def _block(value: Value) -> tuple[object, ...]:
     """Return the table that a value belongs to: rows of it differ in the slice or in the column, not in both."""
     names = tuple(name for name, _ in value.key)
     if value.column is not None:
-        return ("columns", value.metric, value.against, value.key)
+        return ("columns", value.name, value.against, value.key)
     # "where" is one predicate, not a dimension: its single slice stands among the whole-data values
-    return ("all",) if not names or names == ("where",) else ("slices", value.metric, value.against, value.model, _where(value), names)
+    return ("all",) if not names or names == ("where",) else ("slices", value.name, value.against, value.model, _where(value), names)
 
 
 def _where(value: Value) -> object:
@@ -73,7 +80,7 @@ def _where(value: Value) -> object:
 
 def _metric(value: Value) -> str:
     where = f" where {clean(_where(value))}" if _where(value) is not None else ""
-    return clean(value.metric) + where + _against(value)
+    return clean(value.name) + where + _against(value)
 
 
 def _against(value: Value) -> str:
@@ -86,10 +93,10 @@ def _heading(value: Value, kind: str) -> str:
     unit = f", {clean(value.unit)}" if value.unit and value.unit != "share" else ""
     if kind == "columns":
         place = f" of {name(value.slice)}" if value.slice else ""
-        return f"{clean(value.metric)}, by column{place}{unit}"
+        return f"{clean(value.name)}, by column{place}{unit}"
     names = " * ".join(clean(name) for name, _ in value.key if name != "where")
     where = f" where {clean(_where(value))}" if _where(value) is not None else ""
-    return f"{clean(value.metric)}{_against(value)} by {names}{where}{unit}"
+    return f"{clean(value.name)}{_against(value)} by {names}{where}{unit}"
 
 
 def _label(value: Value, kind: str) -> str:

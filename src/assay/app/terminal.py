@@ -50,6 +50,8 @@ def headline(run: Run, screen: Screen) -> list[Line]:
         count = len(run.values)
         words = f"{count:,} value{'s' * (count != 1)} measured, and no check to fail"
         return wrapped([("NOTHING CHECKED: ", "head")], words, "", screen.width)
+    if any(group.aspect for group in groups):
+        return wrapped([(f"{run.verdict.upper()}: ", run.verdict)], _suite(groups), "head", screen.width)
     counts = {outcome: [group for group in groups if group.outcome == outcome] for outcome in ORDER}
     total = len(groups)
     if len(counts["pass"]) == total:
@@ -60,6 +62,19 @@ def headline(run: Run, screen: Screen) -> list[Line]:
         words = ", ".join(_counted(outcome, found, total, named=place == 0)
                           for place, (outcome, found) in enumerate(each for each in counts.items() if each[1]))
     return wrapped([(f"{run.verdict.upper()}: ", run.verdict)], words, "head", screen.width)
+
+
+def _suite(groups: Sequence[_Group]) -> str:
+    """Return the verdict of a run with the default suite: how many faults of what, and how many things are fine."""
+    words = []
+    for outcome, noun in (("fail", "failure"), ("error", "error"), ("inconclusive", "open question"), ("warn", "warning")):
+        found = [group for group in groups if group.outcome == outcome]
+        if found:
+            names = list(dict.fromkeys(cut(group.title, 50) for group in found))
+            words.append(f"{len(found):,} {noun}{'s' * (len(found) != 1)} ({', '.join(names)})")
+    fine, small = (sum(group.outcome == outcome for group in groups) for outcome in ("pass", "too small"))
+    undecided = [f"{small:,} undecided for want of rows"] if small else []
+    return ", ".join([*words, f"{fine:,} {'of ' + format(len(groups), ',') + ' ' if not words else ''}things are fine", *undecided])
 
 
 def _counted(outcome: Outcome, groups: Sequence[_Group], total: int, *, named: bool) -> str:
@@ -82,7 +97,14 @@ class _Group:
     check: Check | None
 
     @property
+    def aspect(self) -> str | None:
+        """The part of the default suite that it belongs to; None for what a user asked."""
+        return self.verdicts[0].aspect
+
+    @property
     def title(self) -> str:
+        if self.aspect:
+            return clean(self.aspect)
         return clean(self.check.name or self.text) if self.check else clean(self.text)
 
     @property
@@ -95,13 +117,14 @@ def _groups(run: Run) -> list[_Group]:
     """Return the checks of a run, worst first, in the order of the run among equals."""
     found: dict[str, list[Verdict]] = {}
     for verdict in run.verdicts:
-        found.setdefault(verdict.check, []).append(verdict)
+        # what the suite says are sentences of their own: even two of one check are two faults
+        found.setdefault(f"{verdict.aspect}: {verdict.sentence}" if verdict.aspect else verdict.check, []).append(verdict)
     groups = []
     for text, verdicts in found.items():
         outcome = worst((each.verdict for each in verdicts), strict=run.strict)
-        if all(each.verdict == "too small" for each in verdicts) and run.verdict != "inconclusive":
+        if all(each.verdict == "too small" for each in verdicts) and (run.verdict != "inconclusive" or verdicts[0].aspect):
             outcome = "too small"  # it made the run no worse, and must not look as if it had
-        check = _parsed(text)
+        check = _parsed(verdicts[0].check)
         ordered = sorted(verdicts, key=lambda each: (ORDER.index(each.verdict), _badness(each, check)))
         groups.append(_Group(text, outcome, tuple(ordered), check))
     return sorted(groups, key=lambda group: ORDER.index(group.outcome))
@@ -126,6 +149,8 @@ def _badness(verdict: Verdict, check: Check | None) -> float:
 
 def _group(group: _Group, screen: Screen, width: int) -> list[Line]:
     first: Line = [(padded(group.outcome, width), group.outcome)]
+    if group.aspect:
+        return _said(group.verdicts[0], first, screen, width)
     if len(group.verdicts) == 1 and not (group.check and group.check.name):
         return wrapped(first, clean(group.verdicts[0].sentence), "", screen.width)
     if len(group.verdicts) == 1:
@@ -141,6 +166,15 @@ def _group(group: _Group, screen: Screen, width: int) -> list[Line]:
     for text, outcome in zip(filter(None, folded), _kinds(group, len(listed) > MOST), strict=True):
         out += wrapped([(" " * width + (SIGNS[outcome][screen.plain] if outcome else " ") + " ", outcome or "")], text, "", screen.width)
     return out
+
+
+def _said(verdict: Verdict, first: Line, screen: Screen, width: int) -> list[Line]:
+    """Return an opinion of the suite: its sentence, and what to do about a fault."""
+    if verdict.verdict in ("pass", "too small"):
+        return wrapped(first, clean(verdict.sentence), "dim", screen.width)
+    out = wrapped(first, clean(verdict.sentence), "", screen.width)
+    arrow = "-> " if screen.plain else "→ "
+    return out + (wrapped([(" " * width + arrow, "dim")], clean(verdict.hint), "dim", screen.width) if verdict.hint else [])
 
 
 def _kinds(group: _Group, more: bool) -> list[Outcome | None]:

@@ -255,6 +255,9 @@ class Check:
         if len(data) == 1:
             (name, text), = data.items()
             if name not in fields and isinstance(text, str):
+                if str(name).split(" ")[0] in ("where", "by", "of"):
+                    raise ConfigError(f"'{str(name)[:60]}' in front of a colon would be the name of the check, and select nothing",
+                                      hint=f"write it behind the metric: 'METRIC {str(name)[:60]} >= ...'")
                 return _renamed(parse(text), str(name))
         for key in data:
             if key not in fields:

@@ -145,9 +145,9 @@ class _Figures:
         decimals = min(max(decimals, 0), 12)
         bounds = [each.number for each in (check.at_least, check.at_most) if each is not None]
         bounds += [] if check.warn is None else [check.warn]
-        for more in range(decimals, 13):
-            decimals = more
+        for more in range(decimals, min(decimals + 4, 13)):  # what differs further behind differs by rounding only
             if all(a == b or f"{a:.{more}f}" != f"{b:.{more}f}" for a in (number, low, high) for b in bounds):
+                decimals = more
                 break
         return cls(decimals, exact)
 

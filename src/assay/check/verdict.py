@@ -18,7 +18,7 @@ from assay.check.expression import Check, Scalar
 from assay.errors import AssayError, ConfigError, without_secrets
 from assay.result import LEVEL, Outcome, Spread, Value, Verdict
 
-__all__ = ["broken", "judge"]
+__all__ = ["ALPHA", "Case", "broken", "judge"]
 
 ALPHA = (1 - LEVEL) / 2  # one side of a two-sided interval
 FEWEST = 30  # rows below which an interval that leans on normality cannot pass
@@ -47,7 +47,7 @@ def judge(check: Check, values: Sequence[Value]) -> list[Verdict]:
     if not values:
         words = f"{check.subject} has no value: there was nothing to judge"
         return [Verdict(str(check), "inconclusive", words, threshold=check.bound.number)]
-    cases = [_Case(check, value) for value in values]
+    cases = [Case(check, value) for value in values]
     family = [case for case in cases if case.tested]
     adjusted = dict(zip(map(id, family), holm([case.p for case in family]), strict=True))
     return [_verdict(case, adjusted.get(id(case)), len(family)) for case in cases]
@@ -69,7 +69,7 @@ def broken(check: Check | str, error: Exception, *, slice: Mapping[str, Scalar] 
 
 
 @dataclass(frozen=True, eq=False)
-class _Case:
+class Case:
     """One value of a check; everything that can be said of it without the other slices."""
 
     check: Check
@@ -208,7 +208,7 @@ class _Case:
         return low.number if number is None or number - low.number <= high.number - number else high.number
 
 
-def _verdict(case: _Case, adjusted: float | None, family: int) -> Verdict:
+def _verdict(case: Case, adjusted: float | None, family: int) -> Verdict:
     check, value = case.check, case.value
     outcome, rows = _outcome(case, adjusted), None
     if outcome == "inconclusive":
@@ -229,7 +229,7 @@ def _verdict(case: _Case, adjusted: float | None, family: int) -> Verdict:
                    threshold=case.threshold, p=adjusted, rows_needed=rows, model=value.model)
 
 
-def _outcome(case: _Case, adjusted: float | None) -> Outcome:
+def _outcome(case: Case, adjusted: float | None) -> Outcome:
     # what a check asks of all its rows is never too small to count: that would let a check that nothing could decide go by
     spread, whole = case.spread, case.check.by is None or not case.value.slice
     undecided: Outcome = "inconclusive" if whole else "too small"

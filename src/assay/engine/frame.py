@@ -38,12 +38,14 @@ Array = np.ndarray[Any, Any]
 class Frame:
     """One batch with its answers; every derived column is made once, on first use."""
 
-    def __init__(self, batch: pa.RecordBatch, answers: Mapping[str, Answer], schema: Schema, target: Target | None, *, where: str):
+    def __init__(self, batch: pa.RecordBatch, answers: Mapping[str, Answer], schema: Schema, target: Target | None, *, where: str,
+                 first: int = 0):
         self.batch = batch
         self.answers = answers
         self.schema = schema
         self.target = target
         self.where = where
+        self.first = first  # the place of the first row in the data
         self._made: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
@@ -80,10 +82,14 @@ class Frame:
 
     @property
     def group(self) -> Array:
-        """The resampling group of each row: by entity, else by id, else by content."""
+        """The resampling group of each row: by entity, else by id, else by the place of the row.
+
+        Not by its content: rows that look alike are no less independent, and would be left out together.
+        """
         if "group" not in self._made:
             name = self.schema.entity or self.schema.query or self.schema.id
-            self._made["group"] = groups(self.batch.column(name)) if name else groups(self["@key"])
+            rows = self.batch.num_rows
+            self._made["group"] = groups(self.batch.column(name) if name else np.arange(self.first, self.first + rows, dtype=np.uint64))
         found: Array = self._made["group"]
         return found
 
@@ -95,7 +101,9 @@ class Frame:
         if what in ("key", "query"):
             return self._key(what)
         if what == "row":
-            return row_hashes([self.batch.column(each) for each in self.batch.schema.names if each != self.schema.id])
+            apart = (self.schema.id, self.schema.weight)
+            names = [each for each in self.batch.schema.names if each not in apart] or self.batch.schema.names
+            return row_hashes([self.batch.column(each) for each in names])
         if what == "one":
             return np.ones(self.batch.num_rows)
         answer = self._answer(model)

@@ -21,7 +21,7 @@ from assay.data.slice import Slicing
 from assay.data.source import Source
 from assay.engine.frame import Frame
 from assay.engine.plan import Plan
-from assay.errors import EmptyDataError, PredictionError
+from assay.errors import EmptyDataError, PredictionError, SummaryError
 from assay.model import guard
 from assay.model.answer import Answer
 from assay.model.model import Model
@@ -29,9 +29,11 @@ from assay.summary import Need, Profile, Summary
 from assay.summary.target import Target
 from assay.summary.vector import Vector
 
-__all__ = ["run"]
+__all__ = ["asked", "run"]
 
 Array = np.ndarray[Any, Any]
+
+_COUNTED = ("@row", "@one")  # rows are counted as they were delivered, whatever they weigh
 
 
 def run(plan: Plan, source: Source, models: Mapping[str, Model] | None = None, *, target: Target | None = None,
@@ -39,8 +41,8 @@ def run(plan: Plan, source: Source, models: Mapping[str, Model] | None = None, *
     """Return the profile that ``plan`` asks for, after one pass over ``source``.
 
     ``models`` score the same rows; the first one answers to names without a model. A model that fails is asked no more: its
-    error stands in ``profile.failures`` and the rest of the plan goes on. ``progress`` is told the rows of each batch.
-    Raises ``EmptyDataError`` where there are no rows.
+    error stands in ``profile.failures``, as does that of a summary that grows too large; the rest of the plan goes on.
+    ``progress`` is told the rows of each batch. Raises ``EmptyDataError`` where there are no rows.
     """
     return _Pass(plan, source, dict(models or {}), target, progress).run(workers or min(os.cpu_count() or 1, 8))
 
@@ -55,26 +57,24 @@ class _Pass:
         self.models = {name: model for name, model in models.items() if name in self.needed}
         self.profile = Profile()
         self.plain = [need for need in plan.everywhere if not any(name.startswith("@") for name in need.columns)]
-        self.scored = [need for need in plan.everywhere if need not in set(self.plain)]
+        plain = set(self.plain)
+        self.scored = [need for need in plan.everywhere if need not in plain]
 
     def columns(self) -> list[str]:
         """The columns to read, in file order."""
         schema = self.source.schema
         wanted = set(self.plan.columns)
         names = [name for need in self.plan.needs for name in need.columns]
-        if any(name.startswith("@label") for name in names):
+        if any(name.startswith(("@label", "@correct")) for name in names):
             wanted |= {*schema.labels, *([schema.label] if schema.label else [])}
         if names and any(name.startswith("@") for name in names):
             wanted |= {name for name in (schema.weight, schema.entity, schema.id, schema.query) if name}
-        if "@row" in names or (("@key" in names or self._grouped()) and not (schema.entity or schema.query or schema.id)):
+        if "@row" in names or ("@key" in names and not (schema.entity or schema.query or schema.id)):
             wanted |= set(schema.names)
         for model in self.models.values():
             inputs = model.signature.inputs
             wanted |= set(schema.names if inputs is None else (each.name for each in inputs)) & set(schema.names)
         return [name for name in schema.names if name in wanted] or list(schema.names[:1])
-
-    def _grouped(self) -> bool:
-        return any(dict(need.options).get("grouped") for need in self.plan.needs)
 
     def run(self, workers: int) -> Profile:
         with ThreadPoolExecutor(workers, "assay") as pool:
@@ -108,7 +108,8 @@ class _Pass:
     def _scored(self, batch: pa.RecordBatch) -> None:
         if not self.scored and not self.plan.sliced:
             return
-        frame = Frame(batch, self._answers(batch), self.source.schema, self.target, where=self.source.name)
+        first = self.profile.rows - batch.num_rows
+        frame = Frame(batch, self._answers(batch), self.source.schema, self.target, where=self.source.name, first=first)
         if any(_labelled(need) for need in self.plan.needs) and frame.labelled is not None:
             self.profile.unlabelled += int((~frame.labelled).sum())
         everywhere = [need for need in self.scored if self._possible(need)]
@@ -131,7 +132,7 @@ class _Pass:
 
     def _possible(self, need: Need) -> bool:
         """Whether every model that a need asks has not failed."""
-        return not any(_answered(name) and _model(name, self.models) in self.profile.failures for name in need.columns)
+        return not any(cause in self.profile.failures for cause in (need, *asked(need, self.models)))
 
     def _sliced(self, frame: Frame, slicing: Slicing, needs: list[Need]) -> None:
         """Sort the rows by slice once, then give each summary its stretch of them."""
@@ -148,14 +149,18 @@ class _Pass:
             for code, key in enumerate(keys):
                 part = order[bounds[code] : bounds[code + 1]]
                 for need in some if len(part) else ():
-                    self._update(key, need, frame, part)
+                    if need not in self.profile.failures:
+                        self._update(key, need, frame, part)
 
     def _update(self, key: Any, need: Need, frame: Frame, part: Array | None) -> None:
         columns = [_taken(frame[name], part) for name in need.columns]
         options = dict(need.options)
         group = _taken(frame.group, part) if options.get("grouped") else None
-        weight = frame.weight if any(name.startswith("@") for name in need.columns) else None
-        self.profile.summary(key, need).update(*columns, weight=None if weight is None else _taken(weight, part), group=group)
+        weight = frame.weight if any(name.startswith("@") and name not in _COUNTED for name in need.columns) else None
+        try:
+            self.profile.summary(key, need).update(*columns, weight=None if weight is None else _taken(weight, part), group=group)
+        except SummaryError as error:  # too large to keep: the others go on
+            self.profile.failures[need] = error
 
 
 def _taken(column: Any, part: Array | None) -> Any:
@@ -164,6 +169,11 @@ def _taken(column: Any, part: Array | None) -> Any:
     if isinstance(column, Vector):
         return Vector(column.array.filter(pa.array(part)) if part.dtype == bool else column.array.take(pa.array(part)))
     return column[part]
+
+
+def asked(need: Need, models: Mapping[str, Any]) -> list[str]:
+    """Return the models whose answers a need reads."""
+    return sorted({_model(name, models) for name in need.columns if _answered(name)})
 
 
 def _answered(name: str) -> bool:

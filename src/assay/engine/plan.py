@@ -16,7 +16,7 @@ __all__ = ["Plan"]
 
 @dataclass(frozen=True)
 class Plan:
-    """Needs of all rows (``everywhere``) and needs by a slicing (``sliced``), each once.
+    """Needs of all rows (``everywhere``) and needs by a slicing (``sliced``, each with its text in ``by``), each once.
 
     >>> from assay.summary import Need
     >>> need = Need("moments", ("age",))
@@ -37,7 +37,7 @@ class Plan:
             if slicing is None:
                 everywhere[need] = None
             else:
-                sliced.setdefault(slicing.text, (slicing, {}))[1][need] = None
+                sliced.setdefault(slicing.text, (slicing, {}))[1][need.cut(slicing.text)] = None
         groups = tuple((slicing, tuple(needs)) for slicing, needs in sliced.values())
         needs = [*everywhere, *(need for _, some in groups for need in some)]
         read = {name: None for need in needs for name in need.columns if not name.startswith("@")}

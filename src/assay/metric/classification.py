@@ -2,7 +2,8 @@
 
 With two classes they speak of the positive one. With more, or with several labels, ``positive='name'`` asks for one class
 against the rest; without it they average: ``macro`` (each class alike; the default), ``micro`` (each row alike) or ``weighted``
-(by how often the class is true). A class that occurs neither in the labels nor in the predictions is left out of a macro average.
+(by how often the class is true). A class for which the metric is not defined is left out of a macro average: for recall one that
+never occurs in the labels, for precision one that is never predicted, for f1 one that does neither.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def disparity(values: Sequence[Value], *, compare: Literal["ratio", "difference"
         raise ConfigError("there are no groups to compare")
     metric = f"{values[0].metric} {compare}"
     known = [each for each in values if each.value is not None and each.n >= smallest]
-    left = [each for each in values if each not in known]
+    left = [each for each in values if each.value is None or each.n < smallest]
     rows = sum(each.n for each in known)
     better = "nearer 1" if compare == "ratio" else "nearer 0"
     fields = {"model": values[0].model, "better": better, "level": values[0].level}
@@ -54,12 +54,23 @@ def disparity(values: Sequence[Value], *, compare: Literal["ratio", "difference"
     else:
         if high.value <= 0 or low.value < 0:
             return Value.undefined(metric, "a ratio needs values above 0", n=rows, **fields)
-        # an empty group of hits has a ratio of 0, whose logarithm is none: half a hit keeps the interval finite
-        floor = max(low.value, 0.5 / max(low.n, 1))
-        error = math.hypot(_error(low) / floor, _error(high) / high.value) * widened
-        spread = Spread("normal", low.value / high.value, n=float(rows), error=error, scale="log", df=df, low_limit=0.0, high_limit=1.0)
+        # a group without a hit has a ratio of 0, whose logarithm is none: as if half a row had been one, centre and error (Haldane 1956)
+        floor = max(low.value, 0.5 / max(low.n, 1)) if low.value <= high.value else high.value
+        ratio = min(floor / high.value, 1.0)
+        error = math.hypot(_relative(low, floor), _relative(high, high.value)) * widened
+        spread = Spread("normal", ratio, n=float(rows), error=error, scale="log", df=df, low_limit=0.0, high_limit=1.0)
     text = f"{_named(low)} against {_named(high)}" + (f"; left out as too small: {', '.join(map(_named, left))}" if left else "")
-    return Value.of(metric, spread, n=rows, note=text, method="log ratio" if compare == "ratio" else "difference", **fields)
+    found = Value.of(metric, spread, n=rows, note=text, method="log ratio" if compare == "ratio" else "difference", **fields)
+    return found.replace(value=0.0, low=0.0) if compare == "ratio" and low.value == 0 else found
+
+
+def _relative(value: Value, floor: float) -> float:
+    """Return the standard error of the logarithm of a group's value, of a share with half a hit and half a miss added."""
+    spread = value.spread
+    if spread is not None and spread.kind == "binomial":
+        p = (spread.estimate * spread.n + 0.5) / (spread.n + 1)
+        return math.sqrt((1 - p) / (spread.n * p))
+    return _error(value) / floor
 
 
 def _named(value: Value) -> str:

@@ -80,7 +80,9 @@ def chi2(reference: Summaries, current: Summaries, *, debiased: bool = True) -> 
 
 @column_metric(needs={"number": ("quantiles",)}, better="lower", compared=True)
 def ks(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Measured:
-    """Kolmogorov-Smirnov distance: the greatest gap between the two distribution functions, max |F - G|, from 0 to 1.
+    """Kolmogorov-Smirnov distance: the greatest gap between the two distribution functions, max |F - G|, from 0 to 1, debiased.
+
+    ``debiased=false`` gives the plain gap.
 
     Debiased twice over, as the greatest of many noisy gaps is too great: without a shift D^2 exceeds 0 by (pi^2 / 12)(1/n + 1/m)
     on average; with one, D exceeds the true gap by what resampling adds to it once more. The larger of the two is subtracted.
@@ -98,10 +100,11 @@ def ks(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Me
     _, f, g = _distributions(first, second)
     place = int(np.argmax(np.abs(f - g)))
     gap = float(abs(f[place] - g[place]))
-    noise = math.pi**2 / 12 * (1 / n + 1 / m)
+    smooth = _bridge((n * f + m * g) / (n + m))
+    noise = smooth * (1 / n + 1 / m)
     # at the place of the greatest gap the two shares are binomial; near no shift the place itself is chance, which adds as much
     # as makes one interval in twenty exclude 0 there
-    chance = 0.33**2 * (1 / n + 1 / m) * math.exp(-gap**2 / (4 * noise))
+    chance = 0.33**2 * (1 / n + 1 / m) * math.exp(-gap**2 / (4 * noise)) * smooth / _CONTINUOUS
     variance = f[place] * (1 - f[place]) / n + g[place] * (1 - g[place]) / m + chance
     estimate, error = gap, math.sqrt(variance)
     if debiased:
@@ -109,6 +112,23 @@ def ks(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Me
         error = math.sqrt(variance + less**2)  # what is subtracted is itself uncertain, and measured to be too little by up to half
         estimate = math.sqrt(max(0.0, gap * gap - max(noise, gap * gap - (gap - less) ** 2)))
     return Measured(Spread("normal", estimate, n=float(m), error=error, low_limit=0.0, high_limit=1.0), m, first.error + second.error)
+
+
+_CONTINUOUS = math.pi**2 / 12
+
+
+def _bridge(pooled: Array, draws: int = 400, cells: int = 60) -> float:
+    """Return the mean of the greatest squared value of a Brownian bridge at the jumps of a distribution function.
+
+    pi^2 / 12 where it is continuous (Kolmogorov 1933); less where the column has few values, p (1 - p) where it has two.
+    """
+    inner = pooled[(pooled > 0) & (pooled < 1)]
+    if not len(inner) or len(inner) > cells:
+        return _CONTINUOUS
+    steps = np.diff(inner, prepend=0.0, append=1.0)
+    noise = np.random.default_rng(0).standard_normal((draws, len(steps))) * np.sqrt(steps)
+    bridge = np.cumsum(noise, axis=1)[:, :-1] - inner * noise.sum(axis=1, keepdims=True)
+    return float(np.mean(np.max(bridge**2, axis=1)))
 
 
 def _excess(f: Array, g: Array, n: int, m: int, draws: int = 200, cells: int = 200) -> float:
@@ -130,9 +150,9 @@ def _excess(f: Array, g: Array, n: int, m: int, draws: int = 200, cells: int = 2
 
 @column_metric(needs={"number": ("quantiles", "moments")}, better="lower", compared=True)
 def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True, debiased: bool = True) -> Measured:
-    """Wasserstein-1 (earth mover's) distance: the area between the two distribution functions, integral of |F - G|.
+    """Wasserstein-1 (earth mover's) distance in standard deviations of the reference: the integral of |F - G| over them, debiased.
 
-    ``scaled``: in standard deviations of the reference; ``scaled=false``: in the column's unit. Debiased as
+    ``scaled=false`` gives it in the column's unit, ``debiased=false`` the plain area between the two distribution functions. Debiased as
     sqrt(max(0, W^2 - b^2)), b = sqrt(2/pi) sqrt(1/n + 1/m) times the integral of sqrt(F (1 - F)), its mean without a shift.
 
     >>> then, now = Quantiles(), Quantiles()
@@ -160,9 +180,11 @@ def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True
     error = math.sqrt(variance + (0.4 * noise) ** 2)
     unit = deviation if scaled else 1.0
     estimate = (math.sqrt(max(0.0, area * area - noise * noise)) if debiased else area) / unit
-    span = max(first.high, second.high) - min(first.low, second.low)
     spread = Spread("normal", estimate, n=float(m), error=error / unit, low_limit=0.0)
-    return Measured(spread, m, (first.error + second.error) * span / unit)
+    # the cells of a sketch are as wide as sqrt(F (1 - F)) asks for, so its error of a rank is greatest at the median and small in the tails
+    off = sum(each.error * 2 * float(np.sqrt(np.clip(reached * (1 - reached), 0, None))[:-1] @ widths)
+              for each, reached in ((first, f), (second, g)) if each.error)
+    return Measured(spread, m, off / unit)
 
 
 def _psi(p: Array, q: Array) -> tuple[float, Array, Array]:

@@ -49,7 +49,7 @@ METRICS: Registry[Any] = Registry("metric", {
 ALIASES = {"roc_auc": "auc", "pr_auc": "average_precision", "ece": "calibration_error", "tpr": "recall", "sensitivity": "recall",
            "fpr": "false_positive_rate", "fnr": "false_negative_rate", "tnr": "specificity", "js": "jensen_shannon",
            "mean_absolute_error": "mae", "root_mean_squared_error": "rmse", "nulls": "missing", "brier_score": "brier",
-           "min": "least", "max": "greatest", "std": "deviation"}
+           "acc": "accuracy", "min": "least", "max": "greatest", "std": "deviation"}
 
 
 def find(name: str) -> Any:
@@ -158,14 +158,15 @@ class Metric:
         with np.errstate(all="ignore"):
             found = call(views)
             estimate = float(_ratio(found))
-            fields = {"better": self.better, "unit": self.unit, "bound": _bound(summaries), **place}
+            fields = {"better": self.better, "unit": self.unit, "bound": _bound(summaries, views, call, estimate), **place}
             if not math.isfinite(estimate):
-                return Value.undefined(self.name, self.undefined, n=rows, better=self.better, **place)
+                why = self.undefined if rows or not self.labelled else "no row has a label"
+                return Value.undefined(self.name, why, n=rows, better=self.better, **place)
             grouped = bool(getattr(summaries[0], "grouped", False))
             if form.spread is not None:
                 spread = form.spread(summaries, **keywords)
             elif isinstance(found, Share):
-                spread = _share_spread(found, summaries, call) if grouped else Spread("binomial", estimate, n=float(found.whole))
+                spread = _share_spread(found, summaries, views, call) if grouped else Spread("binomial", estimate, n=float(found.whole))
             else:
                 spread = self._spread(form, estimate, summaries, views, keywords, call, grouped)
         return Value.of(self.name, spread, n=rows, **fields)
@@ -219,7 +220,7 @@ class Metric:
         edge = min(estimate - low, high - estimate) < 1e-12
         if not math.isfinite(error) or edge or (error < 1e-12 and math.isfinite(high - low)):
             # at the edge of what is possible no resample differs: fall back on what the rows of the rarest class can tell of a share
-            few = max(min(_fewest(views), n, _units(summaries)), 1.0)
+            few = max(min(_fewest(views) * _rows_of_weight(views, n), n, _units(summaries)), 1.0)
             if (low, high) == (0.0, 1.0):
                 return Spread("binomial", min(max(estimate, 0.0), 1.0), n=few)
             if math.isfinite(high - low):
@@ -250,7 +251,8 @@ def metric(*, needs: str, tasks: Sequence[str], better: Better | None, scale: Sc
     def register(function: Callable[..., Any]) -> Metric:
         form = Form(function, needs, tuple(tasks), error, spread)
         made = Metric(function.__name__, (form,), better, scale, limits, unit, inspect.getdoc(function) or "", undefined, probabilities)
-        return METRICS.add(made.name, dressed(made, function))  # type: ignore[no-any-return]
+        made = dressed(made, function)
+        return METRICS.add(made.name, made, replace=not METRICS.builtin(made.name))  # type: ignore[no-any-return]
 
     return register
 
@@ -280,17 +282,32 @@ def _caller(form: Form, summaries: Sequence[Summary], keywords: dict[str, Any]) 
     return lambda views: form.function(views if several else views[0], **keywords)
 
 
-def _share_spread(found: Share, summaries: Sequence[Summary], call: Callable[[tuple[Any, ...]], Any]) -> Spread:
+def _share_spread(found: Share, summaries: Sequence[Summary], views: tuple[Any, ...], call: Callable[[tuple[Any, ...]], Any]) -> Spread:
     """Return the spread of a share of rows that come in groups: binomial, with the rows that they are worth."""
     resampled = [each.replicates() for each in summaries]  # type: ignore[attr-defined]
     estimates = np.asarray(_ratio(call(tuple(each.view for each in resampled))))
-    p, whole, df = float(found.ratio), float(found.whole), _freedom(resampled[0], estimates)
+    p, df = float(found.ratio), _freedom(resampled[0], estimates)
+    whole = float(found.whole) * _rows_of_weight(views, float(summaries[0].n))  # weights may be in any unit
     error = resampled[0].error(estimates, p)
     if math.isfinite(error) and error > 0 and 0 < p < 1:
         worth = p * (1 - p) / error**2
     else:
         worth = min(whole, df + 1)  # all or nothing: a group counts as one row
     return Spread("binomial", p, n=max(min(worth, max(whole, df + 1)), 1e-9), df=df)
+
+
+def _rows_of_weight(views: tuple[Any, ...], rows: float) -> float:
+    """Return how many rows a weight of 1 stands for, 1 where rows have no weights."""
+    view = views[0]
+    if isinstance(view, Cells):
+        total = float(np.ravel(view.tp + view.fn + view.fp + view.tn)[0])
+    elif isinstance(view, Ranks):
+        total = float(view.negatives.sum() + view.positives.sum())
+    elif isinstance(view, Means | Errors):
+        total = float(view.weight)
+    else:
+        return 1.0
+    return rows / total if total > 0 else 1.0
 
 
 def _fewest(views: tuple[Any, ...]) -> float:
@@ -328,8 +345,22 @@ def _freedom(resampled: Replicates[Any], estimates: Array) -> float:
     return float(min(resampled.df, max(2 * float(np.sum(squares)) ** 2 / fourth, 1.0))) if fourth > 0 else resampled.df
 
 
-def _bound(summaries: Sequence[Summary]) -> float:
-    return max((float(getattr(each, "tied", 0.0)) / 2 for each in summaries), default=0.0)
+def _bound(summaries: Sequence[Summary], views: tuple[Any, ...], call: Callable[[tuple[Any, ...]], Any], estimate: float) -> float:
+    """Return by how much the rounding of scores may be off: the metric with all that was tied in its best and in its worst order."""
+    if not any(float(getattr(each, "tied", 0.0)) for each in summaries):
+        return 0.0
+    orders = [tuple(_untied(each, best=best) if isinstance(each, Ranks) else each for each in views) for best in (True, False)]
+    ends = [float(np.max(np.abs(np.asarray(_ratio(call(order))) - estimate))) for order in orders]
+    return max((each for each in ends if math.isfinite(each)), default=0.0)
+
+
+def _untied(ranks: Ranks, *, best: bool) -> Ranks:
+    """Return ranks in which the positives of each score stand just above the negatives, or just below."""
+    scores = np.stack([ranks.scores, np.nextafter(ranks.scores, np.inf)], axis=1).ravel()
+    counts = np.zeros((len(ranks.scores), 2, 2))
+    negatives, positives = (0, 1) if best else (1, 0)
+    counts[:, negatives, 0], counts[:, positives, 1] = ranks.counts[:, 0], ranks.counts[:, 1]
+    return Ranks(scores, counts.reshape(-1, 2))
 
 
 def _ratio(found: Any) -> Any:

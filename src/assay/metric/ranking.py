@@ -71,8 +71,12 @@ class RankingMetric:
             return Value.undefined(self.name, "no query has a relevant row", n=kept.n, **fields)
         values = found
         error = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
-        spread = Spread("normal", float(values.mean()), n=float(len(values)), error=error, df=float(max(len(values) - 1, 1)),
-                        low_limit=0.0, high_limit=1.0)
+        mean = float(values.mean())
+        if not error > 0:  # all queries alike: perfect on so many queries, which is not certain to be perfect
+            spread = Spread("binomial", min(max(mean, 0.0), 1.0), n=float(len(values)))
+        else:
+            spread = Spread("normal", mean, n=float(len(values)), error=error, df=float(max(len(values) - 1, 1)),
+                            low_limit=0.0, high_limit=1.0)
         left = len(queries) - len(found)
         note = f"{left} queries without a relevant row are left out" if left else None
         return Value.of(self.name, spread, n=kept.n, method="mean over queries", note=note, **fields)

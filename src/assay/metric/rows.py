@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -22,6 +23,8 @@ __all__ = ["RowMetric", "rows"]
 
 Uses = Literal["prediction", "score", "value", "scores"]
 _DRAWS = 100
+_SCORED = ("y_score", "y_scores", "y_prob", "y_proba", "score", "scores", "proba")
+_MOST_COPIES = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class RowMetric:
     doc: str = ""
     of: Literal["rows"] = "rows"
     labelled: bool = True
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     def __call__(self, y_true: Any, y_pred: Any, **options: Any) -> Any:
         return self.function(y_true, y_pred, **options)
@@ -48,6 +52,9 @@ class RowMetric:
     def _uses(self, target: Target) -> Uses:
         numbers = target.task in ("regression", "ranking")
         if self.uses is None:
+            second = [*inspect.signature(self.function).parameters, "", ""][1]
+            if not numbers and second in _SCORED:  # what scikit-learn calls a parameter that takes scores
+                return "score" if target.task == "binary" else "scores"
             return "value" if numbers else "prediction"
         if (self.uses == "value") != numbers:
             raise ConfigError(f"{self.name} uses the model's {self.uses}, which a {target.task} model does not give")
@@ -90,7 +97,10 @@ class RowMetric:
             if drawn.any():
                 found.append(self._call(kept.values, drawn, target, keywords, quiet=True))
         error, df = _spread(found, draws, len(units) if target.grouped else math.inf)
-        spread = Spread("normal", estimate, n=float(counts.sum()), error=error, df=df)
+        if error == 0:  # no resample differs, which proves nothing beyond so many units (the rule of three, halved to one sigma)
+            error = 1.5 * max(abs(estimate), 1.0) / max(len(units) if target.grouped else kept.n, 1)
+        low, high = self.limits
+        spread = Spread("normal", estimate, n=float(counts.sum()), error=error, df=df, low_limit=low, high_limit=high)
         note = None if kept.share == 1.0 else f"measured on a sample of {int(counts.sum()):,} rows (the metric's limit is {self.limit:,})"
         return Value.of(self.name, spread, n=kept.n, method="bootstrap of rows", note=note, **fields)
 
@@ -133,7 +143,10 @@ class RowMetric:
             else:
                 truth = truth.astype(np.int64)
         try:
-            return float(self.function(truth, answer, **keywords))
+            with warnings.catch_warnings():
+                if quiet:
+                    warnings.simplefilter("ignore")  # a resample may lack a class, which is no news
+                return float(self.function(truth, answer, **keywords))
         except Exception as error:  # a user's own code: any error it raises becomes one sentence, as a verdict
             if quiet:
                 return math.nan
@@ -153,12 +166,13 @@ def _spread(found: Sequence[float], draws: int, units: float) -> tuple[float, fl
 def copies(counts: Array) -> Array:
     """Return how often to repeat each row for counts that may be weights: themselves where they are whole numbers.
 
-    Others are scaled to 20 rows for each given (at most a million) and rounded so that every running total is right to half a row.
+    Others, and those that would repeat more than twenty million rows, are scaled to 20 rows for each given (at most a million) and
+    rounded so that every running total is right to half a row.
 
     >>> copies(np.array([2.0, 1.0])).tolist(), copies(np.array([0.25, 0.75])).tolist()
     ([2, 1], [10, 30])
     """
-    if not len(counts) or np.array_equal(counts, np.rint(counts)):
+    if not len(counts) or (np.array_equal(counts, np.rint(counts)) and counts.sum() <= _MOST_COPIES):
         return counts.astype(np.int64)
     reached = np.cumsum(counts)
     made: Array = np.diff(np.rint(reached / reached[-1] * min(20 * len(counts), 1_000_000)), prepend=0.0).astype(np.int64)
@@ -166,9 +180,12 @@ def copies(counts: Array) -> Array:
 
 
 def rows(*, better: Better | None, limit: int = 1_000_000, uses: Uses | None = None, unit: str | None = None,
-         name: str | None = None) -> Callable[[Callable[..., Any]], RowMetric]:
+         name: str | None = None, limits: tuple[float, float] = (-math.inf, math.inf)) -> Callable[[Callable[..., Any]], RowMetric]:
     """Make a metric of ``f(y_true, y_pred) -> number`` and register it under the function's name.
 
+    ``uses`` says what the second argument is: ``"prediction"`` (classes; the default for classifiers), ``"score"`` (of the positive
+    class; the default where the parameter is called ``y_score`` or ``y_prob``), ``"scores"`` (of all classes) or ``"value"``
+    (numbers; the default for regression). ``limits`` are the least and the greatest possible number: intervals end there.
     At most ``limit`` rows are kept; beyond, a sample of entities (or rows) is, and the value says so. A scikit-learn metric
     fits as it is: ``rows(better="higher")(sklearn.metrics.cohen_kappa_score)``.
 
@@ -181,7 +198,7 @@ def rows(*, better: Better | None, limit: int = 1_000_000, uses: Uses | None = N
 
     def register(function: Callable[..., Any]) -> RowMetric:
         title = name or function.__name__
-        made = RowMetric(title, function, better, limit, uses, unit, inspect.getdoc(function) or "")
+        made = RowMetric(title, function, better, limit, uses, unit, inspect.getdoc(function) or "", limits=limits)
         return cast(RowMetric, METRICS.add(title, dressed(made, function), replace=True))
 
     return register

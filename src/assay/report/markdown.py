@@ -102,7 +102,7 @@ def _faults(run: Run) -> list[str]:
 def _overall(run: Run) -> list[str]:
     judged = {each.value.metric for each in run.verdicts if each.aspect and each.value is not None and each.aspect != "calibration"}
     values = [each for each in run.values if not each.slice and each.column is None and shown(each) and each.metric not in judged]
-    rows = [(cell(each.metric) + (f" less the {cell(each.against)}'s" if each.against else ""), figures(each.value), _interval(each),
+    rows = [(cell(each.name) + (f" less the {cell(each.against)}'s" if each.against else ""), figures(each.value), _interval(each),
              f"{each.n:,}") for each in values[:MOST_VALUES]]
     return [table(("metric", "value", "95 % interval", "rows"), rows)] if rows else []
 
@@ -111,7 +111,7 @@ def _slices(run: Run) -> list[str]:
     found: dict[tuple[str, tuple[str, ...]], list[Value]] = {}
     for each in run.values:
         if each.slice and each.column is None and each.better in ("higher", "lower") and shown(each):
-            found.setdefault((each.metric, tuple(name for name, _ in each.key)), []).append(each)
+            found.setdefault((each.name, tuple(name for name, _ in each.key)), []).append(each)
     firsts = dict.fromkeys(metric for metric, _ in found)
     main = next(iter(firsts), None)
     rows = []

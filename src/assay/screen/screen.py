@@ -21,15 +21,7 @@ __all__ = ["SCREENS", "Reading", "Screen", "Wanted", "screen"]
 
 Wanted = Literal["train", "reference", "model", "label", "protected", "entity", "available_at"]
 
-_BUILTIN = {
-    "leakage": ("shared_rows", "shared_ids", "id_like", "lone_power", "known_late", "seen_entity_gain"),
-    "junk": ("placeholder_rows", "placeholder_share", "repeated_blocks", "suspect_labels"),
-    "representation": ("thin_in_train", "thin_region"),
-    "proxy": ("proxy_power", "forbidden_inputs"),
-    "unit": ("unit_changed",),
-    "baseline": ("gain_over_baseline",),
-    "sensitivity": ("noise_effect", "missing_effect", "unused"),
-}
+_BUILTIN: dict[str, tuple[str, ...]] = {}
 SCREENS: Registry[Screen] = Registry("screen", {name: f"assay.screen.{module}:{name}" for module, names in _BUILTIN.items()
                                                 for name in names})
 

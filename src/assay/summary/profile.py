@@ -31,12 +31,15 @@ class Profile(Mapping[Place, Summary]):
     """
 
     def __init__(self, items: Mapping[Place, Summary] | None = None, *, rows: int = 0, unlabelled: int = 0, model_rows: int = 0,
-                 failures: Mapping[str, Exception] | None = None):
+                 failures: Mapping[str | Need, Exception] | None = None):
         self._items: dict[Place, Summary] = dict(items or {})
         self.rows = rows
         self.unlabelled = unlabelled
         self.model_rows = model_rows
-        self.failures = dict(failures or {})  # of models, in this process; not part of the bytes
+        self.failures: dict[str | Need, Exception] = dict(failures or {})  # of models and needs, in this process; not part of the bytes
+        self._places: dict[Need, list[SliceKey]] = {}
+        for key, need in self._items:
+            self._places.setdefault(need, []).append(key)
 
     def __getitem__(self, place: Place) -> Summary:
         return self._items[place]
@@ -52,6 +55,7 @@ class Profile(Mapping[Place, Summary]):
         found = self._items.get((key, need))
         if found is None:
             found = self._items[key, need] = need.empty()
+            self._places.setdefault(need, []).append(key)
         return found
 
     def at(self, key: SliceKey) -> dict[Need, Summary]:
@@ -60,7 +64,7 @@ class Profile(Mapping[Place, Summary]):
 
     def slices(self, need: Need) -> list[SliceKey]:
         """Return the slices for which there is a summary of ``need``, sorted as text."""
-        return sorted((key for key, each in self._items if each == need), key=repr)
+        return sorted(self._places.get(need, ()), key=repr)
 
     def merge(self, other: Profile) -> Profile:
         """Return the profile of the rows of both."""

@@ -10,7 +10,7 @@ import numpy as np
 from assay.errors import SummaryError
 from assay.summary import codec
 from assay.summary.resample import Array
-from assay.summary.summary import Summary
+from assay.summary.summary import Latch, Summary
 
 __all__ = ["Rows"]
 
@@ -41,6 +41,7 @@ class Rows(Summary):
         self._cut: int | None = None  # keys at or above were dropped
         self._waiting: list[tuple[Array, Array, Array]] = []
         self._waits = 0
+        self._lock = Latch()
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         key = np.array(columns[0], np.uint64)
@@ -61,10 +62,13 @@ class Rows(Summary):
 
     def _settle(self) -> None:
         """Join equal rows, and drop the units with the largest hashes where there are too many rows."""
+        with self._lock:  # whoever reads settles what waits, and several may read at once
+            self._settle_waiting()
+
+    def _settle_waiting(self) -> None:
         if not self._waiting:
             return
         parts = [(self._keys, self._values, self._counts), *self._waiting]
-        self._waiting, self._waits = [], 0
         keys, values, counts = (np.concatenate([part[place] for part in parts]) for place in range(3))
         order = np.argsort(keys)
         repeated = (keys[order[1:]] == keys[order[:-1]]).any()
@@ -81,6 +85,7 @@ class Rows(Summary):
             self._cut = int(keys[first])
             keys, values, counts = keys[:first], values[:first], counts[:first]
         self._keys, self._values, self._counts = keys, values, counts
+        self._waiting, self._waits = [], 0
 
     def merge(self, other: Self) -> Self:
         self._same(other, "width", "size")

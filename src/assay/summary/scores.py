@@ -11,7 +11,7 @@ import numpy as np
 from assay.errors import SummaryError
 from assay.summary import codec
 from assay.summary.resample import GROUPS, Array, Replicates, drawn, grouping, left_out
-from assay.summary.summary import Summary
+from assay.summary.summary import Latch, Summary
 
 __all__ = ["Ranks", "Scores"]
 
@@ -61,6 +61,7 @@ class Scores(Summary):
         self._counts = np.empty((2, 0))  # of negatives, of positives
         self._waiting: list[tuple[Array, Array, Array]] = []
         self._waits = 0
+        self._lock = Latch()
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         """Add rows: labels as class codes (``of`` is the positive one, the rest negative), and their scores."""
@@ -80,10 +81,13 @@ class Scores(Summary):
 
     def _settle(self) -> None:
         """Bring what waits into order: equal scores of a group become one, and as few bits go as must."""
+        with self._lock:  # whoever reads settles what waits, and several may read at once
+            self._settle_waiting()
+
+    def _settle_waiting(self) -> None:
         if not self._waiting:
             return
         parts = [(self._keys, self._groups, self._counts), *self._waiting]
-        self._waiting, self._waits = [], 0
         keys, groups, counts = (np.concatenate([part[place] for part in parts], axis=-1) for place in range(3))
         while True:
             keys, groups, counts = self._joined((keys >> self.dropped) << self.dropped, groups, counts)
@@ -91,6 +95,7 @@ class Scores(Summary):
                 break
             self.dropped = _bits(keys, groups, self.size)
         self._keys, self._groups, self._counts = keys, groups, counts
+        self._waiting, self._waits = [], 0
 
     def _joined(self, keys: Array, groups: Array, counts: Array) -> tuple[Array, Array, Array]:
         order = np.argsort(keys)

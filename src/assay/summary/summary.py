@@ -8,6 +8,8 @@ To add a summary: one file with a subclass, one line in ``SUMMARIES``, one line 
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from assay.errors import SummaryError
 from assay.registry import Registry
 from assay.summary import codec
 
-__all__ = ["SUMMARIES", "Need", "Summary", "parse"]
+__all__ = ["SUMMARIES", "Latch", "Need", "Summary", "parse"]
 
 
 S = TypeVar("S", bound="Summary")
@@ -100,12 +102,29 @@ SUMMARIES: Registry[type[Summary]] = Registry("summary", {
 })
 
 
+class Latch:
+    """A lock for what a summary does when it is read; a copy of the summary has one of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type[Latch], tuple[()]]:
+        return Latch, ()
+
+
 @dataclass(frozen=True)
 class Need:
     """One summary of some columns, as an engine is asked for it.
 
     ``columns`` are column names, or the names of what an engine derives: ``@label``, ``@prediction``, ``@score`` and
     ``@value``, with ``:model`` behind them where two models are served. ``options`` are the summary's keyword arguments.
+    ``by`` is the text of the slicing that cuts the rows, empty for all rows: slices of two slicings may bear the same name.
 
     >>> Need("histogram", ("age",), options=(("edges", (20.0, 40.0)),)).empty().n
     0
@@ -114,6 +133,15 @@ class Need:
     kind: str
     columns: tuple[str, ...]
     options: tuple[tuple[str, Any], ...] = ()
+    by: str = ""
+
+    def cut(self, by: str) -> Need:
+        """Return the same need by a slicing.
+
+        >>> Need("moments", ("age",)).cut("sex").by
+        'sex'
+        """
+        return dataclasses.replace(self, by=by)
 
     def empty(self) -> Summary:
         """Return the empty summary."""
@@ -125,17 +153,17 @@ class Need:
 
     def to_json(self) -> list[Any]:
         return [self.kind, list(self.columns), [[name, list(value) if isinstance(value, tuple) else value]
-                                                for name, value in self.options]]
+                                                for name, value in self.options], *([self.by] if self.by else [])]
 
     @classmethod
     def from_json(cls, data: Any) -> Need:
         """Return the need that :meth:`to_json` wrote; raises ``SummaryError`` for anything else."""
-        kind, columns, options = data if isinstance(data, list) and len(data) == 3 else (None, None, None)
-        if not (isinstance(kind, str) and isinstance(columns, list) and all(isinstance(each, str) for each in columns)
-                and isinstance(options, list)
+        kind, columns, options, by = (*data, "")[:4] if isinstance(data, list) and len(data) in (3, 4) else (None, None, None, None)
+        if not (isinstance(kind, str) and isinstance(by, str) and isinstance(columns, list) and isinstance(options, list)
+                and all(isinstance(each, str) for each in columns)
                 and all(isinstance(each, list) and len(each) == 2 and isinstance(each[0], str) for each in options)):
             raise SummaryError("what should name a summary and its columns does not")
-        found = cls(kind, tuple(columns), tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in options))
+        found = cls(kind, tuple(columns), tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in options), by)
         if not all(_plain(part) for _, value in found.options for part in (value if isinstance(value, tuple) else (value,))):
             raise SummaryError("an option of a summary is neither a number, a text nor a list of them")
         return found

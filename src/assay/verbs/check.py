@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,18 +18,21 @@ import pyarrow as pa
 
 from assay.check.expression import Check
 from assay.check.suite import checks as read_checks
+from assay.check.suite.listed import divided
 from assay.check.verdict import broken, judge
 from assay.data.source import Source, source
 from assay.errors import AssayError, ConfigError, SignatureError, listed, nearest
 from assay.metric import METRICS, find
+from assay.metric.column import ColumnMetric
 from assay.model.load import load
 from assay.model.model import Model, bind
 from assay.model.signature import Signature
-from assay.result import Cost, Run, Value, Verdict
+from assay.result import Cost, Figure, Run, Value, Verdict
 from assay.summary import Profile
 from assay.summary.target import Target
 from assay.verbs.config import Config, read
 from assay.verbs.measure import Answered, Question, Subject, measure
+from assay.verbs.suite import Suite, about
 
 __all__ = ["check"]
 
@@ -75,31 +79,46 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
             near = nearest(name, [*ROLES, *(check.__kwdefaults__ or ())])
             raise ConfigError(f"check takes no argument '{name}'", expected=f"a role, one of {listed(ROLES, 20)}",
                               hint=f"did you mean '{near}'?" if near else None)
-    config = _config(model) if data is None else None
+    config = _config(model)
     if config is not None:
-        given = {"checks": checks, "train": train, "reference": reference, "champion": champion, "slices": slices, "positive": positive,
-                 "threshold": threshold, "task": task, "classes": classes, "features": features, "where": where, "sql": sql, "types": types}
-        return check(**_merged(config, {key: value for key, value in given.items() if value not in (None, (), [])}, roles),
+        given = {"data": data, "checks": checks, "train": train, "reference": reference, "champion": champion, "slices": slices,
+                 "positive": positive, "threshold": threshold, "task": task, "classes": classes, "features": features,
+                 "where": where, "sql": sql, "types": types}
+        named = {key: value for key, value in given.items() if value is not None and not (isinstance(value, list | tuple) and not value)}
+        return check(**_merged(config, named, roles),
                      trust=trust, strict=strict, progress=progress)
     if data is None:
         raise ConfigError("there are no data to check on", hint="pass data, or a configuration such as assay.yaml")
-    asked = read_checks(list(checks))
+    slices = [slices] if isinstance(slices, str) else slices
+    default, listed_checks = divided(checks)
+    asked = read_checks(listed_checks)
     questions = [Question.of(each) for each in asked]  # an unknown metric is told before anything is read
     for each, question in zip(asked, questions, strict=True):
         _within_limits(each, question.metric)
     subject, notes = _subject(model, data, train=train, reference=reference, champion=champion, positive=positive, threshold=threshold,
                               task=task, classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
-    shown = _usual(subject, questions, slices)
-    answers, profiles = measure(subject, [*questions, *shown], progress=progress)
+    suite = Suite(subject, subject.study(progress), tuple(slices)) if default or not asked else None
+    wanted = suite.questions() if suite else []
+    every = [*questions, *_usual(subject, questions if suite is None else [], slices), *wanted]
+    answers, profiles = measure(subject, every, progress=progress)
+    shown = answers[len(asked):]
     verdicts: list[Verdict] = []
     for each, answer in zip(asked, answers, strict=False):
         verdicts += [broken(each, error) for error in answer.failed] or _judged(each, answer)
+    if suite is None:
+        verdicts += _forbidden(subject)
+    figures: list[Figure] = []
+    if suite is not None:
+        verdicts += suite.verdicts(every, answers)
+        figures = suite.figures()
     verdicts = [dataclasses.replace(each, value=_shown(each.value)) if each.value else each for each in verdicts]
     values = [_shown(each) for each in _values(answers)]
-    notes += _notes(subject, profiles, asked, answers[len(asked):])
+    notes += _notes(subject, profiles, asked, shown)
     cost = Cost(round(time.perf_counter() - began, 3), sum(each.rows for each in profiles.values()),
                 sum(each.model_rows for each in profiles.values()))
-    return Run("check", tuple(values), tuple(verdicts), cost=cost, notes=tuple(dict.fromkeys(notes)), strict=strict)
+    rows = profiles["data"].rows if "data" in profiles else subject.data.rows
+    return Run("check", tuple(values), tuple(verdicts), cost=cost, notes=tuple(dict.fromkeys(notes)), strict=strict,
+               figures=tuple(figures), about=about(subject, {"rows": rows} if rows is not None else {}))
 
 
 def _within_limits(each: Check, metric: Any) -> None:
@@ -133,19 +152,21 @@ def _subject(model: Any, data: Any, *, train: Any, reference: Any, champion: Any
              classes: Sequence[Any] | None, features: Sequence[str] | None, trust: bool, where: str | None, sql: str | None,
              types: Mapping[str, str] | None, roles: Mapping[str, Any]) -> tuple[Subject, list[str]]:
     """Return the models and data sets, opened and fitted to each other, and what a reader should know of how."""
-    current = source(data, where=where, sql=sql, types=types, **roles)
-    # the reference need not have what only production has, such as logged predictions
-    others = {name: source(each, types=types, **_known(each, roles, types)) if each is not None else None
-              for name, each in (("train", train), ("reference", reference))}
     notes: list[str] = []
+    current = source(data, where=where, sql=sql, types=types, **_unlabelled(data, roles, types, (reference, train), notes))
+    # the reference need not have what only production has, such as logged predictions
+    others = {name: source(each, types=types, where=where, **_known(each, roles, types)) if each is not None else None
+              for name, each in (("train", train), ("reference", reference))}
     models: dict[str, Model] = {}
     if model is None and (current.schema.prediction or current.schema.score):
         from assay.model.logged import Logged
 
+        if classes is None and task not in ("regression", "ranking", "multilabel"):
+            _known_classes(current)
         models["model"] = Logged.of(current.schema, task=task, classes=classes, where=current.name)
     for name, each in (("model", model), ("champion", champion)):
         if each is not None:
-            title = None if isinstance(each, str | Path) else name  # a file is called by its path
+            title = None if isinstance(each, str | Path | Model) else name  # a file is called by its path, a loaded model has a name
             loaded = load(each, trust=trust, task=task, classes=classes, features=features, name=title)
             models[name] = _bound(loaded, others["train"] or current, name, notes)
     for loaded in models.values():
@@ -162,6 +183,44 @@ def _known(data: Any, roles: Mapping[str, Any], types: Mapping[str, str] | None)
         return all(name in names for name in ([columns] if isinstance(columns, str) else columns or ()))
 
     return {role: columns for role, columns in roles.items() if there(columns)}
+
+
+def _unlabelled(data: Any, roles: Mapping[str, Any], types: Mapping[str, str] | None, others: Sequence[Any],
+                notes: list[str]) -> dict[str, Any]:
+    """Return the roles without a label, and without columns to ignore, that the data lack and another data set has.
+
+    Labels come late: what production sends today is compared with a labelled reference all the same.
+    """
+    given = [each for each in others if each is not None]
+    found = dict(roles)
+    if not given or not (found.get("label") or found.get("ignored")):
+        return found
+    names = set(source(data, types=types).schema.names)
+    elsewhere = {name for each in given for name in source(each, types=types).schema.names}
+    for role in ("label", "ignored"):
+        columns = found.get(role)
+        listing = [columns] if isinstance(columns, str) else list(columns or ())
+        absent = [name for name in listing if name not in names and name in elsewhere]
+        if absent:
+            found[role] = [name for name in listing if name not in absent] or None
+            if role == "label":
+                notes.append(f"the data have no column {listed(absent)}: what needs a label is not measured")
+    return {role: columns for role, columns in found.items() if columns is not None}
+
+
+def _known_classes(data: Source) -> None:
+    """Refuse logged predictions whose classes were not named and are not 0 and 1, with those that were seen in the hint."""
+    names = [name for name in (data.schema.label, data.schema.prediction) if name]
+    batch = next(iter(data.batches(names)), None) if names else None
+    if batch is None:
+        return
+    seen = {value for name in names for value in batch.column(name).unique().to_pylist() if value is not None}
+    if not seen or any(isinstance(each, float) for each in seen) or seen <= {0, 1} or len(seen) > 50:
+        return
+    ordered = sorted(seen, key=lambda each: (str(type(each)), each))
+    raise ConfigError("the classes of the logged predictions are not known", where=data.name,
+                      expected="the names of all, as one may be absent from these rows",
+                      hint="the first rows hold these: " + " ".join(f"--class {shlex.quote(str(each))}" for each in ordered))
 
 
 def _bound(model: Model, first: Source, name: str, notes: list[str]) -> Model:
@@ -215,7 +274,23 @@ def _positive(target: Target, positive: Any) -> int:
         if sorted(texts) == sorted((negative, yes)):
             return texts.index(yes)
     raise ConfigError(f"which of the classes {listed(map(str, target.classes))} is the positive one?",
-                      hint=f"pass --positive {target.classes[-1]}, or positive: {target.classes[-1]} in assay.yaml")
+                      hint=f"pass --positive {shlex.quote(str(target.classes[-1]))}, "
+                           f"or positive: {_scalar(target.classes[-1])} in assay.yaml")
+
+
+def _scalar(value: Any) -> str:
+    """Return a class as it stands in YAML."""
+    text = str(value)
+    return text if not isinstance(value, str) or text.isalnum() else "'" + text.replace("'", "''") + "'"
+
+
+def _forbidden(subject: Subject) -> list[Verdict]:
+    """Return a failure where the model reads a column that it must not see; with the default suite a screen says it."""
+    model = subject.models.get("model")
+    names = (model.signature.names or ()) if model is not None else ()
+    read = [name for name in subject.data.schema.forbidden if name in names]
+    return [Verdict("forbidden_inputs of * <= 0", "fail", f"the model reads {'columns' if len(read) > 1 else 'a column'} that it must not "
+                    f"see: {listed(read)}", hint="train it without")] if read else []
 
 
 def _answers(signature: Signature) -> str:
@@ -250,7 +325,7 @@ def _values(answers: Sequence[Answered]) -> list[Value]:
     found: dict[str, Value] = {}
     for answer in answers:
         for value in (*answer.values, *answer.plain):
-            found.setdefault(repr((value.metric, value.key, value.column, value.against, value.value, value.n)), value)
+            found.setdefault(repr((value.name, value.key, value.column, value.against, value.value, value.n)), value)
     return list(found.values())
 
 
@@ -266,8 +341,8 @@ def _notes(subject: Subject, profiles: Mapping[str, Profile], asked: Sequence[Ch
     data = profiles.get("data")
     if data is not None and data.unlabelled:
         notes.append(f"{data.unlabelled:,} of {data.rows:,} rows have no label and were left out of what needs one")
-    if not asked:
-        notes.append("no check was named, so nothing could fail: the values are shown as they are")
+    if subject.data.schema.weight and any(isinstance(each.metric, ColumnMetric) for each in map(Question.of, asked)):
+        notes.append("metrics of columns count rows as they were delivered: the weight does not count there")
     if subject.reference is None and subject.train is not None and any(each.metric.of != "rows" and each.metric.compared
                                                                       for each in map(Question.of, asked)):
         notes.append("there is no reference, so columns are compared with the training data")

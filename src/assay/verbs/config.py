@@ -13,6 +13,7 @@ from typing import Any
 
 from assay.check.expression import Check
 from assay.check.suite import checks as read_checks
+from assay.check.suite.listed import DEFAULT
 from assay.errors import ConfigError, listed, nearest
 
 __all__ = ["Config", "read"]
@@ -45,7 +46,7 @@ class Config:
     types: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
     slices: tuple[str, ...] = ()
-    checks: tuple[Check, ...] = ()
+    checks: tuple[Check | str, ...] = ()  # the text "default" among them stands for the default suite
 
     def location(self, text: str | None) -> str | None:
         """Return a path of the file relative to the file's folder; URLs and absolute paths as they are."""
@@ -115,9 +116,9 @@ class _Reader:
     def config(self) -> Config:
         if not isinstance(self.value, Mapping):
             raise ConfigError(f"the file holds a {_kind(self.value)}", where=self.place(), expected="keys such as model, data, checks")
-        known = {name for name in Config.__dataclass_fields__ if name != "path"} | {"monitor"}
+        known = {name for name in Config.__dataclass_fields__ if name != "path"}
         self.known((), self.value, known)
-        given = {key: value for key, value in self.value.items() if value is not None and key != "monitor"}
+        given = {key: value for key, value in self.value.items() if value is not None}
         made: dict[str, Any] = {}
         for key, value in given.items():
             made[key] = _READERS[key](self, key, value)
@@ -185,13 +186,14 @@ class _Reader:
                 found[role] = names if role in ("slices", "protected", "forbidden", "ignored") or len(names) > 1 else names[0]
         return found
 
-    def checks(self, key: str, value: Any) -> tuple[Check, ...]:
+    def checks(self, key: str, value: Any) -> tuple[Check | str, ...]:
         if not isinstance(value, list):
             raise self.wrong(key, value, "a list, such as ['auc >= 0.7']")
         found: list[Check] = []
         for number, each in enumerate(value):
-            found.append(each if isinstance(each, Check) else Check.from_json(each, where=self.place(key, str(number))))
-        return read_checks(found, where=self.place(key))
+            if each != DEFAULT:
+                found.append(each if isinstance(each, Check) else Check.from_json(each, where=self.place(key, str(number))))
+        return (*([DEFAULT] if DEFAULT in value else []), *read_checks(found, where=self.place(key)))
 
 
 _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {

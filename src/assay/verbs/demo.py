@@ -22,9 +22,10 @@ from assay.verbs.demos import Make, Tell
 
 __all__ = ["DEMOS", "Demonstration", "demo"]
 
-DEMOS: Registry[Make] = Registry("demo", {"flights": "assay.verbs.demos.flights:flights"})
+DEMOS: Registry[Make] = Registry("demo", {
+    "flights": "assay.verbs.demos.flights:flights", "mortgage": "assay.verbs.demos.mortgage:mortgage"})
 FIRST_LINE = "# Written by `assay demo {}`; run it again and this folder is written anew.\n"
-FILES = ("assay.yaml", "model.joblib", "reference.parquet", "test.parquet", "train.parquet")
+FILES = ("assay.yaml", "model.joblib", "reference.parquet", "report.html", "test.parquet", "train.parquet")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         config.write_text(FIRST_LINE.format(name) + suite, encoding="utf-8")
         say("checking the model on them")
         run = check(str(config), trust=True, progress=progress)  # the model was made a moment ago, by this very process
+        say("writing the report")
+        try:
+            run.save(folder / "report.html")
+        except ConfigError as error:  # a checkout whose page was never built still has a verdict
+            say(f"no report: {error}")
     except BaseException:
         _remove(folder, whole=not there)
         raise

@@ -14,15 +14,18 @@ from typing import Any
 
 from assay.check.expression import Check
 from assay.data.predicate import parse as parse_predicate
-from assay.data.schema import family
+from assay.data.schema import Schema, family
 from assay.data.slice import Slicing, slicing
 from assay.data.source import Source
 from assay.engine import Plan, run
+from assay.engine.local import asked
 from assay.errors import AssayError, ColumnTypeError, ConfigError, EmptyDataError, UnknownColumnError
 from assay.metric import disparity, find
 from assay.metric.column import ColumnMetric, before, need
+from assay.model.logged import Logged
 from assay.model.model import Model
 from assay.result import SliceKey, Value
+from assay.screen import SCREENS, Sample, Screen, Study, sample
 from assay.summary import Need, Profile
 from assay.summary.quantiles import Quantiles
 from assay.summary.target import Target
@@ -43,6 +46,21 @@ class Subject:
     target: Target | None = None
     reference: Source | None = None
     train: Source | None = None
+    _held: dict[str, Study] = field(default_factory=dict, repr=False)
+
+    def study(self, progress: Progress | None = None) -> Study:
+        """Return what screens look at, sampled once: one more pass over each data set."""
+        if "study" not in self._held:
+            def drawn(name: str, source: Source | None) -> Sample | None:
+                return None if source is None else sample(source, progress=(lambda rows: progress(name, rows)) if progress else None)
+
+            data = drawn("data", self.data)
+            assert data is not None
+            model = self.models.get("model")
+            logged = model if isinstance(model, Logged) else None
+            self._held["study"] = Study(data, drawn("train", self.train), drawn("reference", self.reference),
+                                        None if logged is not None else model, logged, self.target)
+        return self._held["study"]
 
     def source(self, name: str) -> Source:
         """Return a data set by name; raises ``ConfigError`` where it was not given."""
@@ -69,8 +87,20 @@ class Question:
     def of(cls, check: Check) -> Question:
         """Return what has to be measured to judge a check."""
         bound = check.bound
-        return cls(find(check.metric), dict(check.options), check.columns, check.by, check.where, bound.relative, bound.factor,
+        return cls(_metric(check.metric), dict(check.options), check.columns, check.by, check.where, bound.relative, bound.factor,
                    check.compare)
+
+
+def _clauses(question: Question) -> str:
+    """Return the slicing of a question as one text: its filter, crossed with its slices."""
+    return " * ".join(f"({each})" if question.where and question.by else each for each in (question.where, question.by) if each)
+
+
+def _metric(name: str) -> Any:
+    """Return the metric or the screen of a name."""
+    if name in SCREENS:
+        return SCREENS[name]
+    return find(name)
 
 
 @dataclass
@@ -86,8 +116,8 @@ def measure(subject: Subject, questions: Sequence[Question], *,
             progress: Progress | None = None) -> tuple[list[Answered], dict[str, Profile]]:
     """Return the answers in order, and the profile of each data set that was read.
 
-    A name that does not exist (a column, a slice, an option) raises; whatever else goes wrong with one question stands in its
-    ``failed`` and leaves the others alone.
+    A name that does not exist (a column, a slice, an option) raises, and so do data that cannot be read as they should (a label that
+    is no class); whatever else goes wrong with one question stands in its ``failed`` and leaves the others alone.
     """
     return _Measurement(subject, questions, progress).answers()
 
@@ -105,9 +135,10 @@ class _Part:
 
 class _Measurement:
     def __init__(self, subject: Subject, questions: Sequence[Question], progress: Progress | None):
-        self.subject, self.progress = subject, progress
+        self.subject, self.questions, self.progress = subject, questions, progress
         self.profiles: dict[str, Profile] = {}
         self.edges: dict[str, Sequence[float]] = {}
+        self.screened: dict[Any, list[Value]] = {}
         self.parts = [self._part(each) for each in questions]
 
     def answers(self) -> tuple[list[Answered], dict[str, Profile]]:
@@ -119,9 +150,17 @@ class _Measurement:
             if part.answered.failed:
                 continue
             try:
-                self._answer(part)
+                if isinstance(part.question.metric, Screen):
+                    self._screen(part)
+                else:
+                    self._answer(part)
             except (AssayError, ArithmeticError, ValueError) as error:
                 part.answered.failed.append(error)
+        for part in self.parts:
+            if part.question.options:
+                options = dict(part.question.options)
+                for values in (part.answered.values, part.answered.plain):
+                    values[:] = [each.replace(options=options) for each in values]
         return [part.answered for part in self.parts], self.profiles
 
     # what to ask ----------------------------------------------------------------------------------------------------------
@@ -129,7 +168,9 @@ class _Measurement:
     def _part(self, question: Question) -> _Part:
         part = _Part(question, self._slicing(question))
         try:
-            if isinstance(question.metric, ColumnMetric):
+            if isinstance(question.metric, Screen):
+                self._fits_screen(question, question.metric)
+            elif isinstance(question.metric, ColumnMetric):
                 question.metric.options(question.options)
                 part.columns = self._named_columns(question)
                 if question.metric.compared:
@@ -142,14 +183,46 @@ class _Measurement:
                 raise ConfigError("there is no champion to compare with", hint="pass --champion MODEL, or champion: FILE in assay.yaml")
             if question.against in ("reference", "train"):
                 self.subject.source(question.against)
+            if question.against == "reference" and self.subject.reference is None:
+                raise ConfigError("there are no reference data to compare with",
+                                  hint="pass --reference FILE, or compare with the training data: " + _as_train(question))
+            if part.target is not None:
+                _fits_answers(question, part.target, self.subject.models)
+            if part.target is not None and not self.subject.data.schema.query and _asks_query(question, part.target):
+                raise ConfigError(f"{question.metric.name} needs to know which rows belong together",
+                                  hint="name the column: --query COLUMN, or columns: {query: COLUMN}")
         except (LookupError, UnknownColumnError):
             raise  # a name that does not exist is a slip of the pen: tell at once
         except AssayError as error:
             part.answered.failed.append(error)
         return part
 
+    def _fits_screen(self, question: Question, screen: Screen) -> None:
+        screen.options(question.options)
+        if question.by or question.where or question.against or question.compare:
+            raise ConfigError(f"{screen.name} is seen in all rows", expected="a bound, and no by, where, ratio or relative bound")
+        if question.columns and screen.of == "table":
+            raise ConfigError(f"{screen.name} is a property of all columns together", expected=f"'{screen.name}' without 'of'")
+        if not question.columns and screen.of == "column":
+            raise ConfigError(f"{screen.name} is seen column by column", hint=f"write '{screen.name} of COLUMN', or '{screen.name} of *'")
+
+    def _screen(self, part: _Part) -> None:
+        screen, columns = part.question.metric, part.question.columns
+        error = screen.missing(self.subject.study(self.progress))
+        if error is not None:
+            raise error
+        held = self.screened.setdefault((screen.name, tuple(sorted(part.question.options.items()))), [])
+        if not held:
+            held += screen.values(self.subject.study(), part.question.options)
+        found = [each for each in held if columns in ((), ("*",)) or each.column in columns]
+        for name in columns:
+            if name != "*" and all(each.column != name for each in held):
+                raise UnknownColumnError.among(name, [each.column for each in held if each.column], where=f"what {screen.name} sees")
+        part.answered.values += found
+        part.answered.plain += found
+
     def _slicing(self, question: Question) -> Slicing | None:
-        text = " * ".join(f"({each})" if question.where and question.by else each for each in (question.where, question.by) if each)
+        text = _clauses(question)
         if not text:
             return None
         schema = self.subject.data.schema
@@ -163,14 +236,27 @@ class _Measurement:
         if text == "horizon" and text not in schema and schema.horizon is not None:
             text = f"`{schema.horizon}`"  # the role speaks for the column
         cut = slicing(text, schema)
-        for column, bins in cut.quantiles:
-            if (key := f"{column}:{bins}") not in self.edges:
-                source = self.subject.reference or self.subject.train or self.subject.data
-                wanted = Need("quantiles", (column,))
-                sketch = run(Plan.of([(wanted, None)]), source)[(), wanted]
-                assert isinstance(sketch, Quantiles)
-                self.edges[key] = [sketch.quantile(place / bins) for place in range(1, bins)]
-        return slicing(text, self.subject.data.schema, edges=self.edges) if cut.quantiles else cut
+        if not cut.quantiles:
+            return cut
+        self._find_edges()
+        return slicing(text, schema, edges=self.edges)
+
+    def _find_edges(self) -> None:
+        """Find the edges of all bins that any question asks for, in one pass."""
+        if self.edges:
+            return
+        schema = self.subject.data.schema
+        wanted: dict[str, tuple[str, int]] = {}
+        for question in self.questions:
+            with contextlib.suppress(AssayError):  # told where the question itself is read
+                if text := _clauses(question):
+                    wanted |= {f"{column}:{bins}": (column, bins) for column, bins in slicing(text, schema).quantiles}
+        needs = {column: Need("quantiles", (column,)) for column, _ in wanted.values()}
+        profile = run(Plan.of([(each, None) for each in needs.values()]), self.subject.reference or self.subject.train or self.subject.data)
+        for key, (column, bins) in wanted.items():
+            sketch = profile[(), needs[column]]
+            assert isinstance(sketch, Quantiles)
+            self.edges[key] = [sketch.quantile(place / bins) for place in range(1, bins)]
 
     def _target(self, question: Question) -> Target:
         target = self.subject.target
@@ -282,7 +368,7 @@ class _Measurement:
             return
         question, target = part.question, part.target
         assert target is not None
-        needs = question.metric.needs(target, question.options)
+        needs = _cut(question.metric.needs(target, question.options), part.slicing)
         keys = self._keys(part, needs)
         for key in keys:
             mine = self._summaries("data", key, needs)
@@ -299,11 +385,10 @@ class _Measurement:
 
     def _keys(self, part: _Part, needs: Sequence[Need]) -> list[SliceKey]:
         profile = self.profiles["data"]
-        self._raise_failure(profile)
+        self._raise_failure(profile, needs)
         if part.slicing is None:
             return [()]
-        # slices of other questions may share the need
-        keys = sorted((key for key in profile.slices(needs[0]) if part.slicing.owns(key)), key=_place)
+        keys = sorted(profile.slices(needs[0]), key=_place)
         if not keys:
             if part.question.where and not part.question.by:
                 raise EmptyDataError(f"no row fits 'where {part.question.where}'", where=self.subject.data.name)
@@ -315,12 +400,13 @@ class _Measurement:
         assert target is not None
         place = {"slice": dict(key), "against": question.against}
         if question.against == "champion":
-            self._raise_failure(self.profiles["data"])
-            theirs = self._summaries("data", key, question.metric.needs(target, question.options, model="champion"))
+            others = _cut(question.metric.needs(target, question.options, model="champion"), part.slicing)
+            self._raise_failure(self.profiles["data"], others)
+            theirs = self._summaries("data", key, others)
             paired = True
         else:
             name = str(question.against)
-            self._raise_failure(self.profiles[name])
+            self._raise_failure(self.profiles[name], needs)
             theirs, paired = self._summaries(name, key, needs), False
         if theirs is None:
             return Value.undefined(question.metric.name, f"the {question.against} data have no such slice", n=mine[0].n, **place)
@@ -340,11 +426,13 @@ class _Measurement:
                 raise ColumnTypeError(f"the column '{column}' is {held}, so that it cannot be compared",
                                       where=self.subject.source(name).name, expected=f"a {kind} column, as elsewhere")
         needs = {each: made for each in metric.needs[kind] if (made := self._need(each, text)) is not None}
+        needs = dict(zip(needs, _cut(list(needs.values()), part.slicing), strict=True))
         if len(needs) < len(metric.needs[kind]):
             part.answered.values.append(Value.undefined(metric.name, "the column has no values in the reference", n=0, column=column,
                                                         better=metric.better))
             return
         keys: list[SliceKey] = [()] if part.slicing is None else self._keys(part, list(needs.values()))
+        plain: list[Value] = []
         for key in keys:
             current = self._summaries("data", key, list(needs.values()))
             reference = self._summaries("reference", key, list(needs.values())) if metric.compared and "range" not in needs else []
@@ -355,11 +443,16 @@ class _Measurement:
             found = metric.value(column, *sides, question.options, slice=dict(key))
             if not needs:  # a fact of the schema, and so of every row
                 found = found.replace(n=self.profiles["data"].rows if "data" in self.profiles else self.subject.data.rows or 0)
-            part.answered.plain.append(found)
+            if metric.compared and self.subject.reference is None:
+                found = found.replace(against="train")
+            if found.note and text in _secret(self.subject.data.schema):
+                found = found.replace(note=None)
+            plain.append(found)
             if question.compare is None:
                 part.answered.values.append(found)
+        part.answered.plain += plain
         if question.compare:
-            part.answered.values.append(disparity(part.answered.plain, compare=question.compare))  # type: ignore[arg-type]
+            part.answered.values.append(disparity(plain, compare=question.compare).replace(column=column))  # type: ignore[arg-type]
 
     def _summaries(self, name: str, key: SliceKey, needs: Sequence[Need]) -> list[Any] | None:
         profile = self.profiles[name]
@@ -373,9 +466,40 @@ class _Measurement:
         schema = self.subject.source(name).schema
         return family(schema[column].type) if column in schema else None
 
-    def _raise_failure(self, profile: Profile) -> None:
-        for error in profile.failures.values():
-            raise error
+    def _raise_failure(self, profile: Profile, needs: Sequence[Need]) -> None:
+        """Raise what went wrong with one of the needs, or with a model that one of them asks."""
+        for each in needs:
+            for cause in (each, *asked(each, self.subject.models)):
+                if cause in profile.failures:
+                    raise profile.failures[cause]
+
+
+def _cut(needs: Sequence[Need], slicing: Slicing | None) -> list[Need]:
+    """Return needs as the profile holds them: those of a slicing bear its text."""
+    return [each.cut(slicing.text) for each in needs] if slicing is not None else list(needs)
+
+
+def _secret(schema: Schema) -> set[str]:
+    """Return the columns whose values stay out of what is written: they tell of people, or are free text."""
+    return {*schema.protected, *schema.forbidden, *filter(None, (schema.id, schema.entity))}
+
+
+def _as_train(question: Question) -> str:
+    return f"{question.metric.name} >= train - ..."
+
+
+def _fits_answers(question: Question, target: Target, models: Mapping[str, Model]) -> None:
+    """Refuse a metric of scores where the model gives only labels, before it stops the pass."""
+    signature = next(iter(models.values())).signature
+    names = [name for need in question.metric.needs(target, question.options) for name in need.columns]
+    if signature.task in ("binary", "multiclass", "multilabel") and signature.scores is None and any(
+            name.startswith(("@score", "@confidence")) for name in names):
+        raise ConfigError(f"{question.metric.name} needs scores, and the model gives only labels",
+                          hint="use metrics of labels, such as accuracy, precision or recall")
+
+
+def _asks_query(question: Question, target: Target) -> bool:
+    return any(name.startswith("@query") for need in question.metric.needs(target, question.options) for name in need.columns)
 
 
 def _place(key: SliceKey) -> list[Any]:

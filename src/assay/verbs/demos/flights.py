@@ -41,6 +41,7 @@ columns:
 positive: 1
 threshold: 0.25                  # warn a passenger from a risk of one in four on
 checks:
+  - default                         # all that assay looks for unasked
   - auc >= 0.65 warn 0.70
   - auc >= reference - 0.03
   - auc >= train - 0.10             # it learned, and did not learn by heart

@@ -1,4 +1,4 @@
-"""A suite: the list of checks that stands in a configuration.
+"""The suite that a user writes: the list of checks in a configuration.
 
 Interface: :func:`checks`. Any layer above may import it.
 """
@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from assay.check.expression import Check
 from assay.errors import ConfigError
 
-__all__ = ["checks"]
+__all__ = ["DEFAULT", "checks", "divided"]
+
+DEFAULT = "default"  # the entry of a list that stands for all that assay looks for unasked
 
 MOST = 10_000  # beyond what anybody writes; keeps a hostile configuration cheap
 
@@ -38,3 +40,14 @@ def checks(items: object, *, where: str = "checks") -> tuple[Check, ...]:
                               hint=f"it is the same as {where}[{found[each]}]; remove one")
         found[each] = place
     return tuple(found)
+
+
+def divided(items: object) -> tuple[bool, list[object]]:
+    """Return whether the default suite is among the entries of a list, and the other entries.
+
+    >>> divided(["default", "auc >= 0.7"])
+    (True, ['auc >= 0.7'])
+    """
+    entries = [items] if isinstance(items, str | Check | Mapping) else list(items) if isinstance(items, Sequence) else [items]
+    rest = [each for each in entries if each != DEFAULT]
+    return len(rest) < len(entries), rest

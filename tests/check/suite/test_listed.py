@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from assay.check.expression import parse
-from assay.check.suite import checks
+from assay.check.suite.listed import checks, divided
 from assay.errors import ConfigError
 
 WRITTEN = """
@@ -39,3 +39,9 @@ def test_a_configuration_is_read() -> None:
 def test_a_wrong_entry_is_named(items: object, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         checks(items, where="assay.yaml: checks")
+
+
+def test_the_default_suite_is_an_entry_among_others() -> None:
+    assert divided(["default", "auc >= 0.7"]) == (True, ["auc >= 0.7"])
+    assert divided("auc >= 0.7") == (False, ["auc >= 0.7"])
+    assert divided("default") == (True, [])

@@ -1,0 +1,186 @@
+"""Opinions: what the default suite says of the values that it asked for, in sentences, faults first.
+
+``opinions(answers)`` is the interface. A check that a user wrote has to be shown to hold; the suite searches for faults instead, and
+one has to be shown to be there. All searches for failures share one error rate: a model and data without any fault fail with a
+probability of 2.5 % at most, however many columns and slices there are (Holm 1979). For verbs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from assay.check import sentence
+from assay.check.correction import holm
+from assay.check.expression import Check, parse
+from assay.check.suite.default import Item
+from assay.check.verdict import ALPHA, Case
+from assay.result import Outcome, Scalar, Value, Verdict
+
+__all__ = ["opinions"]
+
+ALONE = 3  # columns at fault that get a line each; more share one
+SLICES = 5  # slices at fault that get a line each
+LISTED = 6
+
+
+@dataclass
+class _Answer:
+    """An item with its values: those at fault, and of the others the one nearest to it."""
+
+    item: Item
+    check: Check
+    cases: list[Case]
+    faults: list[Case] = dataclasses.field(default_factory=list)
+    p: dict[int, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def subject(self) -> tuple[object, ...]:
+        return (self.check.metric, self.check.by, self.check.compare)
+
+
+def opinions(answers: Iterable[tuple[Item, Sequence[Value]]]) -> list[Verdict]:
+    """Return the verdicts on the values of each item: faults first, the gravest of them before the others, then what is fine.
+
+    >>> from assay.check.suite.default import Scene, items
+    >>> from assay.result import Spread
+    >>> item = next(each for each in items(Scene(train=True)) if each.aspect == "leakage")
+    >>> value = Value.of("shared_rows", Spread("binomial", 0.3, n=1000), n=1000, better="lower", note="300 of 1,000")
+    >>> verdict = opinions([(item, [value])])[0]
+    >>> print(verdict.verdict, verdict.sentence)
+    fail Rows of the training data are judged again: 30 % of the rows, so every number here is too good (300 of 1,000).
+    """
+    found = [_Answer(item, check, [Case(check, value) for value in values])
+             for item, values in answers for check in [parse(item.expression)]]
+    graves = [(answer, case) for answer in found if answer.item.grave == "fail" for case in answer.cases if case.tested]
+    _decide(graves)
+    for answer in found:
+        if answer.item.grave == "warn":
+            _decide([(answer, case) for case in answer.cases if case.tested])
+    known: set[object] = set()
+    for answer in sorted(found, key=lambda each: each.item.grave != "fail"):
+        for case in answer.cases:
+            place = (*answer.subject, case.value.column, case.value.key)
+            at_fault = case.fails_for_a_fact or answer.p.get(id(case), 1.0) < ALPHA
+            if at_fault and not case.private and place not in known:
+                known.add(place)
+                answer.faults.append(case)
+    faults = [(answer, verdict) for answer in found if answer.faults for verdict in _faults(answer)]
+    faults.sort(key=lambda each: (each[0].item.grave != "fail", each[0].item.rank))
+    bad = {answer.subject for answer in found if answer.faults}
+    said: set[object] = set()
+    fine: list[Verdict] = []
+    for answer in found:
+        if answer.subject not in bad and answer.subject not in said and (verdict := _fine(answer)) is not None:
+            said.add(answer.subject)
+            fine.append(verdict)
+    fine.sort(key=lambda each: ("warn", "too small", "pass").index(each.verdict))  # stable: in the order of the items else
+    return [*(verdict for _, verdict in faults), *fine]
+
+
+def _decide(cases: Sequence[tuple[_Answer, Case]]) -> None:
+    """Adjust the p-values of a family of searches, each of which would err with probability ALPHA alone."""
+    for (answer, case), p in zip(cases, holm([case.p for _, case in cases]), strict=True):
+        answer.p[id(case)] = p
+
+
+def _faults(answer: _Answer) -> list[Verdict]:
+    item, cases = answer.item, sorted(answer.faults, key=lambda case: -_badness(case))
+    columns = [case.value.column or "" for case in cases]
+    if item.many and len(cases) > ALONE:
+        words = item.many.format(count=len(cases), columns=_listed(columns))
+        check = dataclasses.replace(answer.check, columns=tuple(columns)) if all(columns) else answer.check
+        hint = item.hint.format_map({**_fields(answer, cases[0]), "column": "each of them"})
+        return [_verdict(answer, cases[0], item.grave, words, hint, check)]
+    shown = [_verdict(answer, case, item.grave, item.fault.format_map(_fields(answer, case)), item.hint.format_map(_fields(answer, case)),
+                      _of(answer.check, case)) for case in cases[:SLICES]]
+    if len(cases) > SLICES:
+        rest = [_place(case.value.slice) if case.value.slice else case.value.column or "" for case in cases[SLICES:]]
+        words = f"The same holds for {len(rest)} more: {_listed(rest)}."
+        shown.append(_verdict(answer, cases[SLICES], item.grave, words, "", answer.check))
+    return shown
+
+
+def _fine(answer: _Answer) -> Verdict | None:
+    item, cases = answer.item, [case for case in answer.cases if case.number is not None and not case.private]
+    if not cases:
+        return None
+    worst = max(cases, key=_badness)
+    passes = worst.spread is not None and worst.passes(worst.spread)
+    if item.proof and not passes:
+        return _verdict(answer, worst, "warn", item.proof.format_map(_fields(answer, worst)), item.hint.format_map(_fields(answer, worst)),
+                        answer.check)
+    if not item.fine:
+        return None
+    if not passes:
+        words = sentence.sentence(_of(answer.check, worst), worst.value, "too small").removesuffix(": too small to tell")
+        return _verdict(answer, worst, "too small", f"Too few rows to be sure: {words}.", "", answer.check)
+    words = item.fine.format_map(_fields(answer, worst))
+    few = sum(1 for case in answer.cases if case.value.slice and (case.number is None or case.hopeless or not case.tested))
+    if few:
+        words += f" {few} {'has' if few == 1 else 'have'} too few rows to tell."
+    return _verdict(answer, worst, "pass", words, "", answer.check)
+
+
+def _verdict(answer: _Answer, case: Case, outcome: Outcome, words: str, hint: str, check: Check) -> Verdict:
+    value = case.value
+    slice_: Mapping[str, Scalar] = value.slice if outcome in ("fail", "warn") else {}
+    return Verdict(str(check), outcome, words, slice=dict(slice_), value=value, threshold=case.threshold,
+                   p=answer.p.get(id(case)), hint=hint or None, model=value.model, aspect=answer.item.aspect, expression=str(check))
+
+
+def _of(check: Check, case: Case) -> Check:
+    return dataclasses.replace(check, columns=(case.value.column,)) if case.value.column else check
+
+
+def _badness(case: Case) -> float:
+    """How far a value lies beyond its bound, so that the greatest is the worst; nothing measured is nothing bad."""
+    number = case.number
+    if number is None:
+        return -math.inf
+    return case.check.at_least.number - number if case.check.at_least is not None else number - case.threshold
+
+
+def _fields(answer: _Answer, case: Case) -> dict[str, str]:
+    value = case.value
+    number, low, high = (math.nan if each is None else each for each in (value.value, value.low, value.high))
+    shown = _percent if answer.item.share else _number
+    away = sorted(abs(each) for each in (low, high))
+    return {"value": shown(number), "low": shown(low), "high": shown(high), "n": f"{value.n:,}", "column": _clean(value.column or ""),
+            "note": _clean(value.note or "", 200), "place": _place(value.slice), "away": shown(abs(number)), "nearest": shown(away[0]),
+            "farthest": shown(away[1])}
+
+
+def _percent(share: float) -> str:
+    """Return a share as a percentage with two figures.
+
+    >>> _percent(0.0512), _percent(0.3), _percent(0.0)
+    ('5.1 %', '30 %', '0 %')
+    """
+    if not math.isfinite(share) or share == 0:
+        return f"{share * 100:g} %"
+    digits = min(max(1 - math.floor(math.log10(abs(share) * 100)), 0), 4)
+    return f"{share * 100:.{digits}f} %"
+
+
+def _number(number: float) -> str:
+    if not math.isfinite(number) or number == 0 or 1e-3 <= abs(number) < 1:
+        return f"{number:.3f}" if math.isfinite(number) and number else f"{number:g}"
+    return f"{number:,.3g}" if abs(number) < 1000 else f"{number:,.0f}"
+
+
+def _place(key: Mapping[str, Scalar]) -> str:
+    return ", ".join(f"{_clean(name)} {'missing' if each is None else _clean(str(each))}" for name, each in key.items()) or "all rows"
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(_clean(each) for each in names[:LISTED])
+    return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
+
+
+def _clean(text: str, most: int = 60) -> str:
+    """Return text from data as one line without control characters."""
+    line = "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+    return line if len(line) <= most else line[:most - 3].rstrip() + "..."

@@ -1,0 +1,120 @@
+"""Run the default suite: see what there is, measure what the suite asks, and let it give its opinions.
+
+``look(subject, slices)`` says what there is, ``Suite.questions`` what to measure, ``Suite.verdicts`` what the answers mean. For ``check``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.check.expression import parse
+from assay.check.suite import Item, Scene, items, opinions
+from assay.check.suite.default import named
+from assay.metric import METRICS
+from assay.result import Figure, Value, Verdict
+from assay.screen import SCREENS, Study
+from assay.verbs.measure import Answered, Question, Subject
+
+__all__ = ["Suite"]
+
+MOST_SLICINGS = 6
+MOST_VALUES = 30
+FEWEST_IN_SLICE = 30
+
+
+@dataclass(frozen=True)
+class Suite:
+    """The default suite on one subject; ``slices`` are those that the user named."""
+
+    subject: Subject
+    study: Study
+    slices: tuple[str, ...] = ()
+
+    @property
+    def scene(self) -> Scene:
+        """What there is to judge, as far as it is known before anything is measured."""
+        subject, schema, target = self.subject, self.subject.data.schema, self.subject.target
+        signature = subject.models["model"].signature if "model" in subject.models else None
+        return Scene(
+            task=target.task if target else None, scored=bool(signature and signature.scores) and (target is None or target.probabilities),
+            labelled=target is not None and bool(schema.label), asked=self.study.model is not None, train=subject.train is not None,
+            reference=subject.reference is not None, entity=schema.entity is not None,
+            available_at=bool(schema.available_at) and schema.timestamp is not None,
+            ids=schema.id is not None and subject.train is not None and schema.id in subject.train.schema,
+            classes=len(target.classes) if target else 0, slices=self._slices(), protected=schema.protected, forbidden=schema.forbidden)
+
+    def questions(self) -> list[Question]:
+        """Return what to measure, each question once."""
+        known = replace(self.scene, overall={"auc": 1.0, "accuracy": 1.0, "mae": 1.0})  # a bound changes no question
+        found = [self._question(each) for each in items(known)]
+        return [each for place, each in enumerate(found) if each is not None and each not in found[:place]]
+
+    def verdicts(self, questions: Sequence[Question], answers: Sequence[Answered]) -> list[Verdict]:
+        """Return the opinions on the answers to :meth:`questions`, which may stand among other questions."""
+        overall = {value.metric: value.value for answer in answers for value in answer.plain
+                   if not value.slice and value.column is None and value.value is not None}
+        held = list(zip(questions, answers, strict=True))
+
+        def values(item: Item) -> list[Value]:
+            asked = self._question(item)
+            return next((answer.values for question, answer in held if question == asked and not answer.failed), [])
+
+        return opinions([(item, values(item)) for item in items(replace(self.scene, overall=overall))])
+
+    def figures(self) -> list[Figure]:
+        """Return the pictures of the sample."""
+        return []
+
+    def _question(self, item: Item) -> Question | None:
+        check = parse(item.expression)
+        if check.metric not in METRICS and check.metric not in SCREENS:
+            return None
+        return Question.of(check)
+
+    def _slices(self) -> tuple[str, ...]:
+        """Return the slicings of the suite: those that were named, protected columns, and features with few values."""
+        schema = self.subject.data.schema
+        found = dict.fromkeys([*self.slices, *map(named, schema.protected)])
+        for name in self.study.features:
+            if len(found) >= MOST_SLICINGS + len(self.slices):
+                break
+            if name not in schema or named(name) in found or name == schema.entity:
+                continue
+            if 2 <= self._values(self.study.data.column(name)) <= MOST_VALUES:
+                found[named(name)] = None
+        return tuple(found)
+
+    @staticmethod
+    def _values(column: pa.Array) -> int:
+        """Return how many different values are often enough to be a slice, none for numbers that measure something."""
+        kind = column.type
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_boolean(kind)):
+            return 0
+        counts = np.array([each["counts"] for each in column.value_counts().to_pylist()])
+        return len(counts) if (counts >= FEWEST_IN_SLICE).sum() >= 2 else 0
+
+
+def about(subject: Subject, names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a reader of the run needs to know of what was judged, in the order to show it."""
+    schema, target = subject.data.schema, subject.target
+    found: dict[str, Any] = {}
+    model = subject.models.get("model")
+    if model is not None:
+        found["model"] = getattr(model, "name", None) or type(model).__name__
+        found["task"] = model.signature.task
+    if "champion" in subject.models:
+        found["champion"] = getattr(subject.models["champion"], "name", None) or "champion"
+    found["data"] = subject.data.name
+    found |= {name: each.name for name, each in (("train", subject.train), ("reference", subject.reference)) if each is not None}
+    if schema.labels:
+        found["label"] = ", ".join(schema.labels)
+    if target is not None and target.positive is not None:
+        found["positive class"] = str(target.classes[target.positive])
+    if target is not None and target.threshold is not None:
+        found["threshold"] = target.threshold
+    return {**found, **names}
