@@ -10,13 +10,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from assay.errors import ConfigError, DataError
+from assay.errors import ConfigError, DataError, MissingExtraError, UnknownNameError, listed
 from assay.registry import Registry
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Better: TypeAlias = Literal["higher", "lower", "nearer 1", "nearer 0"]
 Outcome: TypeAlias = Literal["pass", "warn", "fail", "error", "inconclusive", "too small"]
 
 LEVEL = 0.95
+_FEWEST = 5  # rows of a slice below which its numbers tell of single people
 _SHOWN = 20  # lines of a run that stand for it where it is printed
 _SEVERITY: dict[str, int] = {"pass": 0, "too small": 1, "warn": 2, "inconclusive": 3, "error": 4, "fail": 5}
 RENDERERS: Registry[Any] = Registry("renderer", {
@@ -523,8 +525,68 @@ class Run:
 
     def to_pandas(self, part: Literal["values", "verdicts"] = "values") -> pd.DataFrame:
         """Return the values or the verdicts as a pandas frame (needs pandas)."""
-        frame: pd.DataFrame = self.to_arrow(part).to_pandas()
-        return frame
+        return _frame(self.to_arrow(part))
+
+    def by_group(self, by: str | Sequence[str] | None = None, metrics: str | Sequence[str] | None = None, *,
+                 intervals: bool = False) -> pd.DataFrame:
+        """Return the values of slices as a pandas frame: one row a slice, one column a metric (needs pandas).
+
+        ``by`` names what the rows were cut by (``"carrier"``, ``"carrier * age"`` or ``["carrier", "age"]`` where it was crossed); it may
+        be left out where the run knows one only. ``metrics`` are all that were measured so, or the ones that are named, as they
+        stand in :attr:`Value.name` (``psi of x`` for a column). With ``intervals`` the columns are (metric, ``value``, ``low``,
+        ``high`` or ``n``). What is not defined, not measured, or of a slice of fewer than 5 rows is NaN. Disparities and
+        differences to another model are left out. Errors: ``ConfigError``, ``UnknownNameError``.
+
+        >>> values = [Value.of("recall", Spread("binomial", share, n=200), n=500, slice={"sex": name})
+        ...           for name, share in (("f", 0.9), ("m", 0.8))]
+        >>> Run("check", tuple(values)).by_group()
+             recall
+        sex
+        f       0.9
+        m       0.8
+        """
+        found: dict[tuple[str, ...], dict[tuple[Scalar, ...], dict[str, Value]]] = {}
+        for each in filter(_plainly, self.values):
+            if each.slice:
+                key = dict(each.key)
+                found.setdefault(tuple(key), {}).setdefault(tuple(key.values()), {}).setdefault(_title(each), each)
+        names = _asked_slices(by, found)
+        groups = found[tuple(sorted(names))]
+        titles = _asked_metrics(metrics, dict.fromkeys(title for values in groups.values() for title in values))
+        place = [sorted(names).index(name) for name in names]
+        fields = ("value", "low", "high", "n") if intervals else ("value",)
+        columns = {f"{at}": _alike([key[position] for key in groups]) for at, position in enumerate(place)}
+        for title in titles:
+            for name in fields:
+                columns[f"{len(columns)}"] = [_field(values.get(title), name) for values in groups.values()]
+        import pyarrow as pa
+
+        frame = _frame(pa.table({name: pa.array(column) for name, column in columns.items()})).set_index(list(columns)[:len(names)])
+        frame.index.names = names
+        labels: list[Any] = [(title, name) for title in titles for name in fields] if intervals else list(titles)
+        numbers = frame.astype("float64")
+        numbers.columns = numbers.columns.map(dict(zip(numbers.columns, labels, strict=True)))
+        return numbers
+
+    def overall(self, metrics: str | Sequence[str] | None = None) -> pd.Series[float]:
+        """Return the values of all rows as a pandas series, one entry a metric (needs pandas).
+
+        ``metrics`` as in :meth:`by_group`; what is not defined is NaN.
+
+        >>> Run("check", (Value.of("auc", Spread("normal", 0.75), n=500),)).overall()["auc"]
+        np.float64(0.75)
+        """
+        found: dict[str, Value] = {}
+        for each in filter(_plainly, self.values):
+            if not each.slice:
+                found.setdefault(_title(each), each)
+        titles = _asked_metrics(metrics, found)
+        import pyarrow as pa
+
+        numbers = [_field(found[each], "value") for each in titles]
+        table = pa.table({"metric": pa.array(titles, pa.string()), "value": pa.array(numbers, pa.float64())})
+        series: pd.Series[float] = _frame(table).set_index("metric")["value"].rename(None).rename_axis(None)
+        return series
 
     def to_yaml(self) -> str:
         """Return the checks of the run as YAML for ``assay.yaml``, those that the default suite chose among them."""
@@ -547,6 +609,64 @@ class Run:
             raise ConfigError(f"no report format goes with '{path.name}'", expected=f"a name ending in .json, .{', .'.join(RENDERERS)}")
         write_whole(path, text)
         return path
+
+
+def _plainly(value: Value) -> bool:
+    """Whether a value is that of a metric, and no disparity nor a difference to another model or data set."""
+    return value.metric.rpartition(" ")[2] not in ("ratio", "difference") and (value.against is None or value.column is not None)
+
+
+def _title(value: Value) -> str:
+    return f"{value.name} of {value.column}" if value.column else value.name
+
+
+def _asked_slices(by: str | Sequence[str] | None, found: Mapping[tuple[str, ...], Any]) -> list[str]:
+    """Return the names that slices of a run are told apart by, in the order that was asked."""
+    known = [" * ".join(names) for names in found]
+    if by is None:
+        if len(known) != 1:
+            what = f"the run cuts its rows by {listed(known)}" if known else "the run has no slices"
+            raise ConfigError(what, expected="one of them" if known else "a run of checks such as 'auc by carrier >= 0.6'",
+                              hint=f"by_group('{known[0]}')" if known else "name slices: check(..., slices=['carrier'])")
+        return list(next(iter(found)))
+    if isinstance(by, str):  # a column, or what stands behind "by" in a check
+        parts = [by] if (by,) in found else [part.strip() for part in by.split("*")]
+        by = [part if (part,) in found else re.sub(r"(?<=.):\d+$", "", part).strip("`") for part in parts]
+    names = list(by)
+    if tuple(sorted(names)) not in found or not names:
+        raise UnknownNameError.among("slice", " * ".join(sorted(names)), known)
+    return names
+
+
+def _asked_metrics(metrics: str | Sequence[str] | None, known: Iterable[str]) -> list[str]:
+    known = list(known)
+    titles = known if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
+    for each in titles:
+        if each not in known:
+            raise UnknownNameError.among("value of the metric", each, known)
+    return titles
+
+
+def _field(value: Value | None, name: str) -> float:
+    """Return one number of a value; NaN where there is none, or where so few rows would tell of single people."""
+    if value is None or (name != "n" and value.slice and value.n < _FEWEST):
+        return math.nan
+    number = getattr(value, name)
+    return math.nan if number is None else float(number)
+
+
+def _alike(column: list[Scalar]) -> list[Scalar]:
+    """Return slice values of one type: as they are, or as text where some are text (the bin of missing values) and some are not."""
+    kinds = {type(each) for each in column if each is not None}
+    return column if len(kinds) <= 1 or kinds == {int, float} else [None if each is None else str(each) for each in column]
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    try:
+        frame: pd.DataFrame = table.to_pandas()
+    except ModuleNotFoundError as error:
+        raise MissingExtraError.of("pandas", "to make a pandas frame") from error
+    return frame
 
 
 def write_whole(path: Path, text: str) -> None:
