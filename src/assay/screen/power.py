@@ -17,7 +17,7 @@ from assay.result import Spread
 from assay.screen.study import Sample, Study
 from assay.summary.hashing import hashes, mixed
 
-__all__ = ["Aim", "Binned", "aim", "bins", "clusters", "edges", "error", "halves", "numeric", "power", "readable", "share", "seconds"]
+__all__ = ["Aim", "Binned", "aim", "bins", "clusters", "edges", "error", "halves", "numeric", "power", "readable", "seconds", "share"]
 
 Array = np.ndarray[Any, Any]
 
@@ -113,7 +113,8 @@ def aim(study: Study, name: str | None = None) -> Aim:
             return Aim("number", outcome, np.isfinite(outcome))
         width = max(len(study.target.classes), 2)
         if width == 2:
-            return Aim("binary", (outcome == (1 if study.target.positive is None else study.target.positive)).astype(np.int64), outcome >= 0)
+            positive = 1 if study.target.positive is None else study.target.positive
+            return Aim("binary", (outcome == positive).astype(np.int64), outcome >= 0)
         return Aim("classes", outcome, outcome >= 0, width)
     if study.kind(name) == "number":
         values = study.numbers(name)
@@ -240,11 +241,15 @@ def _explained(binned: Binned, what: Aim, half: Array) -> tuple[float, Array] | 
     """Return R², against the mean of the rows it is judged on, and the influence of each row on it."""
     width = binned.width
     values = what.values
-    centre = values.mean()
-    scale = values.std()
-    if not scale > 0 or not np.isfinite(scale):
+    largest = np.abs(values).max()
+    if not largest > 0:
         return None
-    values = (values - centre) / scale   # so that squares of huge numbers stay finite
+    values = values / largest   # so that squares of huge numbers stay finite
+    values -= values.mean()
+    scale = values.std()
+    if not scale > 1e-14:
+        return None
+    values /= scale
     place = binned.codes + width * half
     counts = np.bincount(place, minlength=2 * width).reshape(2, width)
     sums = np.bincount(place, weights=values, minlength=2 * width).reshape(2, width)
