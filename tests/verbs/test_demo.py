@@ -112,7 +112,7 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path: Path) -> None:
 def test_it_tells_its_stages_and_can_be_repeated(tiny: str, tmp_path: Path) -> None:
     said: list[str] = []
     found = demo(tiny, keep=tmp_path / "my demo", tell=said.append)
-    assert said == ["writing four rows", "checking the model on them", "writing the report"] + said[3:]  # the page may not have been built here
+    assert said[:3] == ["writing four rows", "checking the model on them", "writing the report"]
     assert found.run.verdict == "pass"
     words = shlex.split(found.command)
     assert words[:2] == ["assay", "check"]
