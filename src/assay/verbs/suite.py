@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -109,8 +110,8 @@ def about(subject: Subject, names: Mapping[str, Any]) -> dict[str, Any]:
         found["task"] = model.signature.task
     if "champion" in subject.models:
         found["champion"] = getattr(subject.models["champion"], "name", None) or "champion"
-    found["data"] = subject.data.name
-    found |= {name: each.name for name, each in (("train", subject.train), ("reference", subject.reference)) if each is not None}
+    found["data"] = _called(subject.data.name)
+    found |= {name: _called(each.name) for name, each in (("train", subject.train), ("reference", subject.reference)) if each is not None}
     if schema.labels:
         found["label"] = ", ".join(schema.labels)
     if target is not None and target.positive is not None:
@@ -118,3 +119,12 @@ def about(subject: Subject, names: Mapping[str, Any]) -> dict[str, Any]:
     if target is not None and target.threshold is not None:
         found["threshold"] = target.threshold
     return {**found, **names}
+
+
+def _called(name: str) -> str:
+    """Return the last part of a path: a report that is passed around need not tell of folders.
+
+    >>> _called("/home/me/data/test.parquet"), _called("a table"), _called("s3://bucket/day=1/")
+    ('test.parquet', 'a table', 's3://bucket/day=1/')
+    """
+    return name if "://" in name else PurePath(name).name or name
