@@ -19,7 +19,7 @@ from tests.metric.frames import Frame, builtin, column_value, measured
 BUILTIN = builtin()
 LABELLED = [(name, task) for name, each in BUILTIN.items() if each.of == "rows"
             for task in getattr(each, "tasks", ("ranking", "binary"))]
-COLUMNS = [(name, kind) for name, each in BUILTIN.items() if each.of == "column" for kind in each.needs if name != "type_changed"]
+COLUMNS = [(name, kind) for name, each in BUILTIN.items() if each.of == "column" for kind in each.needs if name not in ("type_changed", "has_type")]
 DEBIASED = {"calibration_error": {"debiased": False}}  # noise of groups is noise of another size, so less or more is subtracted
 
 

@@ -106,7 +106,10 @@ def column_value(name: str, current: Any, reference: Any = None, **options: Any)
         for side, data in zip(sides, (reference, current), strict=True):
             if data is not None and wanted is not None:
                 summary = wanted.empty()
-                summary.update(data)
+                if each == "repeats":  # an engine counts each row of a column once
+                    summary.update(Vector.of(data), np.ones(len(data)))
+                else:
+                    summary.update(data)
                 side[each] = summary
     return metric.value("x", sides[0], sides[1], options)
 

@@ -19,6 +19,7 @@ from scipy.spatial import distance
 from sklearn import datasets, metrics
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
+from assay.errors import UnknownNameError
 from assay.metric import METRICS
 from assay.summary.target import Target
 from tests.metric.frames import Frame, builtin, column_value, filled, measured
@@ -401,7 +402,7 @@ def columns(draw):
     return draw(st.lists(number, min_size=1, max_size=40))
 
 
-@oracle("missing", "infinite", "mean", "deviation", "least", "greatest", "quantile", "constant", "distinct")
+@oracle("missing", "infinite", "mean", "deviation", "least", "greatest", "quantile", "constant", "distinct", "repeated")
 @settings(max_examples=40)
 @given(data=columns(), q=st.sampled_from([0.1, 0.25, 0.5, 0.9]))
 def test_facts_of_a_number_column(data, q):
@@ -417,6 +418,7 @@ def test_facts_of_a_number_column(data, q):
     agrees(column_value("quantile", array, q=q), np.quantile(finite, q, method="inverted_cdf") if len(finite) else None)
     agrees(column_value("constant", array), float(len(set(series.dropna())) <= 1))
     agrees(column_value("distinct", finite.to_numpy()), finite.nunique())
+    agrees(column_value("repeated", array), series.dropna().duplicated().mean())
 
 
 @oracle("out_of_range", "new_categories")
@@ -441,6 +443,23 @@ def test_type_changed():
     assert METRICS["type_changed"].value("x", {"type": "text"}, {"type": "text"}, {}).value == 0.0
 
 
+@oracle("share", "count")
+@settings(max_examples=40)
+@given(fits=st.lists(st.booleans(), max_size=30))
+def test_shares_and_counts_of_rows(fits):
+    sides = {"fitting": filled("moments", np.ones(sum(fits))), "rows": filled("moments", np.ones(len(fits)))}
+    agrees(METRICS["share"].value(None, {}, sides, {}), np.mean(fits) if fits else None)
+    agrees(METRICS["count"].value(None, {}, sides, {}), sum(fits))
+
+
+@oracle("has_type")
+def test_has_type():
+    for name, kind, fits in (("number", "integer", 1.0), ("number", "fraction", 1.0), ("integer", "fraction", 0.0), ("text", "text", 1.0)):
+        assert METRICS["has_type"].value("x", {}, {"type": kind}, {"name": name}).value == fits
+    with pytest.raises(UnknownNameError, match="did you mean 'integer'"):
+        METRICS["has_type"].value("x", {}, {"type": "text"}, {"name": "intger"})
+
+
 # corner cases
 
 @pytest.mark.parametrize("name", [name for name, each in builtin().items() if each.of == "rows"])
@@ -462,7 +481,7 @@ def test_no_rows_are_undefined_and_say_so(name):
 
 
 @pytest.mark.parametrize("name", [name for name, each in builtin().items()
-                                  if each.of == "column" and name not in ("type_changed", "constant")])
+                                  if each.of == "column" and name not in ("type_changed", "has_type", "constant")])
 def test_an_empty_column_is_undefined_and_says_so(name):
     kind = next(iter(METRICS[name].needs))
     full = [1.0, 2.0, 3.0] if kind == "number" else ["a", "b"]

@@ -18,6 +18,7 @@ __all__ = ["Reason", "cut", "sentence"]
 Reason: TypeAlias = Literal["many slices", "sketch", "no interval"]
 
 _WHOSE = {"champion": "the champion's", "reference": "the reference's", "train": "the training data's"}
+_COUNTING = ("share", "count")  # their condition is what is measured, and selects no rows
 _LONGEST = 60  # characters of one slice value
 
 
@@ -75,6 +76,8 @@ def _ending(check: Check, value: Value, outcome: Outcome, shown: _Figures, rows:
 def _subject(check: Check, value: Value) -> str:
     named = dataclasses.replace(check, columns=(value.column,)) if value.column else check
     compared = f" {check.compare} by {_clean(check.by or '')}" if check.compare else ""
+    if check.metric in _COUNTING and check.where:
+        compared += f" where {_clean(check.where)}"
     bound = check.bound
     if bound.relative is None:
         return _clean(named.subject, 200) + compared
@@ -84,7 +87,7 @@ def _subject(check: Check, value: Value) -> str:
 
 def _place(check: Check, value: Value) -> str:
     # whoever slices may have made the filter a part of the slice; it is said once
-    known = check.where is None or ("where" in value.slice and (
+    known = check.where is None or check.metric in _COUNTING or ("where" in value.slice and (
         check.by is None or _squeezed(check.where) in _squeezed(str(value.slice["where"]))))
     return _slice(value.slice) + ("" if known else f" where {_clean(check.where or '')}")
 

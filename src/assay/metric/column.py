@@ -58,6 +58,11 @@ class ColumnMetric:
         found = self.function(*summaries, **options).spread
         return None if found is None else found.estimate
 
+    @property
+    def counts(self) -> bool:
+        """Whether it counts the rows that fit a condition among the rows of a slice, which are those that do and those that do not."""
+        return "fitting" in self.needs.get("table", ())
+
     def takes(self, kind: str) -> bool:
         """Whether the metric is defined for columns of that kind."""
         return kind in self.needs
@@ -118,6 +123,10 @@ def need(kind: str, column: str, reference: Summaries | None = None, *, bins: in
         return Need("histogram", (column,), (("edges", (seen.low, float(np.nextafter(seen.high, np.inf)))),))
     if kind == "copies":
         return Need("rows", ("@row", "@one"), (("size", 1 << 16), ("width", 1)))
+    if kind == "repeats":
+        return Need("rows", (column, "@one"), (("size", 1 << 20), ("width", 1)))
+    if kind in ("fitting", "rows"):
+        return Need("moments", ("@one",))
     if kind not in ("moments", "quantiles", "frequent", "distinct"):
         raise ConfigError(f"there is no summary '{kind}' of a column")
     return Need(kind, (column,))

@@ -42,7 +42,7 @@ METRICS: Registry[Any] = Registry("metric", {
     **{name: f"assay.metric.drift:{name}" for name in ("psi", "jensen_shannon", "wasserstein", "ks", "chi2")},
     **{name: f"assay.metric.quality:{name}" for name in (
         "missing", "infinite", "out_of_range", "new_categories", "constant", "duplicates", "distinct", "mean", "deviation", "least",
-        "greatest", "quantile", "type_changed")},
+        "greatest", "quantile", "type_changed", "has_type", "repeated", "share", "count")},
 })
 
 #: other names in use for the same thing

@@ -12,6 +12,7 @@ from typing import Literal, cast
 
 import numpy as np
 
+from assay.errors import UnknownNameError
 from assay.metric.column import Measured, column_metric
 from assay.result import Spread
 from assay.summary import Summary
@@ -23,13 +24,15 @@ from assay.summary.quantiles import Quantiles
 from assay.summary.rows import Rows
 
 __all__ = [
-    "constant", "deviation", "distinct", "duplicates", "greatest", "infinite", "least", "mean", "missing", "new_categories",
-    "out_of_range", "quantile", "type_changed",
+    "constant", "count", "deviation", "distinct", "duplicates", "greatest", "has_type", "infinite", "least", "mean", "missing",
+    "new_categories", "out_of_range", "quantile", "repeated", "share", "type_changed",
 ]
 
 Summaries = Mapping[str, Summary]
 _ANY = {"number": ("moments",), "category": ("moments",), "missing": ("moments",)}
 _NUMBER = {"number": ("moments",)}
+_COUNTS = {"table": ("fitting", "rows")}
+_TYPES = ("integer", "fraction", "text", "boolean", "timestamp", "date", "duration", "time of day", "nested", "bytes", "missing")
 
 
 def _share(part: float, whole: int, note: str = "there are no rows") -> Measured:
@@ -130,6 +133,23 @@ def type_changed(reference: Summaries, current: Summaries) -> Measured:
     return Measured(Spread("exact", float(first != now)), 0, note=None if first == now else f"was {first}, is {now}")
 
 
+@column_metric(needs={"number": (), "category": (), "missing": ()}, better="higher", compared=False)
+def has_type(current: Summaries, *, name: str = "number") -> Measured:
+    """1 where the column is of the type ``name``, else 0, whatever its width and encoding.
+
+    Types are ``integer``, ``fraction``, ``number`` (either), ``text``, ``boolean``, ``timestamp``, ``date``, ``duration``,
+    ``time of day``, ``nested``, ``bytes`` and ``missing`` (a column of nulls).
+
+    >>> has_type({"type": "integer"}, name="number"), has_type({"type": "text"}, name="integer")
+    (1.0, 0.0)
+    """
+    if name not in (*_TYPES, "number"):
+        raise UnknownNameError.among("type of columns", str(name), (*_TYPES, "number"))
+    found = str(current["type"])
+    fits = found in ("integer", "fraction") if name == "number" else found == name
+    return Measured(Spread("exact", float(fits)), 0, note=None if fits else f"is {found}")
+
+
 @column_metric(needs={"number": ("distinct",), "category": ("distinct",)}, better=None, compared=False)
 def distinct(current: Summaries) -> Measured:
     """Number of different present values; above 2,048 an estimate with a relative standard error of 2.2 %.
@@ -156,16 +176,63 @@ def duplicates(current: Summaries) -> Measured:
     >>> duplicates({"copies": copies})
     0.25
     """
-    rows = cast(Rows, current["copies"])
+    return _repeats(cast(Rows, current["copies"]), "there are no rows")
+
+
+@column_metric(needs={"number": ("repeats",), "category": ("repeats",)}, better="lower", compared=False, unit="share")
+def repeated(current: Summaries) -> Measured:
+    """Share of the present values that repeat another one: 1 - different values / values; 0 where all are unique.
+
+    Exact up to 1,048,576 different values, then measured on those with the smallest hashes.
+
+    >>> values = Rows(width=1)
+    >>> values.update(np.array([7, 7, 8, 9], np.uint64), np.ones(4))
+    >>> repeated({"repeats": values})
+    0.25
+    """
+    return _repeats(cast(Rows, current["repeats"]), "the column has no values")
+
+
+def _repeats(rows: Rows, note: str) -> Measured:
     total, kept = float(rows.counts.sum()), len(rows.counts)
     if not total:
-        return Measured(None, 0, note="there are no rows")
-    share = 1 - kept / total
+        return Measured(None, rows.n, note=note)
+    part = 1 - kept / total
     if rows.share == 1.0:
-        return Measured(Spread("exact", share, n=float(rows.n)), rows.n)
+        return Measured(Spread("exact", part, n=float(rows.n)), rows.n)
     # a sample of different rows with their counts: share = 1 - 1 / (mean count)
     error = float(np.std(rows.counts)) / math.sqrt(kept) / (total / kept) ** 2
-    return Measured(Spread("normal", share, n=float(rows.n), error=max(error, 1e-12), low_limit=0.0, high_limit=1.0), rows.n)
+    return Measured(Spread("normal", part, n=float(rows.n), error=max(error, 1e-12), low_limit=0.0, high_limit=1.0), rows.n)
+
+
+@column_metric(needs=_COUNTS, better=None, compared=False, unit="share", of="table")
+def share(current: Summaries, *, among: str | None = None) -> Measured:
+    """Share of rows that fit the condition behind ``where``: ``share where colour not in ('red', 'blue') <= 1%``.
+
+    Of all rows, or of those that fit the condition ``among`` (``share(among='colour is not null') where ...``); with ``by``, of the
+    rows of each slice. A row for which the condition is unknown, because a value is missing, does not fit.
+
+    >>> fitting, rows = Moments(), Moments()
+    >>> fitting.update(np.ones(1))
+    >>> rows.update(np.ones(4))
+    >>> share({"fitting": fitting, "rows": rows})
+    0.25
+    """
+    fitting, rows = (cast(Moments, current[name]) for name in ("fitting", "rows"))
+    return _share(fitting.rows, rows.rows, f"no row fits {among}" if among else "there are no rows")
+
+
+@column_metric(needs=_COUNTS, better=None, compared=False, of="table")
+def count(current: Summaries) -> Measured:
+    """Number of rows, of those that fit the condition behind ``where`` if there is one: ``count where colour == 'red' >= 10``.
+
+    >>> fitting = Moments()
+    >>> fitting.update(np.ones(3))
+    >>> count({"fitting": fitting, "rows": fitting})
+    3.0
+    """
+    fitting, rows = (cast(Moments, current[name]) for name in ("fitting", "rows"))
+    return Measured(Spread("exact", float(fitting.rows), n=float(rows.rows)), rows.rows)
 
 
 @column_metric(needs=_NUMBER, better=None, compared=False)

@@ -6,13 +6,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 
 from assay.errors import SummaryError
 from assay.summary import codec
+from assay.summary.hashing import hashes
 from assay.summary.resample import Array
 from assay.summary.summary import Latch, Summary
+from assay.summary.vector import Vector
 
 __all__ = ["Rows"]
+
+_NULL = hashes(pa.nulls(1))[0]
 
 
 class Rows(Summary):
@@ -44,6 +49,10 @@ class Rows(Summary):
         self._lock = Latch()
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+        if isinstance(columns[0], Vector):  # a column of data: its values are the units, and rows without one do not count
+            key = hashes(columns[0].array)
+            known = key != _NULL
+            columns = (key[known], *(np.asarray(each)[known] for each in columns[1:]))
         key = np.array(columns[0], np.uint64)
         values = np.column_stack([np.asarray(each, np.float64) for each in columns[1:]]) + 0.0  # -0.0 becomes 0.0
         if values.shape[1] != self.width:

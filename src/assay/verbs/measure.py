@@ -131,6 +131,7 @@ class _Part:
     answered: Answered = field(default_factory=Answered)
     columns: list[tuple[str | None, str]] = field(default_factory=list)  # of a column metric: column and kind
     target: Target | None = None
+    whole: Slicing | None = None  # of a metric that counts: the rows of which some fit, cut like those that do
 
 
 class _Measurement:
@@ -157,8 +158,10 @@ class _Measurement:
             except (AssayError, ArithmeticError, ValueError) as error:
                 part.answered.failed.append(error)
         for part in self.parts:
-            if part.question.options:
-                options = dict(part.question.options)
+            options = dict(part.question.options)
+            if _counts(part.question) and part.question.where:  # what tells one count from another
+                options["where"] = part.question.where
+            if options:
                 for values in (part.answered.values, part.answered.plain):
                     values[:] = [each.replace(options=options) for each in values]
         return [part.answered for part in self.parts], self.profiles
@@ -166,13 +169,15 @@ class _Measurement:
     # what to ask ----------------------------------------------------------------------------------------------------------
 
     def _part(self, question: Question) -> _Part:
-        part = _Part(question, self._slicing(question))
+        part = self._counted(question) if _counts(question) else _Part(question, self._slicing(question))
         try:
             if isinstance(question.metric, Screen):
                 self._fits_screen(question, question.metric)
             elif isinstance(question.metric, ColumnMetric):
                 question.metric.options(question.options)
                 part.columns = self._named_columns(question)
+                if not any(question.metric.needs.values()) and (question.by or question.where):
+                    raise ConfigError(f"{question.metric.name} is a fact of a whole column", expected="a bound, and no by or where")
                 if question.metric.compared:
                     self.subject.source("reference")
             else:
@@ -229,6 +234,22 @@ class _Measurement:
         if question.where:
             parse_predicate(question.where, schema)
         return self._cut(text)
+
+    def _counted(self, question: Question) -> _Part:
+        """Return the part of a metric that counts: the rows that fit its condition, and those among which they are counted."""
+        schema, among = self.subject.data.schema, question.options.get("among")
+        if question.metric.name == "share" and not question.where:
+            raise ConfigError("share needs the condition whose rows it counts", hint="share where age < 0 <= 1%")
+        if among is not None and not isinstance(among, str):
+            raise ConfigError("'among' of share is a condition, as text", hint="share(among='age is not null') where age < 0 <= 1%")
+        for condition in (question.where, among):
+            if condition:
+                parse_predicate(condition, schema)
+        texts = [f"({each})" for each in (among, question.by) if each]
+        whole = self._cut(" * ".join(texts)) if texts else None
+        if question.where:
+            texts.insert(0, f"({question.where})")
+        return _Part(question, self._cut(" * ".join(texts)) if texts else None, whole=whole)
 
     def _cut(self, text: str) -> Slicing:
         """Return the slicing of a text; bins get their edges from the reference, the same for every data set."""
@@ -320,8 +341,8 @@ class _Measurement:
                 for kind in kinds if kind == "histogram" and (made := self._need(kind, column)) is not None]
 
     def _columns(self, name: str) -> list[tuple[Need, Slicing | None]]:
-        return [(made, part.slicing) for part, column, kinds in self._column_needs() if self._there(name, column)
-                for kind in kinds if (made := self._need(kind, column)) is not None]
+        return [(made, part.whole if kind == "rows" else part.slicing) for part, column, kinds in self._column_needs()
+                if self._there(name, column) for kind in kinds if (made := self._need(kind, column)) is not None]
 
     def _column_needs(self) -> Iterable[tuple[_Part, str, tuple[str, ...]]]:
         for part in self._open():
@@ -362,6 +383,9 @@ class _Measurement:
     # what was found -------------------------------------------------------------------------------------------------------
 
     def _answer(self, part: _Part) -> None:
+        if _counts(part.question):
+            self._answer_count(part)
+            return
         if isinstance(part.question.metric, ColumnMetric):
             for column, kind in part.columns:
                 self._answer_column(part, column, kind)
@@ -454,7 +478,27 @@ class _Measurement:
         if question.compare:
             part.answered.values.append(disparity(plain, compare=question.compare).replace(column=column))  # type: ignore[arg-type]
 
+    def _answer_count(self, part: _Part) -> None:
+        question, profile = part.question, self.profiles["data"]
+        counted = Need("moments", ("@one",))
+        (fitting,), (rows,) = _cut([counted], part.slicing), _cut([counted], part.whole)
+        found = {_besides(key): profile[key, fitting] for key in (profile.slices(fitting) if part.slicing else [()])}
+        keys: list[SliceKey] = sorted(profile.slices(rows), key=_place) if part.whole else [()]
+        if not keys and question.by:
+            raise EmptyDataError(f"there is no slice by {question.by}", where=self.subject.data.name)
+        conditional = bool(question.by) and "where" in self._cut(str(question.by)).names
+        for key in keys or [()]:
+            sides = {"fitting": found.get(_besides(key), counted.empty()), "rows": profile.get((key, rows)) or counted.empty()}
+            place = dict(key if conditional else _besides(key))
+            part.answered.plain.append(question.metric.value(None, {}, sides, question.options, slice=place))
+        if question.compare:
+            part.answered.values.append(disparity(part.answered.plain, compare=question.compare))  # type: ignore[arg-type]
+        else:
+            part.answered.values += part.answered.plain
+
     def _summaries(self, name: str, key: SliceKey, needs: Sequence[Need]) -> list[Any] | None:
+        if not needs:  # a fact of the schema, for which no row may have been read
+            return []
         profile = self.profiles[name]
         found = [profile.get((key, each)) for each in needs]
         return None if any(each is None for each in found) else found
@@ -477,6 +521,15 @@ class _Measurement:
 def _cut(needs: Sequence[Need], slicing: Slicing | None) -> list[Need]:
     """Return needs as the profile holds them: those of a slicing bear its text."""
     return [each.cut(slicing.text) for each in needs] if slicing is not None else list(needs)
+
+
+def _counts(question: Question) -> bool:
+    return isinstance(question.metric, ColumnMetric) and question.metric.counts
+
+
+def _besides(key: SliceKey) -> SliceKey:
+    """Return a key without its condition."""
+    return tuple(pair for pair in key if pair[0] != "where")
 
 
 def _secret(schema: Schema) -> set[str]:
