@@ -118,7 +118,7 @@ def _leakage(scene: Scene) -> Iterator[Item]:
                    "Rows are not those of the training data ({note}).",
                    "Remove the shared rows and judge again; split by entity and by time.", grave="fail", rank=1)
         if scene.ids:
-            yield Item("leakage", "shared_ids <= 0",
+            yield Item("leakage", "shared_ids <= 0.1%",
                        "Rows with the ids of training rows are judged: {value} of the rows.", "No id is in the training data too.",
                        "Split by id, or find out why ids repeat.", rank=11)
     if scene.labelled:

@@ -107,8 +107,10 @@ def _fine(answer: _Answer) -> Verdict | None:
     item, cases = answer.item, [case for case in answer.cases if case.number is not None and not case.private]
     if not cases:
         return None
-    worst = max(cases, key=_badness)
-    passes = worst.spread is not None and worst.passes(worst.spread)
+    passing = [case for case in cases if case.spread is not None and case.passes(case.spread)]
+    sliced = answer.check.by is not None and answer.check.compare is None
+    worst = max(passing if sliced and passing else cases, key=_badness)  # a slice of few rows leaves the others decided
+    passes = worst in passing
     if item.proof and not passes:
         return _verdict(answer, worst, "warn", item.proof.format_map(_fields(answer, worst)), item.hint.format_map(_fields(answer, worst)),
                         answer.check)
@@ -118,7 +120,7 @@ def _fine(answer: _Answer) -> Verdict | None:
         words = sentence.sentence(_of(answer.check, worst), worst.value, "too small").removesuffix(": too small to tell")
         return _verdict(answer, worst, "too small", f"Too few rows to be sure: {words}.", "", answer.check)
     words = item.fine.format_map(_fields(answer, worst))
-    few = sum(1 for case in answer.cases if case.value.slice and (case.number is None or case.hopeless or not case.tested))
+    few = len(answer.cases) - len(passing) if sliced else 0
     if few:
         words += f" {few} {'has' if few == 1 else 'have'} too few rows to tell."
     return _verdict(answer, worst, "pass", words, "", answer.check)
