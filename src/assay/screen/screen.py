@@ -21,7 +21,9 @@ __all__ = ["SCREENS", "Reading", "Screen", "Wanted", "screen"]
 
 Wanted = Literal["train", "reference", "model", "label", "protected", "entity", "available_at"]
 
-_BUILTIN: dict[str, tuple[str, ...]] = {}
+_BUILTIN: dict[str, tuple[str, ...]] = {
+    "baseline": ("gain_over_baseline",),
+}
 SCREENS: Registry[Screen] = Registry("screen", {name: f"assay.screen.{module}:{name}" for module, names in _BUILTIN.items()
                                                 for name in names})
 
