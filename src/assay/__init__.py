@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from assay.summary.summary import Need as Need
     from assay.summary.summary import Summary as Summary
     from assay.verbs.check import check as check
+    from assay.verbs.scorer import evaluation as evaluation
+    from assay.verbs.scorer import scorer as scorer
 
 __version__ = "0.1.0"
 
@@ -65,8 +67,10 @@ _TARGETS = {
     "Verdict": "assay.result:Verdict",
     "check": "assay.verbs.check:check",
     "errors": "assay.errors",
+    "evaluation": "assay.verbs.scorer:evaluation",
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
+    "scorer": "assay.verbs.scorer:scorer",
     "slicing": "assay.data.slice:slicing",
     "source": "assay.data.source:source",
 }

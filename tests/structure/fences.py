@@ -33,7 +33,7 @@ CORE = {
     "yaml": Fence(("verbs/*", "app/*"), "PyYAML"),   # and in one module only, so that no second one forgets the safe loader
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
-    "sklearn": Fence(("model/_sklearn.py", "screen/*", "verbs/demos/*"), "scikit-learn", late=True),
+    "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "screen/*", "verbs/demos/*"), "scikit-learn", late=True),
     "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", late=True),
 }
 # Imported in functions only: nobody who does not use them needs them. A model adapter may hand its model the frame it wants.

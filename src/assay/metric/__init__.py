@@ -7,5 +7,6 @@ import it. A metric sees summaries, never an engine, a model or a data frame.
 from assay.metric.disparity import disparity
 from assay.metric.metric import METRICS, Metric, Share, find, metric
 from assay.metric.rows import rows
+from assay.metric.scorer import scorer
 
-__all__ = ["METRICS", "Metric", "Share", "disparity", "find", "metric", "rows"]
+__all__ = ["METRICS", "Metric", "Share", "disparity", "find", "metric", "rows", "scorer"]
