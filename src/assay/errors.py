@@ -35,7 +35,10 @@ __all__ = [
     "UnknownNameError", "UnreadableDataError", "UntrustedModelError", "nearest", "without_secrets",
 ]
 
-_SECRET = re.compile(r"(?<=://)[^/@\s]*:[^/\s]*@|(?i:(?<=token=)|(?<=password=)|(?<=secret=)|(?<=key=))[^&\s;]+")
+# in a URL: all that stands before the last @ of what is not yet a query, and every value of the query; elsewhere, what is called a secret
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^\s?#'\"]*@)?(?P<path>[^\s?#'\"]*)(?P<query>\?[^\s'\"#]*)?")
+_WORDS = "token|password|passwd|pwd|secret|passphrase|key|sig|signature|credential"
+_SECRET = re.compile(rf"(?i)\b((?:\w*[_-])?(?:{_WORDS})s?\s*=\s*)[^&\s;,'\"]+")
 
 
 def without_secrets(text: str) -> str:
@@ -44,7 +47,12 @@ def without_secrets(text: str) -> str:
     >>> without_secrets("postgresql://ann:s3cret@db/credit?token=abc")
     'postgresql://***@db/credit?token=***'
     """
-    return _SECRET.sub(lambda match: "***@" if match.group().endswith("@") else "***", text)
+    return _SECRET.sub(r"\1***", _URL.sub(_masked, text))
+
+
+def _masked(found: re.Match[str]) -> str:
+    query = re.sub(r"=[^&;]*", "=***", found["query"] or "")
+    return f"{found['scheme']}{'***@' if found['user'] else ''}{found['path']}{query}"
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,3 +69,26 @@ def test_a_place_that_cannot_be_written_is_told_before(tmp_path: Path, name: str
     with pytest.raises(ConfigError, match=words):
         output.writable([tmp_path / name])
     assert names(tmp_path) == ["file"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old", "utf-8")
+    link.symlink_to(target)
+    output.write({link: "new"})
+    assert link.is_symlink()
+    assert target.read_text("utf-8") == "new"
+
+
+def test_a_pipe_is_written_to_and_never_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard: list[str] = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_text("utf-8")))
+    reader.start()
+    output.writable([pipe])
+    output.write({pipe: "said", tmp_path / "a.json": "kept"})
+    reader.join(timeout=10)
+    assert heard == ["said"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert (tmp_path / "a.json").read_text("utf-8") == "kept"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -198,3 +199,12 @@ def test_a_missing_file_names_the_nearest(written) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read(tmp_path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "assay.yaml")
+    with pytest.raises(ConfigError, match="no ordinary file"):
+        read(tmp_path / "assay.yaml")
+    (tmp_path / "long.yaml").symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match="no ordinary file"):
+        read(tmp_path / "long.yaml")

@@ -239,10 +239,10 @@ def _files(outputs: Mapping[str, str | None], inputs: list[Any]) -> dict[str, Pa
         if name == "-" and kind != "json":
             raise ConfigError("standard output is for --json only", where=f"--{kind}", expected="the name of a file")
     files = {kind: Path(name) for kind, name in outputs.items() if name is not None and name != "-"}
-    known = {Path(each).resolve(): each for each in inputs if each and "://" not in each}
+    known = {_place(Path(each)): each for each in inputs if each and "://" not in each}
     taken: dict[Path, str] = {}
     for kind, path in files.items():
-        place = path.resolve()
+        place = _place(path)
         if place in known:
             raise ConfigError("this file is read, so it cannot be written", where=f"--{kind} {path}", expected="another name")
         if place in taken:
@@ -250,6 +250,14 @@ def _files(outputs: Mapping[str, str | None], inputs: list[Any]) -> dict[str, Pa
         taken[place] = kind
     writable(files.values())
     return files
+
+
+def _place(path: Path) -> Path:
+    """Return where a path leads; a link that leads in a circle is what it is called."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
 
 
 def _write(run: Run, files: Mapping[str, Path], state: State) -> None:

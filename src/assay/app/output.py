@@ -21,6 +21,8 @@ def writable(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.is_dir():
             raise ConfigError("this is a folder", where=str(path), expected="the name of a file to write")
+        if _stream(path):
+            continue
         try:
             with tempfile.TemporaryFile(dir=path.parent):
                 pass
@@ -35,6 +37,8 @@ def write(texts: Mapping[Path, str]) -> None:
 
     A reader sees an old file or a new one, never half of one.
     """
+    streams = {path: text for path, text in texts.items() if _stream(path)}
+    texts = {Path(os.path.realpath(path)): text for path, text in texts.items() if path not in streams}  # a link stays a link
     staged: dict[Path, Path] = {}
     kept: dict[Path, Path | None] = {}
     try:
@@ -54,10 +58,19 @@ def write(texts: Mapping[Path, str]) -> None:
     except OSError as error:
         raise ConfigError(f"cannot write there ({error.strerror})", where=str(error.filename2 or error.filename or next(iter(texts))),
                           hint="none of the files was written") from error
+    else:
+        for path, text in streams.items():  # a device or a pipe is written to, never replaced
+            with path.open("w", encoding="utf-8") as file:
+                file.write(text)
     finally:
         for temporary in (*staged.values(), *filter(None, kept.values())):
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def _stream(path: Path) -> bool:
+    """Whether a path is there and no ordinary file, such as /dev/stdout or a pipe."""
+    return path.exists() and not path.is_file()
 
 
 def _undo(done: Iterable[Path], kept: Mapping[Path, Path | None]) -> None:

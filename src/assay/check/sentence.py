@@ -74,7 +74,7 @@ def _ending(check: Check, value: Value, outcome: Outcome, shown: _Figures, rows:
 
 
 def _subject(check: Check, value: Value) -> str:
-    named = dataclasses.replace(check, columns=(value.column,)) if value.column else check
+    named = dataclasses.replace(check, columns=(cut(value.column, 200),)) if value.column else check
     compared = f" {check.compare} by {_clean(check.by or '')}" if check.compare else ""
     if check.metric in _COUNTING and check.where:
         compared += f" where {_clean(check.where)}"

@@ -31,6 +31,7 @@ __all__ = ["chi2", "jensen_shannon", "ks", "psi", "wasserstein"]
 Summaries = Mapping[str, Summary]
 _BINNED = {"number": ("histogram",), "category": ("frequent",)}
 _MOST = 255  # categories compared one by one; rarer ones are one bin
+_FEWEST = 5  # rows that a cell of categories is expected to have on the smaller side
 
 
 @column_metric(needs=_BINNED, better="lower", compared=True)
@@ -209,7 +210,7 @@ def _binned(reference: Summaries, current: Summaries, distance: Callable[[Array,
 
     ``noise`` is the distance's expectation without a shift, per degree of freedom and (1/n + 1/m); ``added`` rows go to each bin.
     """
-    first, second, note = _counts(reference, current)
+    first, second, note = _counts(reference, current, pooled=noise > 0)
     n, m = float(first.sum()), float(second.sum())
     if not n or not m:
         return Measured(None, int(m), note="there are no rows on one side")
@@ -230,22 +231,26 @@ def _binned(reference: Summaries, current: Summaries, distance: Callable[[Array,
     return Measured(spread, int(m), note=note)
 
 
-def _counts(reference: Summaries, current: Summaries) -> tuple[Array, Array, str | None]:
-    """Return counts of both sides in the same bins, and a note where they are not exact; missing values are the last bin."""
+def _counts(reference: Summaries, current: Summaries, *, pooled: bool) -> tuple[Array, Array, str | None]:
+    """Return counts of both sides in the same bins, and a note where they are not exact; missing values are the last bin.
+
+    ``pooled``: categories that are rare on both sides together are one bin.
+    """
     if "histogram" in reference:
         sides = [cast(Histogram, each["histogram"]) for each in (reference, current)]
         return (np.append(sides[0].counts, sides[0].nulls).astype(float), np.append(sides[1].counts, sides[1].nulls).astype(float), None)
     first, second = (cast(Frequent, each["frequent"]) for each in (reference, current))
-    names = [name for name, _ in first.top[:_MOST]]
-    seen = [[each.counts.get(name, 0) for name in names] for each in (first, second)]
+    n, m = first.present, second.present
     # where the reference has more categories than were kept, one that is not listed may be rare, not new
-    fresh = 0 if first.error else sum(count for name, count in second.counts.items() if name not in first.counts)
-    rare = [each.present - sum(counts) - extra for each, counts, extra in ((first, seen[0], 0), (second, seen[1], fresh))]
-    rows = [[*counts, other, extra, each.nulls] for counts, other, extra, each in
-            ((seen[0], rare[0], 0, first), (seen[1], rare[1], fresh, second))]
+    names = dict.fromkeys(name for each in (first, second) for name, _ in each.top[:_MOST] if name in first.counts or not first.error)
+    both = {name: (first.counts.get(name, 0), second.counts.get(name, 0)) for name in names}
+    # what is rare on both sides together is one cell: a distance of cells of a row or two is mostly chance (Cochran 1954)
+    rare = _FEWEST * (n + m) / max(min(n, m), 1) if pooled else 0.0
+    cells = np.array([each for each in both.values() if sum(each) >= rare], float).reshape(-1, 2)
+    rest = [each.present - float(cells[:, side].sum()) for side, each in enumerate((first, second))]
     off = max(first.error, second.error)
     note = f"more than {first.size:,} categories: counts are low by at most {off:,} rows each" if off else None
-    return np.array(rows[0], float), np.array(rows[1], float), note
+    return (np.array([*cells[:, 0], rest[0], first.nulls], float), np.array([*cells[:, 1], rest[1], second.nulls], float), note)
 
 
 def _sketches(reference: Summaries, current: Summaries) -> tuple[Quantiles, Quantiles, str | None]:

@@ -34,8 +34,11 @@ def _auc_error(ranks: Ranks, **options: Any) -> float:
     of_positive = (np.cumsum(negatives) - negatives / 2) / n  # placement of a positive among the negatives
     of_negative = 1 - (np.cumsum(positives) - positives / 2) / p
     area = float((positives * of_positive).sum() / p)
-    spread_p = float((positives * (of_positive - area) ** 2).sum() / (p - 1))
-    spread_n = float((negatives * (of_negative - area) ** 2).sum() / (n - 1))
+    # where all rows of a class tie, none differs from another, and yet the next one might: at least as if one of them stood half at
+    # the bottom and half at the top
+    least = (area**2 + (1 - area) ** 2) / 2
+    spread_p = max(float((positives * (of_positive - area) ** 2).sum() / (p - 1)), least / p)
+    spread_n = max(float((negatives * (of_negative - area) ** 2).sum() / (n - 1)), least / n)
     return float(np.sqrt(spread_p / p + spread_n / n))
 
 

@@ -154,24 +154,46 @@ class _Respond:
 def check(text: str) -> None:
     """Raise ``ModelError`` unless the text of a model is whole: sizes as stated, every index inside its bounds, no loops."""
     try:
-        head, _, body = text.replace("\r\n", "\n").partition("\n\n")
-        stated = dict(line.partition("=")[::2] for line in head.split("\n"))
-        sizes = [int(each) for each in stated.get("tree_sizes", "").split()]
+        text = text.replace("\r\n", "\n")
+        if "\r" in text or "\0" in text:
+            raise ValueError("an end of a line")  # the library ends lines there, and would read what is not checked here
+        head, _, body = text.partition("\n\n")
+        stated = _pairs(head)
+        sizes = [int(each) for each in stated["tree_sizes"].split()]
         features = int(stated["max_feature_idx"]) + 1
         if len(stated["feature_names"].split(" ")) != features or len(stated["feature_infos"].split(" ")) != features:
             raise ValueError("the number of features")
         raw, at = body.encode(), 0
         for number, size in enumerate(sizes):
             tree = raw[at:at + size].decode()
-            if not tree.startswith(f"Tree={number}\n") or any("=" not in line for line in tree.split("\n") if line):
+            if not tree.startswith(f"Tree={number}\n") or any("=" not in line for line in tree.strip("\n").split("\n")):
                 raise ValueError(f"tree {number}")
-            _check_tree(dict(line.partition("=")[::2] for line in tree.split("\n")), features, number)
+            _check_tree(_pairs(tree.strip("\n")), features, number)
             at += size
         rest = raw[at:].lstrip()
         if not rest.startswith(b"end of trees") or (b"\nparameters:" in rest and b"\nend of parameters" not in rest):
             raise ValueError("the end")
+        _check_end(rest.decode())
     except (ValueError, KeyError, IndexError) as error:
         raise ModelError(f"the LightGBM file is cut off or damaged ({guard.cause(error)})", expected="a whole model") from error
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Return the lines ``key=value`` of a text; a key that is there twice would be read one way here and another by the library."""
+    lines = [line.partition("=")[::2] for line in text.split("\n")]
+    if len({name for name, _ in lines}) < len(lines):
+        raise ValueError("a key that is there twice")
+    return dict(lines)
+
+
+def _check_end(text: str) -> None:
+    """Refuse trees behind the end of the trees, and parameters that are not ``[name: value]``."""
+    if "\nTree=" in text or "\ntree_sizes=" in text:
+        raise ValueError("trees behind the end of the trees")
+    _, there, said = text.partition("\nparameters:\n")
+    for line in said.partition("\nend of parameters")[0].split("\n") if there else ():
+        if line and not re.fullmatch(r"\[[^:\[\]]+: .*\]", line):
+            raise ValueError("a parameter")
 
 
 def _check_tree(tree: Mapping[str, str], features: int, number: int) -> None:

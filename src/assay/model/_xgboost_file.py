@@ -21,6 +21,7 @@ __all__ = ["check"]
 Array = np.ndarray[Any, Any]
 SCALARS = {b"i": ">i1", b"U": ">u1", b"I": ">i2", b"l": ">i4", b"L": ">i8", b"d": ">f4", b"D": ">f8"}
 CONSTANTS = {b"Z": None, b"T": True, b"F": False}
+_NOBODY = 2147483647  # the parent of a root
 DEPTH = 64   # a model nests a dozen levels
 
 
@@ -29,11 +30,19 @@ def check(data: bytes) -> None:
     try:
         head = data.lstrip()[:2]
         # JSON continues with a quotation mark or space, the binary form with the length of a name
-        model = json.loads(data) if head[1:] in (b'"', b" ", b"\n", b"\r", b"\t") else _Reader(data).whole()
+        model = json.loads(data, object_pairs_hook=_once) if head[1:] in (b'"', b" ", b"\n", b"\r", b"\t") else _Reader(data).whole()
         _check_learner(model["learner"])
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError, struct.error,
             MemoryError) as error:
         raise ModelError(f"the XGBoost file is cut off or damaged ({guard.cause(error)})", expected="a whole model") from error
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the keys and values of a JSON object; one that is there twice would be read one way here and another by the library."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key that is there twice")
+    return found
 
 
 class _Reader:
@@ -80,6 +89,8 @@ class _Reader:
         while (mark := self._take(1)) != b"}":
             size = self._number(mark)
             name = self._take(size).decode()
+            if name in found:  # read one way here, it might be read another way by the library
+                raise ValueError("a key that is there twice")
             found[name] = self._value(self._take(1), depth + 1)
         return found
 
@@ -155,6 +166,10 @@ def _check_tree(tree: dict[str, Any], number: int, features: int, groups: int) -
             raise fault
         front = nexts
     branches = np.flatnonzero(seen & (left != -1))
+    if "parents" in tree:
+        above = _whole("parents", tree["parents"])
+        if above[0] not in (_NOBODY, -1) or (above[left[branches]] != branches).any() or (above[right[branches]] != branches).any():
+            raise fault
     split = _whole("split_indices", tree["split_indices"])[branches]
     if len(split) and (split.min() < 0 or split.max() >= features):
         raise fault

@@ -200,6 +200,8 @@ def _numbers(values: Any) -> Array:
         raise PredictionError("the model answered with nothing (None)", expected="one answer a row")
     if isinstance(values, pa.Array | pa.ChunkedArray):
         values = values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy()
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise PredictionError("the model answered with masked numbers", expected="an answer in every row")
     try:
         out = np.asarray(values)
         if out.dtype.kind not in "fiubO":

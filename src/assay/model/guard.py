@@ -56,7 +56,11 @@ def cause(error: BaseException) -> str:
     >>> cause(ValueError("bad input" + chr(10) + "and a long story"))
     'ValueError: bad input'
     """
-    lines = [line.strip() for line in str(error)[:4000].splitlines() if line.strip()]
+    try:
+        said = str(error)[:4000]
+    except Exception:  # noqa: BLE001 (the text of an exception is code of the model too)
+        said = ""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     text = without_secrets(lines[0]) if lines else ""
     text = text if len(text) <= 240 else text[:240] + "..."
     return type(error).__name__ + (f": {text}" if text else "")

@@ -73,6 +73,8 @@ def hashes(column: Any, salt: int = 0) -> Array:
         words = _numbers(column.cast(pa.int64() if short else pa.float64()).fill_null(0).to_numpy(zero_copy_only=False))
     elif pa.types.is_temporal(kind):
         words = _times(column)
+    elif pa.types.is_nested(kind):
+        words = _texts(pa.array([repr(each) for each in column.to_pylist()], pa.large_string()))
     else:
         words = _texts(column)
     if column.null_count:

@@ -59,14 +59,17 @@ def read(path: str | Path) -> Config:
     """Return the configuration at ``path``; raises ``ConfigError`` with the line and column of the first mistake."""
     path = Path(path)
     try:
-        data = path.read_bytes()
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ConfigError("this is no ordinary file", where=str(path), expected="a file ending in .yaml")
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
     except FileNotFoundError:
         near = nearest(path.name, (each.name for each in path.parent.glob("*.y*ml")) if path.parent.is_dir() else ())
         raise ConfigError("there is no such file", where=str(path), hint=f"did you mean '{near}'?" if near else None) from None
     except OSError as error:
         raise ConfigError(f"the file cannot be read ({error.strerror})", where=str(path)) from error
     if len(data) > LIMIT:
-        raise ConfigError(f"the file has {len(data):,} bytes", where=str(path), expected=f"at most {LIMIT:,}")
+        raise ConfigError("the file is too long for a configuration", where=str(path), expected=f"at most {LIMIT:,} bytes")
     return _Reader(path, data).config()
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from assay.check import sentence
 from assay.check.correction import holm
-from assay.check.expression import Check, parse
+from assay.check.expression import MAX_LENGTH, Check, parse
 from assay.check.suite.default import Item
 from assay.check.verdict import ALPHA, Case
 from assay.result import Outcome, Scalar, Value, Verdict
@@ -91,7 +91,7 @@ def _faults(answer: _Answer) -> list[Verdict]:
     columns = [case.value.column or "" for case in cases]
     if item.many and len(cases) > ALONE:
         words = item.many.format(count=len(cases), columns=_listed(columns))
-        check = dataclasses.replace(answer.check, columns=tuple(columns)) if all(columns) else answer.check
+        check = _among(answer.check, columns)
         hint = item.hint.format_map({**_fields(answer, cases[0]), "column": "each of them"})
         return [_verdict(answer, cases[0], item.grave, words, hint, check)]
     shown = [_verdict(answer, case, item.grave, item.fault.format_map(_fields(answer, case)), item.hint.format_map(_fields(answer, case)),
@@ -134,7 +134,14 @@ def _verdict(answer: _Answer, case: Case, outcome: Outcome, words: str, hint: st
 
 
 def _of(check: Check, case: Case) -> Check:
-    return dataclasses.replace(check, columns=(case.value.column,)) if case.value.column else check
+    return _among(check, [case.value.column or ""])
+
+
+def _among(check: Check, columns: Sequence[str]) -> Check:
+    """Return the check of these columns; of all, where they are too many to be written in a line."""
+    if not all(columns) or sum(map(len, columns)) > MAX_LENGTH // 2:
+        return check
+    return dataclasses.replace(check, columns=tuple(columns))
 
 
 def _badness(case: Case) -> float:
