@@ -7,6 +7,7 @@ from typing import Any
 import assay
 from assay.data.source import source
 from assay.model.logged import Logged
+from assay.model.model import bind
 from assay.screen import Study, sample
 from assay.summary.target import Target
 
@@ -23,7 +24,7 @@ def studied(model: Any, data: Any, *, train: Any = None, reference: Any = None, 
     else:
         loaded = assay.load(model, task=task, classes=classes)
         if loaded.signature.positional:
-            loaded = assay.model.bind(loaded, current.schema.features)
+            loaded = bind(loaded, current.schema.features)
     signature = (loaded or logged).signature
     known = tuple(signature.classes or ())
     target = Target(signature.task, known, None, threshold, 0, current.schema.entity is not None or current.schema.weight is not None,

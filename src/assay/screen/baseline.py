@@ -80,11 +80,11 @@ def inputs(study: Study) -> tuple[str, ...]:
     """Return the features that a baseline may read: plain columns of data and training data alike, and none with another role."""
     assert study.train is not None
     schema, other = study.schema, study.train.schema
-    names = study.features if study.model is not None else schema.features
     barred = {schema.id, schema.entity, schema.query, schema.timestamp, schema.weight, schema.prediction, *schema.score, *schema.labels,
               *schema.forbidden, *schema.available_at.values()}
-    return tuple(name for name in names if name not in barred and name in other and study.kind(name) != "missing"
-                 and kind_of(other[name].type) == study.kind(name) and not pa.types.is_fixed_size_binary(schema[name].type))
+    return tuple(name for name in study.features if name not in barred and name in other and study.kind(name) != "missing"
+                 and kind_of(other[name].type) == study.kind(name) and not pa.types.is_fixed_size_binary(schema[name].type)
+                 and (not pa.types.is_temporal(schema[name].type) or schema[name].type == other[name].type))  # or units may differ
 
 
 def baselines(study: Study) -> dict[str, Baseline]:

@@ -148,8 +148,7 @@ class Study:
     @cached_property
     def features(self) -> tuple[str, ...]:
         """The columns that the model reads, in the order of the data; all features where the model does not say."""
-        signature = (self.model or self.logged).signature if (self.model or self.logged) is not None else None  # type: ignore[union-attr]
-        inputs = signature.names if signature is not None else None
+        inputs = self.model.signature.names if self.model is not None else None  # logged predictions read what they predicted
         if inputs:
             return tuple(name for name in self.schema.names if name in set(inputs))
         return self.schema.features
