@@ -674,6 +674,10 @@ def write_whole(path: Path, text: str) -> None:
     import os
     import tempfile
 
+    if path.exists() and not path.is_file() and not path.is_dir():  # a device or a pipe is written to, never replaced
+        path.write_text(text, encoding="utf-8")
+        return
+    path = Path(os.path.realpath(path))  # a link stays a link
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent or ".", prefix=f".{path.name}.", text=False)
     except OSError as error:

@@ -147,7 +147,7 @@ class RowMetric:
                 if quiet:
                     warnings.simplefilter("ignore")  # a resample may lack a class, which is no news
                 return float(self.function(truth, answer, **keywords))
-        except Exception as error:  # a user's own code: any error it raises becomes one sentence, as a verdict
+        except (Exception, SystemExit) as error:  # a user's own code: any error it raises becomes one sentence, as a verdict
             if quiet:
                 return math.nan
             raise ConfigError(f"the metric {self.name} raised {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",

@@ -16,7 +16,7 @@ from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import DEFAULT
 from assay.errors import ConfigError, listed, nearest
 
-__all__ = ["Config", "read"]
+__all__ = ["Config", "document", "read"]
 
 LIMIT = 1_000_000  # bytes; a configuration is written by a person
 _DEPTH = 20
@@ -71,6 +71,11 @@ def read(path: str | Path) -> Config:
     if len(data) > LIMIT:
         raise ConfigError("the file is too long for a configuration", where=str(path), expected=f"at most {LIMIT:,} bytes")
     return _Reader(path, data).config()
+
+
+def document(path: Path, data: bytes) -> Any:
+    """Return what any YAML document holds, as plain Python, read as carefully as ``assay.yaml``; raises ``ConfigError``."""
+    return _Reader(path, data).value
 
 
 class _Reader:

@@ -69,7 +69,9 @@ class Suite:
 
     def figures(self) -> list[Figure]:
         """Return the pictures of the sample."""
-        return []
+        from assay.screen.figure import figures
+
+        return figures(self.study)
 
     def _question(self, item: Item) -> Question | None:
         check = parse(item.expression)
@@ -124,7 +126,7 @@ def about(subject: Subject, names: Mapping[str, Any]) -> dict[str, Any]:
 def _called(name: str) -> str:
     """Return the last part of a path: a report that is passed around need not tell of folders.
 
-    >>> _called("/home/me/data/test.parquet"), _called("a table"), _called("s3://bucket/day=1/")
+    >>> _called("data/2026/test.parquet"), _called("a table"), _called("s3://bucket/day=1/")
     ('test.parquet', 'a table', 's3://bucket/day=1/')
     """
     return name if "://" in name else PurePath(name).name or name
