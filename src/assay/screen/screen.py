@@ -22,6 +22,10 @@ __all__ = ["SCREENS", "Reading", "Screen", "Wanted", "screen"]
 Wanted = Literal["train", "reference", "model", "label", "protected", "entity", "available_at"]
 
 _BUILTIN: dict[str, tuple[str, ...]] = {
+    "leakage": ("shared_rows", "shared_ids", "id_like", "lone_power", "known_late", "seen_entity_gain"),
+    "junk": ("placeholder_rows", "placeholder_share", "repeated_blocks", "suspect_labels"),
+    "unit": ("unit_changed",),
+    "proxy": ("proxy_power", "forbidden_inputs"),
     "baseline": ("gain_over_baseline",),
 }
 SCREENS: Registry[Screen] = Registry("screen", {name: f"assay.screen.{module}:{name}" for module, names in _BUILTIN.items()
