@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from assay.summary.summary import Need as Need
     from assay.summary.summary import Summary as Summary
     from assay.verbs.check import check as check
+    from assay.verbs.expectation import expectations as expectations
     from assay.verbs.scorer import evaluation as evaluation
     from assay.verbs.scorer import scorer as scorer
 
@@ -68,6 +69,7 @@ _TARGETS = {
     "check": "assay.verbs.check:check",
     "errors": "assay.errors",
     "evaluation": "assay.verbs.scorer:evaluation",
+    "expectations": "assay.verbs.expectation:expectations",
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
     "scorer": "assay.verbs.scorer:scorer",

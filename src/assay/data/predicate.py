@@ -18,7 +18,7 @@ Times are written as text (``'2026-01-31'``, ``'2026-01-31T12:00'``), read in th
 three values: a test of a null (or NaN) is unknown, ``not`` of unknown is unknown, and a row is kept only where the whole is true.
 So a row with a null age is in neither ``age < 5`` nor ``not (age < 5)``; it is in ``age is null``.
 
-Interface: :func:`parse`, :class:`Predicate`, and :func:`quoted` for names. Any layer above may import it.
+Interface: :func:`parse`, :class:`Predicate`, :func:`quoted` for names and :func:`literal` for values. Any layer above may import it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from assay.data._type import is_nested, is_number, is_text, value_type
 from assay.data.schema import Schema
 from assay.errors import ColumnTypeError, ConfigError, ExpressionError, nearest
 
-__all__ = ["WORD", "Predicate", "parse", "quoted"]
+__all__ = ["WORD", "Predicate", "literal", "parse", "quoted"]
 
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Array: TypeAlias = np.ndarray[Any, Any]
@@ -182,7 +182,7 @@ class _Test:
 
     @property
     def text(self) -> str:
-        name, shown, no = quoted(self.column), [_literal(each) for each in self.values], "not " if self.negated else ""
+        name, shown, no = quoted(self.column), [literal(each) for each in self.values], "not " if self.negated else ""
         if self.word == "null":
             return f"{name} is {no}null"
         if self.word == "in":
@@ -402,7 +402,7 @@ class _Parser:
             expected = _refusal(kind, word, value, column)
             if expected:
                 raise ColumnTypeError(
-                    f"the column '{column}' is {self.schema[column].type} and cannot be compared with {_what(value)} {_literal(value)}"
+                    f"the column '{column}' is {self.schema[column].type} and cannot be compared with {_what(value)} {literal(value)}"
                     f" by '{word}'", where=f"in '{self.text}' at column {start.start + 1}", expected=expected)
         return _Test(column, word, values, negated)
 
@@ -538,7 +538,12 @@ def _what(value: Scalar) -> str:
     return "" if isinstance(value, bool) else "the text" if isinstance(value, str) else "the number"
 
 
-def _literal(value: Scalar) -> str:
+def literal(value: Scalar) -> str:
+    """Return a value as it is written in a condition.
+
+    >>> literal("it's"), literal(True), literal(-0.5)
+    ("'it\\\\'s'", 'true', '-0.5')
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str):
