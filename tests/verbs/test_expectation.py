@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pandas as pd
+import pandera.pandas as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +15,6 @@ from hypothesis import strategies as st
 import assay
 from assay.check.expression import parse
 from assay.errors import ConfigError, UnknownColumnError
-
-pa = pytest.importorskip("pandera.pandas")
 
 
 def frame(n=200):
