@@ -27,6 +27,7 @@ _BUILTIN: dict[str, tuple[str, ...]] = {
     "unit": ("unit_changed",),
     "proxy": ("proxy_power", "forbidden_inputs"),
     "baseline": ("gain_over_baseline",),
+    "sensitivity": ("missing_effect", "noise_effect", "unused"),
 }
 SCREENS: Registry[Screen] = Registry("screen", {name: f"assay.screen.{module}:{name}" for module, names in _BUILTIN.items()
                                                 for name in names})
