@@ -80,6 +80,11 @@ def test_fractions_are_compared_with_whole_numbers_and_text_is_not() -> None:
     assert estimates(unit_changed, study(pa.table({"size": cm}), reference=pa.table({"other": cm}), target=None)) == {}
 
 
+def test_other_ids_are_no_other_unit() -> None:
+    before, after = (pa.table({"key": np.arange(3000) + start, "x": np.arange(3000.0)}) for start in (10_000, 61_000))
+    assert estimates(unit_changed, study(after, reference=before, target=None)) == {"x": 0.0}
+
+
 def test_few_numbers_say_nothing() -> None:
     table = pa.table({"x": np.arange(100.0)})
     assert seen(unit_changed, study(table, reference=table, target=None))["x"].spread is None

@@ -45,8 +45,8 @@ _TESTED = (r"(?i)@example\.(com|org|net)\b|\b(test|dummy|fake)[ _.-]?(user|accou
 MANY = 20          # different values from which a column names things, and is no list of categories
 LEAST = 5          # rows that a repeated block has at least
 _CLASSES = 10
-_ROWS = 6000
-_FEATURES = 40
+_ROWS = 5000
+_FEATURES = 30
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ def suspect_labels(study: Study) -> Iterator[Reading]:
     A label is suspect where randomised trees that did not see the row are sure of another class, by confident learning's thresholds (the
     mean score of a class among rows labelled so; Northcutt, Jiang and Chuang 2021), weighted by the probability that it was flipped
     under a logistic regression with flipped labels (Copas 1988): that tells errors from a problem in which nobody can be sure.
-    At most 6,000 rows and the 40 strongest features, three folds, entities kept together; the error comes from the likelihood ratio
+    At most 5,000 rows and the 30 strongest features, three folds, entities kept together; the error comes from the likelihood ratio
     against no flips. Flips that hang on the features are not seen, nor errors in a problem that a line cannot separate.
     """
     assert study.target is not None
@@ -325,7 +325,7 @@ def _again(window: Array, places: Array, length: int) -> tuple[Array, tuple[int,
 
 
 def _strongest(study: Study) -> list[str]:
-    """Return the features that tell most about the label alone, at most 40, in their order."""
+    """Return the features that tell most about the label alone, at most 30, in their order."""
     names = [name for name in study.features if readable(study, name)]
     if len(names) <= _FEATURES:
         return names
@@ -385,7 +385,7 @@ def _out_of_fold(study: Study, names: list[str], rows: Array, y: Array) -> tuple
         if not judged.any() or len(np.unique(y[fit])) < 2:
             continue
         # one thread: boosted trees wait for each other's, on a busy machine for seconds
-        models = (ExtraTreesClassifier(40, min_samples_leaf=4, max_features=0.4, random_state=0), LogisticRegression(C=0.5, max_iter=60))
+        models = (ExtraTreesClassifier(25, min_samples_leaf=4, max_features="sqrt", random_state=0), LogisticRegression(C=0.5, max_iter=60))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")   # lines that have not quite arrived are good enough here
             for score, model, given in zip(found, models, columns, strict=True):

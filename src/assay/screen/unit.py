@@ -13,6 +13,7 @@ import numpy as np
 
 from assay.data.schema import family
 from assay.result import Spread
+from assay.screen.leakage import identifies
 from assay.screen.power import numeric
 from assay.screen.screen import Reading, screen
 from assay.screen.study import Study
@@ -75,13 +76,15 @@ def unit_changed(study: Study) -> Iterator[Reading]:
     They are where both distributions are far apart (Kolmogorov's distance at least 0.5), 49 quantiles of one are about a line of the
     other's, and undoing a known conversion, or one by more than three, brings them together. A season shifts the place and hardly
     the scale, so no conversion explains it. Columns that mix units, conversions of less than a tenth or so, and those on top
-    of a larger shift, are not seen; a quantity that doubled may look like one.
+    of a larger shift, are not seen, and identifiers are left out; a quantity that doubled may look like one.
     """
     reference = study.reference
     assert reference is not None
     for name in study.features:
         # of another type perhaps: a change of unit makes fractions of whole numbers
         if not numeric(study, name) or name not in reference.schema or family(reference.schema[name].type) not in ("integer", "fraction"):
+            continue
+        if identifies(study, name):   # another range of ids is not another unit
             continue
         now, before = (each[np.isfinite(each)] for each in (study.numbers(name), study.numbers(name, reference)))
         if min(len(now), len(before)) < FEW:
