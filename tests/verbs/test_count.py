@@ -10,6 +10,9 @@ from hypothesis import strategies as st
 
 import assay
 from assay.errors import ConfigError, ExpressionError, UnknownColumnError
+from assay.metric import METRICS
+from assay.summary.hashing import mixed
+from assay.summary.rows import Rows
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +118,14 @@ def test_unique_texts_of_many_batches():
     assert number(frame, "repeated of id <= 0") == 0
     frame.loc[199_999, "id"] = "row 0"
     assert measured(frame, "repeated of id <= 0").verdict == "fail"
+
+
+def test_a_sample_without_repeats_proves_no_uniqueness():
+    rows = Rows(width=1, size=1000)
+    rows.update(mixed(np.arange(50_000, dtype=np.uint64)), np.ones(50_000))
+    found = METRICS["repeated"].value("x", {}, {"repeats": rows}, {})
+    assert (found.value, found.n) == (0.0, 50_000)
+    assert 1 / 1000 < found.high < 5 / 1000
 
 
 def test_types(frame):

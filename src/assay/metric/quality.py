@@ -202,7 +202,8 @@ def _repeats(rows: Rows, note: str) -> Measured:
         return Measured(Spread("exact", part, n=float(rows.n)), rows.n)
     # a sample of different rows with their counts: share = 1 - 1 / (mean count)
     error = float(np.std(rows.counts)) / math.sqrt(kept) / (total / kept) ** 2
-    return Measured(Spread("normal", part, n=float(rows.n), error=max(error, 1e-12), low_limit=0.0, high_limit=1.0), rows.n)
+    error = max(error, 1.5 / kept)  # no repeat among so many proves no more than the rule of three, halved to one sigma
+    return Measured(Spread("normal", part, n=float(rows.n), error=error, low_limit=0.0, high_limit=1.0), rows.n)
 
 
 @column_metric(needs=_COUNTS, better=None, compared=False, unit="share", of="table")
