@@ -64,8 +64,8 @@ def placeholder_share(study: Study) -> Iterator[Reading]:
 
     A number must occur in three rows and in 0.1 % of them, and lie outside the range of all others. Nines and the limits of number
     types must be apart from it by half that range; -1 and -9 where all others are at least 0, if they are more frequent than
-    their neighbour or apart; 0 where it is rare and apart by a quarter of the range and 1.5 times the interquartile one; any other
-    by five times it; days such as 1900-01-01 by a tenth. Words such as "none" count only among more than 20 others.
+    their neighbour or apart; 0 where it is rare and apart by a quarter of the range and 1.5 times the interquartile one; any other, in five
+    rows at least, by five times it; days such as 1900-01-01 by a tenth. Words such as "none" count only among more than 20 others.
     A stand-in within the range (99 among ages) is not seen, nor one that fills most of a column of few values.
     """
     cluster = clusters(study.data)
@@ -196,7 +196,7 @@ def _apart(values: Array, counts: Array) -> Array:
     coded = often & (np.isin(values, _APART) | np.isin(values, _NEGATIVE) | (values == 0))
     extreme = np.zeros(len(values), np.bool_)
     if len(values) > 6:
-        extreme[[0, -1]] = often[[0, -1]]
+        extreme[[0, -1]] = (often & (counts >= 5))[[0, -1]]
     if not (coded | extreme).any():
         return np.empty(0)
     rest, times = values[~coded & ~extreme], counts[~coded & ~extreme]

@@ -143,7 +143,8 @@ def lone_power(study: Study) -> Iterator[Reading]:
 def known_late(study: Study) -> Iterator[Reading]:
     """Share of the rows in which a feature was known only after the time of the row.
 
-    Rows in which either time is missing are left out; where one of the two is a date, days are compared. The times themselves are believed.
+    Rows in which either time is missing are left out; where one of the two is a date, days are compared. The times are
+    believed: a feature that was written back later, under its old time, is not seen.
     """
     place = study.schema.timestamp
     assert place is not None

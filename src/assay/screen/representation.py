@@ -125,9 +125,10 @@ def _groups(study: Study, name: str) -> tuple[Array, Array, list[Any]]:
         inner = edges(values, _BINS)
         found = [np.where(np.isnan(each), len(inner) + 1, np.searchsorted(inner, each, side="right")) for each in (values, before)]
         ranges: list[Any] = []
-        for place in range(len(inner) + 1):
+        for place in range(len(inner) + 1):   # the ends stay open: the greatest value may be that of one person
             inside = values[found[0] == place]
-            ranges.append((float(inside.min()), float(inside.max())) if len(inside) else None)
+            low, high = (float(inside.min()), float(inside.max())) if len(inside) else (np.nan, np.nan)
+            ranges.append((low, high) if low == high else (-np.inf if place == 0 else low, np.inf if place == len(inner) else high))
         return found[0], found[1], [*ranges, None]
     codes, before = study.codes(name), study.codes(name, study.train)
     width = int(max(codes.max(initial=-1), before.max(initial=-1))) + 1
@@ -139,6 +140,8 @@ def _called(study: Study, name: str, group: Any) -> str:
         return f"{name} missing"
     if isinstance(group, tuple):
         low, high = (f"{each:.6g}" for each in group)
+        if np.isinf(group[0]) or np.isinf(group[1]):
+            return f"{name} <= {high}" if np.isinf(group[0]) else f"{name} >= {low}"
         return f"{name} {low}" if low == high else f"{name} {low} to {high}"
     return f"{name} {_text(study, name, group)}"
 
