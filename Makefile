@@ -14,18 +14,18 @@ EXTRAS := pandas polars skops lightgbm catboost onnx sql demo
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench layers lock venv clean
+.PHONY: help demo test test-slow lint format bench ui layers lock venv clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo ## Judge a model of real flights, end to end, and write a report
+demo: $(VENV)/.demo $(VENV)/.page ## Judge a model of real flights, end to end, and write a report
 	$(BIN)/assay demo flights
 
-test: $(VENV)/.dev ## The everyday tests, doctests and documents, with coverage
+test: $(VENV)/.dev $(VENV)/.page ## The everyday tests, doctests and documents, with coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term --durations=10
 
-test-slow: $(VENV)/.dev ## The tests marked slow
+test-slow: $(VENV)/.dev $(VENV)/.page ## The tests marked slow
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow --durations=20
 
 lint: $(VENV)/.dev ## Style, likely mistakes, and types
@@ -39,6 +39,9 @@ bench: $(VENV)/.dev ## Run every benchmark, or one: make bench AREA=name
 	@set -e; for each in $(if $(AREA),bench/$(AREA).py,$(sort $(wildcard bench/[a-z]*.py))); do \
 		echo "== $$each"; $(BIN)/python $$each; done
 
+ui: $(VENV)/.build ## Build the page of HTML reports from ui/, if it is not up to date
+	$(BIN)/python hatch_build.py
+
 layers: $(VENV)/.dev ## Print which package imports which, as it is in the source
 	@$(BIN)/python -m tests.structure.picture
 
@@ -48,9 +51,10 @@ lock: ## Compile requirements/ anew (needs uv; for maintainers)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--group build --constraint requirements/dev.txt --output-file requirements/build.txt
 
-venv: $(VENV)/.dev ## Only set up .venv with everything for development
+venv: $(VENV)/.dev $(VENV)/.page ## Only set up .venv with everything for development
 
 clean: ## Remove .venv and everything that tools leave behind
+	rm -rf ui/node_modules src/assay/report/static
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist .demo
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -63,6 +67,11 @@ $(VENV)/.made:
 
 $(VENV)/.build: requirements/build.txt $(VENV)/.made
 	$(PIP) --require-hashes --requirement requirements/build.txt
+	@touch $@
+
+# Where npm cannot be reached the rest still works, and the tests of the page say why they are skipped; `make ui` insists.
+$(VENV)/.page: hatch_build.py $(wildcard ui/* ui/src/* ui/src/*/*) $(VENV)/.build
+	$(BIN)/python hatch_build.py --if-possible
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/.build

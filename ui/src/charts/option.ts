@@ -1,0 +1,283 @@
+// A figure as ECharts options. Texts go through functions, never through templates or HTML: names of columns may be hostile.
+import type { Option } from "../echarts";
+import type { Palette } from "../theme";
+import type { Figure, Scalar } from "../types";
+import { number, scalar } from "../words";
+
+const FONT = 12;
+const ROW = 24;
+const MOST_LABELS = 9; // more labels than these, or longer ones, are read better one below the other
+
+export interface Drawing { option: Option; height: number; series: string[]; dashed: string[] }
+
+const numbers = (column: Scalar[] | undefined): (number | null)[] =>
+  (column ?? []).map((each) => (typeof each === "number" && Number.isFinite(each) ? each : null));
+const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+/** What a label takes, near enough to leave room for it. */
+const width = (text: string) => text.length * FONT * 0.56;
+
+export function draw(figure: Figure, colours: Palette, room: number): Drawing {
+  return { line, bars, interval, matrix }[figure.kind](figure, colours, room);
+}
+
+/** Labels that say an order (bins, months): they stay in it, along the bottom. */
+export const ordered = (labels: Scalar[]): boolean =>
+  labels.every((each) => typeof each === "number" || /^[\s(\[<>=≤≥−–-]*[\d.]/.test(String(each)));
+export const lying = (figure: Figure): boolean => {
+  const labels = figure.table[figure.x] ?? [];
+  return figure.kind === "bars" && !ordered(labels) && (labels.length > MOST_LABELS || labels.some((each) => scalar(each).length > 12));
+};
+
+function base(colours: Palette): Option {
+  return {
+    animation: false,
+    textStyle: { fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif", fontSize: FONT, color: colours.text },
+    color: colours.series,
+    tooltip: {
+      renderMode: "richText", confine: true, backgroundColor: colours.ground, borderColor: colours.line, borderWidth: 1, padding: [8, 10],
+      textStyle: { color: colours.text, fontSize: FONT, lineHeight: 18 }, transitionDuration: 0,
+    },
+  };
+}
+
+const axisLine = (colours: Palette) => ({ lineStyle: { color: colours.line } });
+const label = (colours: Palette, rest: object = {}) => ({ color: colours.muted, fontSize: FONT, hideOverlap: true, ...rest });
+const split = (colours: Palette) => ({ lineStyle: { color: colours.faint } });
+const named = (name: string, colours: Palette, room: number) => ({
+  name: clip(name.replace(/_/g, " "), Math.max(16, Math.floor(room / 8))), nameLocation: "middle", nameGap: 28,
+  nameTextStyle: { color: colours.muted, fontSize: FONT },
+});
+const scale = (colours: Palette, rest: object = {}) => ({
+  type: "value", axisLabel: label(colours, { formatter: (each: number) => number(each, 4) }), axisLine: { show: false }, axisTick: { show: false },
+  splitLine: split(colours), splitNumber: 4, ...rest,
+});
+
+function tip(lines: [string, string][], heading: string): string {
+  return [clip(heading, 60), ...lines.map(([name, text]) => (name ? `${clip(name.replace(/_/g, " "), 40)}  ${text}` : text))].join("\n").replace(/[{}|]/g, " ");
+}
+
+function withEnds(figure: Figure, place: number, row: number): string {
+  const at = (name: string | undefined) => (name === undefined ? null : numbers(figure.table[name])[row] ?? null);
+  const [middle, low, high] = [at(figure.y[place]), at(figure.low?.[place]), at(figure.high?.[place])];
+  return number(middle) + (low !== null && high !== null && low !== high ? `  [${number(low)}, ${number(high)}]` : "");
+}
+
+interface Api {
+  value(dimension: number): number;
+  coord(point: [number, number]): [number, number];
+  size(extent: [number, number]): [number, number];
+}
+
+function line(figure: Figure, colours: Palette, room: number): Drawing {
+  const along = numbers(figure.table[figure.x]);
+  const known = along.filter((each): each is number => each !== null);
+  const few = known.length <= 30;
+  const series: object[] = [];
+  figure.y.forEach((name, place) => {
+    const colour = colours.series[place % colours.series.length];
+    const [low, high] = [figure.low?.[place], figure.high?.[place]];
+    if (low !== undefined && high !== undefined) {
+      const ends = along.map((x, row) => [x, numbers(figure.table[low])[row] ?? null, numbers(figure.table[high])[row] ?? null])
+        .filter((each): each is [number, number, number] => each.every((end) => end !== null)).sort((a, b) => a[0] - b[0]);
+      series.push({
+        type: "custom", silent: true, tooltip: { show: false }, data: ends.length ? [[ends[0]![0], ends[0]![1]]] : [], clip: true, z: 1,
+        renderItem: (_: unknown, api: Api) => ({
+          type: "polygon",
+          shape: { points: [...ends.map((each) => api.coord([each[0], each[2]])), ...[...ends].reverse().map((each) => api.coord([each[0], each[1]]))] },
+          style: { fill: colour, opacity: 0.16 },
+        }),
+      });
+      // what counts for the axis, though nothing is seen of it
+      series.push({ type: "line", silent: true, tooltip: { show: false }, showSymbol: false, lineStyle: { opacity: 0 }, data: ends.flatMap((each) => [[each[0], each[1]], [each[0], each[2]]]) });
+    }
+    const column = numbers(figure.table[name]);
+    series.push({
+      type: "line", name, data: along.map((x, row) => [x, column[row] ?? null]), showSymbol: few && known.length <= 20, symbol: ["circle", "rect", "triangle", "diamond"][place % 4], symbolSize: 6,
+      itemStyle: { color: colour }, lineStyle: { width: 2, color: colour, type: (["solid", "dashed", "dotted"] as const)[place % 3] }, z: 3,
+    });
+  });
+  if (figure.diagonal && known.length) {
+    const [least, most] = [Math.min(...known), Math.max(...known)];
+    series.push({
+      type: "line", silent: true, tooltip: { show: false }, showSymbol: false, z: 2, data: [[least, least], [most, most]],
+      lineStyle: { color: colours.muted, width: 1, type: [3, 4] },
+    });
+  }
+  const height = figure.diagonal ? Math.min(360, Math.max(260, room * 0.72)) : 260;
+  return {
+    height, series: figure.y, dashed: figure.diagonal ? [`${figure.x} = ${figure.y[0] ?? ""}`.replace(/_/g, " ")] : [],
+    option: {
+      ...base(colours),
+      grid: { left: 8, right: 16, top: 12, bottom: 28, containLabel: true },
+      xAxis: scale(colours, { ...named(figure.x, colours, room), scale: true, axisLine: { show: true, ...axisLine(colours) }, splitLine: { show: false }, min: known.length ? Math.min(...known) : 0, max: known.length ? Math.max(...known) : 1,
+        axisLabel: label(colours, { formatter: (each: number) => number(each, 3), showMinLabel: true, showMaxLabel: true }) }),
+      yAxis: scale(colours, { scale: true }),
+      tooltip: {
+        ...(base(colours).tooltip as object), trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.muted, type: "solid" } },
+        formatter: (points: unknown) => {
+          const shown = (points as { seriesName: string; dataIndex: number }[]).filter((each) => figure.y.includes(each.seriesName));
+          const row = shown[0]?.dataIndex ?? 0;
+          return tip(shown.map((each) => [each.seriesName, withEnds(figure, figure.y.indexOf(each.seriesName), each.dataIndex)]), `${figure.x} ${number(along[row] ?? null)}`);
+        },
+      },
+      series,
+    },
+  };
+}
+
+function whiskers(figure: Figure, place: number, flat: boolean, colours: Palette): object[] {
+  const [low, high] = [figure.low?.[place], figure.high?.[place]];
+  if (low === undefined || high === undefined) return [];
+  const [lows, highs] = [numbers(figure.table[low]), numbers(figure.table[high])];
+  const groups = figure.y.length;
+  return [{
+    type: "custom", silent: true, tooltip: { show: false }, z: 4,
+    encode: flat ? { x: [1, 2], y: 0 } : { x: 0, y: [1, 2] },
+    data: lows.map((each, row) => [row, each, highs[row] ?? null]).filter((each) => each[1] !== null && each[2] !== null),
+    renderItem: (_: unknown, api: Api) => {
+      const row = api.value(0);
+      const at = (end: number) => (flat ? api.coord([end, row]) : api.coord([row, end]));
+      const [a, b] = [at(api.value(1)), at(api.value(2))];
+      const band = api.size(flat ? [0, 1] : [1, 0])[flat ? 1 : 0] * 0.68;
+      const shift = ((place + 0.5) / groups - 0.5) * band;
+      const [dx, dy] = flat ? [0, shift] : [shift, 0];
+      return { type: "line", shape: { x1: a[0] + dx, y1: a[1] + dy, x2: b[0] + dx, y2: b[1] + dy }, style: { stroke: colours.text, lineWidth: 1.25 } };
+    },
+  }];
+}
+
+function bars(figure: Figure, colours: Palette, room: number): Drawing {
+  const labels = (figure.table[figure.x] ?? []).map(scalar);
+  const flat = lying(figure);
+  const most = Math.max(8, Math.floor(room * 0.36 / (FONT * 0.56)));
+  const names = { type: "category", data: labels, inverse: flat, axisTick: { show: false }, axisLine: axisLine(colours),
+    axisLabel: label(colours, { color: colours.text, formatter: (each: string) => clip(each, flat ? most : 14), ...(flat ? { interval: 0, hideOverlap: false } : {}) }) };
+  const floor = { ...scale(colours) };
+  const series = figure.y.flatMap((name, place) => [{
+    type: "bar", name, data: numbers(figure.table[name]), barMaxWidth: flat ? 16 : 36, barCategoryGap: "32%", barGap: "6%",
+    itemStyle: { color: colours.series[place % colours.series.length], borderRadius: 1, ...(place % 2 ? { decal: undefined } : {}) },
+  }, ...whiskers(figure, place, flat, colours)]);
+  const height = flat ? 40 + labels.length * Math.max(ROW, 10 + 13 * figure.y.length) : 260;
+  return {
+    height, series: figure.y, dashed: [],
+    option: {
+      ...base(colours),
+      grid: { left: 8, right: 20, top: 12, bottom: flat ? 4 : 28, containLabel: true },
+      xAxis: flat ? { ...floor } : { ...names, ...named(figure.x, colours, room) },
+      yAxis: flat ? names : floor,
+      tooltip: {
+        ...(base(colours).tooltip as object), trigger: "axis", axisPointer: { type: "shadow", shadowStyle: { color: colours.faint, opacity: 0.5 } },
+        formatter: (points: unknown) => {
+          const shown = (points as { seriesName: string; dataIndex: number }[]).filter((each) => figure.y.includes(each.seriesName));
+          return tip(shown.map((each) => [each.seriesName, withEnds(figure, figure.y.indexOf(each.seriesName), each.dataIndex)]), labels[shown[0]?.dataIndex ?? 0] ?? "");
+        },
+      },
+      series,
+    },
+  };
+}
+
+function interval(figure: Figure, colours: Palette, room: number): Drawing {
+  const labels = (figure.table[figure.x] ?? []).map(scalar);
+  const most = Math.max(10, Math.min(34, Math.floor(room * 0.34 / (FONT * 0.56))));
+  const left = Math.min(room * 0.42, Math.max(...labels.map((each) => width(clip(each, most))), 20) + 16);
+  const series: object[] = figure.y.map((name, place) => {
+    const colour = colours.series[place % colours.series.length]!;
+    const column = numbers(figure.table[name]);
+    const lows = numbers(figure.low?.[place] === undefined ? [] : figure.table[figure.low[place]!]);
+    const highs = numbers(figure.high?.[place] === undefined ? [] : figure.table[figure.high[place]!]);
+    return {
+      type: "custom", name, clip: true, encode: { x: [1, 2, 3], y: 0 }, z: 3,
+      data: column.flatMap((each, row) => (each === null ? [] : [[row, each, lows[row] ?? each, highs[row] ?? each]])),
+      renderItem: (_: unknown, api: Api) => {
+        const row = api.value(0);
+        const shift = (place - (figure.y.length - 1) / 2) * 9;
+        const [x, y] = api.coord([api.value(1), row]);
+        const [from] = api.coord([api.value(2), row]);
+        const [to] = api.coord([api.value(3), row]);
+        return {
+          type: "group",
+          children: [
+            { type: "line", shape: { x1: from, y1: y + shift, x2: to, y2: y + shift }, style: { stroke: colour, lineWidth: 2, opacity: 0.55, lineCap: "round" } },
+            { type: "circle", shape: { cx: x, cy: y + shift, r: 4 }, style: { fill: colour, stroke: colours.ground, lineWidth: 1.5 } },
+          ],
+        };
+      },
+    };
+  });
+  if (figure.mark !== undefined && labels.length) {
+    const mark = figure.mark;
+    series.push({
+      type: "custom", silent: true, tooltip: { show: false }, data: [[0, mark]], encode: { x: 1, y: 0 }, z: 1, clip: true,
+      renderItem: (parameters: { coordSys: { y: number; height: number } }, api: Api) => {
+        const [x] = api.coord([mark, 0]);
+        const { y, height } = parameters.coordSys;
+        return { type: "line", shape: { x1: x, y1: y, x2: x, y2: y + height }, style: { stroke: colours.muted, lineWidth: 1.25, lineDash: [4, 4] } };
+      },
+    });
+  }
+  return {
+    height: 44 + labels.length * Math.max(ROW, 12 + 9 * figure.y.length), series: figure.y,
+    dashed: figure.mark === undefined ? [] : [`${figure.table["mark name"]?.[0] ?? "mark"} ${number(figure.mark)}`],
+    option: {
+      ...base(colours),
+      grid: { left, right: 20, top: 8, bottom: 32 },
+      xAxis: scale(colours, { scale: true, axisLine: { show: true, ...axisLine(colours) } }),
+      yAxis: { type: "category", data: labels, inverse: true, axisTick: { show: false }, axisLine: { show: false },
+        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, margin: 12, formatter: (each: string) => clip(each, most) }) },
+      tooltip: {
+        ...(base(colours).tooltip as object), trigger: "item",
+        formatter: (point: unknown) => {
+          const { seriesName, value } = point as { seriesName: string; value: number[] };
+          const row = value[0] ?? 0;
+          const rows = figure.table["n"]?.[row];
+          return tip([[figure.y.length > 1 ? seriesName : "", withEnds(figure, figure.y.indexOf(seriesName), row)],
+            ...(typeof rows === "number" ? [["rows", number(rows)] as [string, string]] : [])], labels[row] ?? "");
+        },
+      },
+      series,
+    },
+  };
+}
+
+function matrix(figure: Figure, colours: Palette, room: number): Drawing {
+  const labels = (figure.table[figure.x] ?? []).map(scalar);
+  const cells = figure.y.flatMap((name, column) => numbers(figure.table[name]).map((each, row) => [column, row, each] as const));
+  const known = cells.flatMap((each) => (each[2] === null ? [] : [each[2]]));
+  const [least, most] = [Math.min(0, ...known), Math.max(...known, 0)];
+  const wide = Math.max(...labels.map((each) => width(clip(each, 16))), 20) + 16;
+  const cell = (room - wide - 20) / Math.max(1, figure.y.length);
+  const readable = cell >= 34;
+  const tilted = figure.y.some((each) => width(clip(each, 14)) > cell - 6);
+  const dark = (each: number) => (most > least ? (each - least) / (most - least) > 0.5 : false);
+  const height = labels.length <= 3 ? 72 : labels.length <= 8 ? 44 : 26;
+  const top = tilted ? 84 : 28;
+  return {
+    height: top + labels.length * height + 12, series: [], dashed: [],
+    option: {
+      ...base(colours),
+      grid: { left: wide, right: 12, top, bottom: 8 },
+      xAxis: { type: "category", data: figure.y, position: "top", axisTick: { show: false }, axisLine: { show: false }, splitArea: { show: false },
+        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, rotate: tilted ? 60 : 0, formatter: (each: string) => clip(each.replace(/_/g, " "), 14) }) },
+      yAxis: { type: "category", data: labels, inverse: true, axisTick: { show: false }, axisLine: { show: false },
+        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, formatter: (each: string) => clip(each, 16) }) },
+      visualMap: { show: false, min: least, max: most > least ? most : least + 1, dimension: 2, inRange: { color: [colours.faint, colours.deep] } },
+      tooltip: {
+        ...(base(colours).tooltip as object), trigger: "item",
+        formatter: (point: unknown) => {
+          const { value } = point as { value: (number | null)[] };
+          return tip([["", number(value[2])]], `${labels[value[1] ?? 0] ?? ""}, ${figure.y[value[0] ?? 0] ?? ""}`);
+        },
+      },
+      series: [{
+        type: "heatmap", itemStyle: { borderColor: colours.ground, borderWidth: 3, borderRadius: 3 },
+        data: cells.map((each) => ({
+          value: each[2] === null ? [each[0], each[1], "-"] : [...each],
+          label: { show: readable && each[2] !== null, color: each[2] !== null && dark(each[2]) ? colours.ground : colours.text,
+            fontSize: height > 40 ? 14 : FONT, formatter: () => number(each[2]) },
+        })),
+        emphasis: { itemStyle: { borderColor: colours.text, borderWidth: 1 } },
+      }],
+    },
+  };
+}
