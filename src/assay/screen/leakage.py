@@ -57,11 +57,12 @@ def shared_rows(study: Study) -> Iterator[Reading]:
         yield Reading(None, study.data.rows, note=f"{chance:.0%} of train's rows repeat each other: rows that are shared say nothing")
         return
     estimate = max(seen - chance, 0.0) / (1 - chance)
-    # rows that are equal are drawn together (Kish 1965); where nothing is shared the error is that of a small share
-    alike, twins = float(np.sum(repeats**2.0)) / n, float(np.sum(counts**2.0)) / m
+    # Rows that are equal are drawn together, twins two at a time (Kish 1965); where nothing is shared the error is that of a small share.
     low = max(estimate, 0.002)
     as_seen = min(chance + low * (1 - chance), 1 - 1e-9)
-    variance = (as_seen * (1 - as_seen) * alike / n + chance * (1 - chance) * twins / m) / (1 - chance) ** 2
+    together = float(np.sum(repeats[found] ** 2.0)) / n**2 - seen**2 / n
+    twins = float(np.sum(counts[counts > 1] ** 2.0)) / m**2 - chance**2 / m
+    variance = (max(as_seen * (1 - as_seen) / n, together) + twins) / (1 - chance) ** 2
     effective = n if estimate >= 1 else min(low * (1 - low) / variance, n)
     note = f"{int(repeats[found].sum()):,} of {n:,} rows are in the training data too, where {chance:.2%} of the rows repeat each other"
     yield Reading(Spread("binomial", estimate, n=max(effective, 1.0)), study.data.rows, note=note)
