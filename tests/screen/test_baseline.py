@@ -20,6 +20,7 @@ import assay
 from assay.screen import SCREENS
 from assay.screen.baseline import NAMES, _Cut, _edges, _median, baselines, gain_over_baseline, inputs
 from tests.screen.studied import studied
+from tests.screen.studies import strange
 
 
 def halves(bunch, seed: int = 0) -> tuple[pa.Table, pa.Table]:
@@ -279,6 +280,26 @@ def test_edges_and_medians() -> None:
     assert _median(np.array([3.0, 1.0]), np.array([1.0, 3.0])) == 1.0
     cut = _Cut("when", True, np.array([19_000.0]), pa.date32())
     assert cut._edge(0) == "2022-01-08"
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
+def test_strange_tables_do_no_harm(task: str) -> None:
+    classes = {} if task == "regression" else {"classes": [0, 1] if task == "binary" else [0, 1, 2]}
+    said = {"binary": 0.5, "regression": 1.0, "multiclass": [0.2, 0.3, 0.5]}[task]
+    for table in strange().values():
+        for train in (table, strange()["all"]):
+            study = studied(lambda batch: np.array([said] * batch.num_rows), table, train=train, label="y", entity="who", task=task, **classes)
+            assert list(values(study)) == list(NAMES)
+
+
+def test_of_many_columns_the_best_features() -> None:
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 800)
+    kinds = {f"c{place}": [f"v{each}" for each in rng.integers(0, 25, 800)] for place in range(40)}
+    table = pa.table({**kinds, "best": y + rng.normal(size=800), "y": y})
+    study = studied(lambda batch: np.full(batch.num_rows, 0.5), table, train=table, label="y", task="binary", classes=[0, 1])
+    assert baselines(study)["linear"].words == "logistic regression on the 20 features that do best alone"
+    assert baselines(study)["one rule"].words.startswith("best in 16 bins")
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from sklearn.svm import LinearSVC
 from assay.result import Figure
 from assay.screen.figure import _down, _edges, _number, _quantiles, _thinned, figures
 from tests.screen.studied import studied
+from tests.screen.studies import strange
 
 FLAT = {"label": "y", "task": "binary", "classes": [0, 1]}
 
@@ -265,6 +266,13 @@ def test_hostile_columns_are_drawn_or_left_out() -> None:
             assert sum(each.table["current"]) == pytest.approx(1)
     assert {"drift constant", "drift half", "drift zeros", "drift flag", "drift day", "drift moment", "drift names", "drift near"} <= set(found)
     assert found["drift day"].table["value"][0] == "< 2024-01-30"
+
+
+def test_strange_tables_do_no_harm() -> None:
+    for table in strange().values():
+        for task, said in (("binary", 0.5), ("regression", 1.0), ("multiclass", [0.2, 0.3, 0.5])):
+            classes = {} if task == "regression" else {"classes": [0, 1] if task == "binary" else [0, 1, 2]}
+            named(studied(lambda batch, said=said: np.array([said] * batch.num_rows), table, reference=strange()["all"], label="y", entity="who", task=task, **classes))
 
 
 @pytest.mark.parametrize("labels", [[None] * 50, [1] * 50, [0, None] * 25, [0, 1, *[None] * 48]])

@@ -38,7 +38,7 @@ FEWEST = 20         # labelled training rows, below which a fitted rule is an an
 BINS = 16
 TOP = 20            # categories that a baseline tells apart; the others are one
 DEPTH = 4
-WIDEST = 300        # features of the linear model and the tree: those that do best alone
+WIDEST = 400        # columns of the linear model and the tree, of the features that do best alone
 CELLS = 4_000_000   # of the fitted matrix; fewer rows where there are many columns or classes
 PRIOR = 10.0        # rows of the average that each bin is given
 
@@ -239,6 +239,7 @@ class _Fit:
         self.outcome, self.weight, self.rows = outcome, weight, rows
         self.width = 0 if outcome.dtype.kind == "f" else len(self.target.classes)
         self.scored = _metric(mine)[1] == "auc"
+        self.fitted = 0  # features of the linear model and the tree
         self._cuts: list[tuple[float, _Cut]] | None = None
         self._matrices: tuple[Array, Array, int] | None = None
 
@@ -368,10 +369,15 @@ class _Fit:
     def _design(self) -> tuple[Array, Array, int]:
         """Return the matrices of training rows (every ``step``-th) and of judged rows."""
         if self._matrices is None:
-            names = {cut.name for _, cut in self.cuts[:WIDEST]}
-            columns = [_columns(self.study, cut, self.rows) for _, cut in self.cuts if cut.name in names]
+            columns: list[tuple[Array, Array]] = []
+            for _, cut in self.cuts:
+                made = _columns(self.study, cut, self.rows)
+                if columns and sum(each.shape[1] for each, _ in columns) + made[0].shape[1] > WIDEST:
+                    break
+                columns.append(made)
+            self.fitted = len(columns)
             train, data = (np.concatenate([pair[place] for pair in columns], axis=1) for place in range(2))
-            step = max(1, int(np.ceil(train.size * max(self.width / 4, 1) / CELLS)))
+            step = max(1, int(np.ceil(train.size * max(self.width / 2, 1) / CELLS)))
             step = min(step, max(1, len(train) // 1000))
             self._matrices = train[::step], data, step
         return self._matrices
@@ -408,8 +414,9 @@ class _Fit:
 
     @property
     def _count(self) -> str:
-        count = min(len(self.cuts), WIDEST)
-        return f"the {count} features that do best alone" if len(self.cuts) > WIDEST else f"{count} feature{'s' if count > 1 else ''}"
+        if self.fitted < len(self.cuts):
+            return f"the {self.fitted} features that do best alone"
+        return f"{self.fitted} feature{'s' if self.fitted > 1 else ''}"
 
     def _spread(self, shares: Array, classes: Array) -> Array:
         """Return shares of the classes in training as shares of all that the model knows."""

@@ -19,7 +19,7 @@ from assay.errors import PredictionError
 from assay.model.answer import Answer
 from assay.result import Figure, Spread
 from assay.screen.leakage import identifies
-from assay.screen.power import clusters, error, seconds
+from assay.screen.power import clusters, error, readable, seconds
 from assay.screen.study import Sample, Study
 from assay.summary.vector import kind_of
 
@@ -304,7 +304,7 @@ def _drift(study: Study) -> list[Figure]:
     than = "reference" if study.reference is not None else "training"
     found = []
     for name in study.features:
-        if name not in other.schema or study.kind(name) == "missing" or not _alike(study.schema[name].type, other.schema[name].type):
+        if name not in other.schema or not readable(study, name) or not _alike(study.schema[name].type, other.schema[name].type):
             continue
         bars = _numbers(study, name, other) if study.kind(name) == "number" else _categories(study, name, other)
         if bars is not None:
