@@ -298,7 +298,7 @@ def test_of_many_columns_the_best_features() -> None:
     kinds = {f"c{place}": [f"v{each}" for each in rng.integers(0, 25, 800)] for place in range(40)}
     table = pa.table({**kinds, "best": y + rng.normal(size=800), "y": y})
     study = studied(lambda batch: np.full(batch.num_rows, 0.5), table, train=table, label="y", task="binary", classes=[0, 1])
-    assert baselines(study)["linear"].words == "logistic regression on the 20 features that do best alone"
+    assert baselines(study)["linear"].words == "logistic regression on the 15 features that do best alone"
     assert baselines(study)["one rule"].words.startswith("best in 16 bins")
 
 

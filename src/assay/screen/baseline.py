@@ -38,8 +38,8 @@ FEWEST = 20         # labelled training rows, below which a fitted rule is an an
 BINS = 16
 TOP = 20            # categories that a baseline tells apart; the others are one
 DEPTH = 4
-WIDEST = 400        # columns of the linear model and the tree, of the features that do best alone
-CELLS = 4_000_000   # of the fitted matrix; fewer rows where there are many columns or classes
+WIDEST = 300        # columns of the linear model and the tree, of the features that do best alone
+CELLS = 2_000_000   # of the fitted matrix; fewer rows where there are many columns or classes
 PRIOR = 10.0        # rows of the average that each bin is given
 
 
@@ -307,8 +307,8 @@ class _Fit:
                 outcome = np.argsort(np.argsort(outcome, kind="stable"), kind="stable") / max(len(outcome) - 1, 1) - 0.5
             found = []
             for name in names:
-                cut = _Cut.of(self.study, name, self.rows, min(BINS, max(2, len(self.rows) // 50)))
-                codes = cut.codes(self.study, self.study.train)[self.rows][some]
+                cut = _Cut.of(self.study, name, self.rows[some], min(BINS, max(2, len(self.rows) // 50)))
+                codes = cut.codes(self.study, self.study.train, self.rows[some])
                 found.append((self._alone(cut, codes, outcome[some], self.weight[some]), cut))
             self._cuts = sorted(found, key=lambda pair: -pair[0])
         return self._cuts
@@ -330,7 +330,7 @@ class _Fit:
 
     def rule(self) -> tuple[str, Array]:
         cut = self.cuts[0][1]
-        codes = cut.codes(self.study, self.study.train)[self.rows]
+        codes = cut.codes(self.study, self.study.train, self.rows)
         there = cut.codes(self.study, self.study.data)
         total = np.bincount(codes, self.weight, cut.width)
         if not self.width:
@@ -450,12 +450,12 @@ class _Cut:
         order = np.argsort(-counts, kind="stable")[:TOP]
         return cls(name, False, order[counts[order] > 0], study.schema[name].type, hidden)
 
-    def codes(self, study: Study, of: Sample | None) -> Array:
-        """Return the bin of each row of a sample."""
+    def codes(self, study: Study, of: Sample | None, rows: Array | slice = slice(None)) -> Array:
+        """Return the bin of each row of a sample, or of some of its rows."""
         if self.number:
-            values = study.numbers(self.name, of)
+            values = study.numbers(self.name, of)[rows]
             return np.where(np.isnan(values), self.width - 1, np.searchsorted(self.edges, values, side="right"))
-        codes = study.codes(self.name, of)
+        codes = study.codes(self.name, of)[rows]
         places = np.full(int(max(codes.max(initial=-1), self.edges.max(initial=-1))) + 2, len(self.edges))
         places[self.edges] = np.arange(len(self.edges))
         places[-1] = self.width - 1  # code -1
@@ -519,7 +519,7 @@ def _edges(values: Array, bins: int) -> Array:
 def _columns(study: Study, cut: _Cut, rows: Array) -> tuple[Array, Array]:
     """Return a feature as columns of training rows and judged rows: standardised and imputed, or one for each category."""
     if not cut.number:
-        sides = [cut.codes(study, study.train)[rows], cut.codes(study, study.data)]
+        sides = [cut.codes(study, study.train, rows), cut.codes(study, study.data)]
         places = [each for each in range(cut.width) if (sides[0] == each).any()]
         places = places[:1] if len(places) == 2 else places
         first, second = ((side[:, None] == np.array(places)).astype(np.float64) for side in sides)
