@@ -14,7 +14,7 @@ EXTRAS := pandas polars skops lightgbm catboost onnx sql demo
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench ui layers lock venv clean
+.PHONY: help demo test test-slow lint format bench ui docs layers lock venv clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: $(VENV)/.dev ## Run every benchmark, or one: make bench AREA=name
 ui: $(VENV)/.build ## Build the page of HTML reports from ui/, if it is not up to date
 	$(BIN)/python hatch_build.py
 
+docs: $(VENV)/.dev ## Build the documentation site from docs/ into site/
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 layers: $(VENV)/.dev ## Print which package imports which, as it is in the source
 	@$(BIN)/python -m tests.structure.picture
 
@@ -55,7 +58,7 @@ venv: $(VENV)/.dev $(VENV)/.page ## Only set up .venv with everything for develo
 
 clean: ## Remove .venv and everything that tools leave behind
 	rm -rf ui/node_modules src/assay/report/static
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist .demo
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist site .demo
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp says that an installation finished; one that is newer than what it was made from is left alone.
