@@ -134,8 +134,18 @@ def _python() -> Iterator[str]:
         target = assay._found(name)   # the verb, where a package shares its name
         yield f"## assay.{name}\n"
         if not inspect.isclass(target):
-            yield f"```text\n{name}{inspect.signature(target)}\n```\n"
+            yield f"```text\n{name}({_parameters(target)})\n```\n"
         yield _prose(inspect.getdoc(target) or "") + "\n"
+
+
+def _parameters(function: Any) -> str:
+    """Return the parameters of a function, without types, with a star before the first that is named only."""
+    found: list[str] = []
+    for each in inspect.signature(function).parameters.values():
+        if each.kind is each.KEYWORD_ONLY and "*" not in found:
+            found.append("*")
+        found.append(str(each.replace(annotation=each.empty)))
+    return ", ".join(found)
 
 
 def _entry(each: Any, facts: dict[str, str | None], *, level: int = 3) -> Iterator[str]:
