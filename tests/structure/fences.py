@@ -34,6 +34,7 @@ CORE = {
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
     "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "screen/*", "verbs/demos/*"), "scikit-learn", late=True),
+    "threadpoolctl": Fence(("verbs/measure.py",), "threadpoolctl", late=True),
     "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", late=True),
 }
 # Imported in functions only: nobody who does not use them needs them. A model adapter may hand its model the frame it wants.

@@ -25,6 +25,7 @@ _BUILTIN: dict[str, tuple[str, ...]] = {
     "leakage": ("shared_rows", "shared_ids", "id_like", "lone_power", "known_late", "seen_entity_gain"),
     "junk": ("placeholder_rows", "placeholder_share", "repeated_blocks", "suspect_labels"),
     "unit": ("unit_changed",),
+    "representation": ("thin_in_train", "thin_region"),
     "proxy": ("proxy_power", "forbidden_inputs"),
     "baseline": ("gain_over_baseline",),
     "sensitivity": ("missing_effect", "noise_effect", "unused"),

@@ -212,13 +212,16 @@ class _Measurement:
             raise ConfigError(f"{screen.name} is seen column by column", hint=f"write '{screen.name} of COLUMN', or '{screen.name} of *'")
 
     def _screen(self, part: _Part) -> None:
+        from threadpoolctl import threadpool_limits
+
         screen, columns = part.question.metric, part.question.columns
         error = screen.missing(self.subject.study(self.progress))
         if error is not None:
             raise error
         held = self.screened.setdefault((screen.name, tuple(sorted(part.question.options.items()))), [])
         if not held:
-            held += screen.values(self.subject.study(), part.question.options)
+            with threadpool_limits(1):  # samples are small: threads would wait for each other, and on a busy machine for others, far longer
+                held += screen.values(self.subject.study(), part.question.options)
         found = [each for each in held if columns in ((), ("*",)) or each.column in columns]
         for name in columns:
             if name != "*" and all(each.column != name for each in held):
