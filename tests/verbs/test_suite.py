@@ -1,0 +1,130 @@
+"""The default suite on whatever is given, on ten faults, and on data without one."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import assay
+from assay.result import Run
+from tests.verbs.faults import FAULTS, ROLES, broken, fitted, tables
+
+
+def halves(loaded: object) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    frame = loaded.frame.rename(columns=lambda name: name.replace(" ", "_").replace("/", "_"))
+    inputs = [name for name in frame.columns if name != "target"][:8]
+    frame = frame[[*inputs, "target"]].assign(ward=np.where(np.arange(len(frame)) % 3, "north", "south"))
+    order = np.random.default_rng(0).permutation(len(frame))
+    return frame.iloc[order[::2]], frame.iloc[order[1::2]], inputs
+
+
+@pytest.fixture(scope="module")
+def binary() -> Run:
+    train, test, inputs = halves(load_breast_cancer(as_frame=True))
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[inputs], train["target"])
+    return assay.check(model, test, train=train, reference=train, label="target", protected=["ward"])
+
+
+def test_a_sound_model_has_no_failure(binary: Run) -> None:
+    assert [each.sentence for each in binary.verdicts if each.verdict in ("fail", "error")] == []
+    assert binary.exit_code == 0
+    assert {each.aspect for each in binary.verdicts} >= {"baselines", "calibration", "leakage", "fairness", "drift", "quality", "features"}
+    assert binary.about["task"] == "binary"
+    assert binary.about["rows"] == 284
+
+
+def test_it_draws_what_people_look_for(binary: Run) -> None:
+    names = " ".join(f"{each.name} {each.title}" for each in binary.figures).casefold()
+    for word in ("roc", "reliability", "confusion", "precision", "drift"):
+        assert word in names
+    again = Run.from_json(json.loads(json.dumps(binary.to_json())))
+    assert again.figures == binary.figures
+
+
+def test_its_checks_can_be_written_down_and_asked_for(binary: Run) -> None:
+    train, test, inputs = halves(load_breast_cancer(as_frame=True))
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[inputs], train["target"])
+    checks = yaml.safe_load(binary.to_yaml())["checks"]
+    run = assay.check(model, test, train=train, reference=train, label="target", protected=["ward"], checks=checks)
+    assert len({each.check for each in run.verdicts}) == len(checks)
+    assert [each.sentence for each in run.verdicts if each.verdict == "error"] == []
+
+
+def test_it_stands_beside_checks_of_ones_own() -> None:
+    train, test, inputs = halves(load_breast_cancer(as_frame=True))
+    model = LogisticRegression(max_iter=5000).fit(train[inputs], train["target"])
+    run = assay.check(model, test, label="target", checks=["default", "auc >= 0.9"])
+    assert {each.aspect is None for each in run.verdicts} == {True, False}
+    assert not [each for each in assay.check(model, test, label="target", checks=["auc >= 0.9"]).verdicts if each.aspect]
+
+
+def test_numbers_are_judged_too() -> None:
+    train, test, inputs = halves(load_diabetes(as_frame=True))
+    run = assay.check(LinearRegression().fit(train[inputs], train["target"]), test, train=train, label="target")
+    assert run.exit_code == 0
+    assert any(each.aspect == "baselines" for each in run.verdicts)
+
+
+def test_more_classes_are_judged_too() -> None:
+    train, test, inputs = halves(load_wine(as_frame=True))
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[inputs], train["target"])
+    run = assay.check(model, test, train=train, label="target")
+    assert [each.sentence for each in run.verdicts if each.verdict in ("fail", "error")] == []
+
+
+def test_logged_predictions_are_enough() -> None:
+    train, test, inputs = halves(load_breast_cancer(as_frame=True))
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train[inputs], train["target"])
+    logged = test.assign(risk=model.predict_proba(test[inputs])[:, 1])
+    run = assay.check(None, logged, label="target", score="risk", reference=train)
+    assert any(each.aspect == "calibration" for each in run.verdicts)
+    assert run.exit_code == 0
+
+
+def test_data_alone_are_looked_at() -> None:
+    frame = pd.DataFrame({"x": np.arange(1000.0), "same": 1, "gone": [None] * 1000, "code": np.where(np.arange(1000) % 20, 5.0, -999.0)})
+    run = assay.check(None, pd.concat([frame, frame]))
+    said = " ".join(each.sentence for each in run.verdicts if each.verdict == "warn")
+    for word in ("same has one value", "gone is missing", "repeat another row"):
+        assert word in said
+
+
+def test_hostile_names_and_odd_columns_break_nothing() -> None:
+    rows = 300
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"{column}": rng.normal(size=rows), "by <= >= `": rng.choice(["a", "b"], rows), "of": rng.integers(0, 3, rows),
+                          "x" * 5000: rng.normal(size=rows), "when": pd.date_range("2026-01-01", periods=rows, tz="UTC"),
+                          "flag": rng.random(rows) < 0.5, "y": rng.integers(0, 2, rows)})
+    run = assay.check(lambda batch: np.full(batch.num_rows, 0.5), frame, train=frame.sample(100, random_state=0), label="y", task="binary",
+                      classes=[0, 1], protected=["by <= >= `"])
+    assert not [each for each in run.verdicts if each.verdict == "error"]
+    assert Run.from_json(run.to_json()) == run
+
+
+@pytest.fixture(scope="module")
+def flights() -> dict[str, object]:
+    return tables()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_in_the_first_five_lines(name: str, flights) -> None:
+    model, made, roles = broken(name, flights)
+    run = assay.check(model, made["test"], train=made["train"], reference=made["reference"], **roles)
+    first = [each.sentence for each in run.verdicts[:5]]
+    assert any(word in text for text in first for word in FAULTS[name][2]), first
+    assert run.verdict in ("fail", "warn")
+
+
+@pytest.mark.slow
+def test_flights_as_they_are_do_not_fail(flights) -> None:
+    run = assay.check(fitted(flights["train"]), flights["test"], train=flights["train"], reference=flights["reference"], **ROLES)
+    assert [each.sentence for each in run.verdicts if each.verdict in ("fail", "error")] == []
