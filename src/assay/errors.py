@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 # in a URL: all that stands before the last @ of what is not yet a query, and every value of the query; elsewhere, what is called a secret
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)(?P<user>[^\s?#'\"]*@)?(?P<path>[^\s?#'\"]*)(?P<query>\?[^\s'\"#]*)?")
+_URL = re.compile(r"(?P<scheme>[A-Za-z0-9+.\-]*://)(?P<user>[^\s?#'\"]*@)?(?P<path>[^\s?#'\"]*)(?P<query>\?[^\s'\"#]*)?")
 _WORDS = "token|password|passwd|pwd|secret|passphrase|key|sig|signature|credential"
 _SECRET = re.compile(rf"(?i)\b((?:\w*[_-])?(?:{_WORDS})s?\s*=\s*)[^&\s;,'\"]+")
 

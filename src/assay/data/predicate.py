@@ -539,7 +539,7 @@ def _what(value: Scalar) -> str:
 
 
 def literal(value: Scalar) -> str:
-    """Return a value as it is written in a condition.
+    r"""Return a value as it is written in a condition.
 
     >>> literal("it's"), literal(True), literal(-0.5)
     ("'it\\\\'s'", 'true', '-0.5')
