@@ -11,7 +11,8 @@ from assay.app.option import Command, Option, shared
 
 __all__ = ["metrics"]
 
-_GROUPS = {"rows": "Of labelled rows", "compared": "Of a column, against the reference", "column": "Of a column", "table": "Of the table"}
+_GROUPS = {"rows": "Of labelled rows", "compared": "Of a column, against the reference", "column": "Of a column", "table": "Of the table",
+           "screen": "Of a sample of rows, as the default suite looks for faults"}
 
 
 @click.command(cls=Command, short_help="List what can be measured.")
@@ -21,12 +22,14 @@ def metrics(plain: bool) -> None:
     """List the metrics: for which models, which direction is better, and what each one says."""
     from assay.app.layout import Line, Screen, cells, drawn, padded, wrapped
     from assay.metric import METRICS
+    from assay.screen import SCREENS
 
     screen = Screen.of(sys.stdout, plain=plain)
     groups: dict[str, list[tuple[str, str, str]]] = {}
     for name in METRICS:
         each = METRICS[name]
         groups.setdefault(_group(each), []).append((name, each.better or "", _doc(each)))
+    groups["screen"] = [(name, SCREENS[name].better, _doc(SCREENS[name])) for name in SCREENS]
     width = max(cells(name) for rows in groups.values() for name, _, _ in rows)
     lines: list[Line] = []
     for kind, heading in _GROUPS.items():
