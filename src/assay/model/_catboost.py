@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import MissingExtraError, ModelError, SignatureError
-from assay.model import _pandas
+from assay.model import _pandas, guard
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, numbers, texts
 from assay.model.file import File
@@ -50,6 +52,7 @@ def load(model: Any, options: Options) -> Predictor:
         booster = catboost.CatBoost()
         if len(model.data) < 8 + int.from_bytes(model.data[4:8], "little"):   # CatBoost itself may take a file that is cut off
             raise ModelError("the CatBoost file is cut off", expected="a whole .cbm file")
+        _survives(model.data)
         try:
             booster.load_model(blob=model.data)
         except catboost.CatBoostError as error:
@@ -61,6 +64,29 @@ def load(model: Any, options: Options) -> Predictor:
     else:
         raise ModelError(f"{type(model).__name__} is no model", expected="a model of CatBoost")
     return _predictor(booster, options)
+
+
+_TRIAL = """
+import sys, catboost
+model = catboost.CatBoost()
+model.load_model(blob=sys.stdin.buffer.read())
+words = set(model.get_cat_feature_indices()) | set(model.get_text_feature_indices())
+model.predict([["0" if place in words else 0.0 for place in range(len(model.feature_names_))]])
+"""
+
+
+def _survives(data: bytes) -> None:
+    """Load the file and ask it once in another process: CatBoost ends the process over some files in which a few bytes are wrong."""
+    try:
+        done = subprocess.run([sys.executable, "-c", _TRIAL], input=data, capture_output=True, check=False,  # noqa: S603 (our own text)
+                              timeout=_PATIENCE)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ModelError(f"CatBoost could not be tried on the file ({guard.cause(error)})", expected="a whole .cbm file") from error
+    if done.returncode < 0:  # a signal; what it merely refuses is told better below
+        raise ModelError("the CatBoost file is damaged: CatBoost breaks down over it", expected="a whole .cbm file")
+
+
+_PATIENCE = 120.0  # seconds; a model of a gigabyte takes ten
 
 
 def _predictor(booster: Any, options: Options) -> Predictor:
