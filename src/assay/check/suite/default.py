@@ -99,7 +99,7 @@ def _baselines(scene: Scene) -> Iterator[Item]:
         yield Item("baselines", "gain_over_baseline of * >= 0", fault,
                    "The model beats every baseline; the best of them is {column} ({note}), behind by {value} [{low}, {high}].", hint,
                    rank=4, share=False,
-                   proof="The model cannot be told from {column} ({note}): it is ahead by {value} [{low}, {high}].")
+                   proof="The model does not clearly beat {column} ({note}): the difference is {value} [{low}, {high}].")
 
 
 def _calibration(scene: Scene) -> Iterator[Item]:
@@ -119,7 +119,7 @@ def _leakage(scene: Scene) -> Iterator[Item]:
                    "Rows are not those of the training data ({note}).",
                    "Remove the shared rows and judge again; split by entity and by time.", grave="fail", rank=1)
         if scene.ids:
-            yield Item("leakage", "shared_ids <= 0.1%",
+            yield Item("leakage", "shared_ids <= 1%",
                        "Rows with the ids of training rows are judged: {value} of the rows.", "No id is in the training data too.",
                        "Split by id, or find out why ids repeat.", rank=11)
     if scene.labelled:
