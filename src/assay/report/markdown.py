@@ -100,7 +100,8 @@ def _faults(run: Run) -> list[str]:
 
 
 def _overall(run: Run) -> list[str]:
-    judged = {each.value.metric for each in run.verdicts if each.aspect and each.value is not None and each.aspect != "calibration"}
+    judged = {each.value.metric for each in run.verdicts
+              if each.aspect and each.value is not None and not each.value.slice and each.aspect != "calibration"}
     values = [each for each in run.values if not each.slice and each.column is None and shown(each) and each.metric not in judged]
     rows = [(cell(each.name) + (f" less the {cell(each.against)}'s" if each.against else ""), figures(each.value), _interval(each),
              f"{each.n:,}") for each in values[:MOST_VALUES]]
@@ -117,13 +118,19 @@ def _slices(run: Run) -> list[str]:
     rows = []
     for (metric, _), values in found.items():
         if metric == main:
-            worst = sorted(values, key=lambda each: (each.value or 0.0) * (1 if each.better == "higher" else -1))
+            worst = sorted(values, key=_surely)  # few rows may look bad by chance
             rows += [(cell(", ".join(f"{name}={part}" for name, part in each.key), 80), figures(each.value), _interval(each), f"{each.n:,}")
                      for each in worst[:3]]
     if not rows or main is None:
         return []
     body = table(("slice", cell(main), "95 % interval", "rows"), rows[:MOST_SLICES])
     return [f"<details><summary>Weakest slices</summary>\n\n{body}\n\n</details>"]
+
+
+def _surely(value: Value) -> float:
+    """Return how good a slice may be at best, for sorting: surely bad ones come first."""
+    best = value.high if value.better == "higher" else value.low
+    return (best if best is not None else value.value or 0.0) * (1 if value.better == "higher" else -1)
 
 
 def _fine(run: Run) -> list[str]:
