@@ -542,7 +542,7 @@ def literal(value: Scalar) -> str:
     r"""Return a value as it is written in a condition.
 
     >>> literal("it's"), literal(True), literal(-0.5)
-    ("'it\\\\'s'", 'true', '-0.5')
+    ("'it\\'s'", 'true', '-0.5')
     """
     if isinstance(value, bool):
         return "true" if value else "false"

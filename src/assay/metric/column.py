@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-import numpy as np
-
 from assay.errors import ConfigError, UnknownNameError
 from assay.metric.metric import METRICS, dressed
 from assay.result import Better, Spread, Value
@@ -120,7 +118,7 @@ def need(kind: str, column: str, reference: Summaries | None = None, *, bins: in
         seen = cast("Moments | None", (reference or {}).get("moments"))
         if seen is None or not seen.count:
             return None
-        return Need("histogram", (column,), (("edges", (seen.low, float(np.nextafter(seen.high, np.inf)))),))
+        return Need("histogram", (column,), (("edges", (seen.low, math.nextafter(seen.high, math.inf))),))
     if kind == "copies":
         return Need("rows", ("@row", "@one"), (("size", 1 << 16), ("width", 1)))
     if kind == "repeats":

@@ -82,7 +82,8 @@ def edges(values: Array, bins: int = BINS) -> Array:
         return np.empty(0)
     picked = finite[(np.arange(1, bins) * len(finite)) // bins]
     spikes = picked[1:][picked[1:] == picked[:-1]]
-    return np.unique(np.concatenate([picked, np.nextafter(spikes, np.inf)]))
+    with np.errstate(over="ignore"):  # beyond the greatest number there is infinity, which is an edge as good as any
+        return np.unique(np.concatenate([picked, np.nextafter(spikes, np.inf)]))
 
 
 def bins(study: Study, name: str) -> Binned:
