@@ -64,14 +64,14 @@ export function reason(run: Run): string {
   const all = total(counts);
   const pages = run.incidents.filter((each) => each.page).length;
   const parts: string[] = [];
-  const fails = counts.fail ?? 0;
-  if (fails) parts.push(`${whole(fails)} of ${plural(all, "verdict")} ${fails === 1 ? "fails" : "fail"}`);
-  if (counts.error) parts.push(`${plural(counts.error, "check")} could not be measured`);
-  if (run.findings.length) parts.push(`${plural(run.findings.length, "finding")} of probes`);
-  if (pages) parts.push(`${plural(pages, "incident")} worth waking someone for`);
-  const open = counts.inconclusive ?? 0;
-  if (open) parts.push(`${whole(open)} cannot be decided with so few rows`);
-  if (counts.warn) parts.push(`${whole(counts.warn)} ${counts.warn === 1 ? "warns" : "warn"}`);
+  const of = (count: number, doing: string) => parts.push(`${whole(count)}${parts.length ? "" : ` of ${plural(all, "verdict")}`} ${doing}`);
+  const [fails, open, warns] = [counts.fail ?? 0, counts.inconclusive ?? 0, counts.warn ?? 0];
+  if (fails) of(fails, fails === 1 ? "fails" : "fail");
+  if (counts.error) of(counts.error, "could not be measured");
+  if (open) of(open, "cannot be decided with so few rows");
+  if (warns) of(warns, warns === 1 ? "warns" : "warn");
+  if (run.findings.length) parts.unshift(`probes have ${plural(run.findings.length, "finding")}`);
+  if (pages) parts.unshift(`${plural(pages, "incident")} worth waking someone for`);
   if (parts.length) return sentence(parts.join("; "));
   if (!all) return run.values.length ? "Nothing was asked of these numbers: the run only measured." : "The run judged nothing.";
   const small = counts["too small"] ?? 0;
@@ -84,5 +84,11 @@ export const sentence = (text: string): string => {
   return whole.charAt(0).toUpperCase() + whole.slice(1) + (/[.!?]$/.test(whole) ? "" : ".");
 };
 
-export const title = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1).replace(/_/g, " ");
+const SHORT = /^(auc|psi|f1|mae|mse|rmse|mape|r2|mcc|ks|roc|pr|id)\b/;
+export const title = (text: string): string => {
+  const plain = text.replace(/_/g, " ");
+  return SHORT.test(plain) ? plain.replace(SHORT, (short) => short.toUpperCase()) : plain.charAt(0).toUpperCase() + plain.slice(1);
+};
+/** `2026-03-01 00:00 UTC` for the times of incidents. */
+export const moment = (iso: string): string => iso.replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::\d\d(?:\.\d+)?)?/, "$1 $2").replace(/(\+00:00|Z)$/, " UTC");
 export const slug = (text: string): string => `part-${text.replace(/[^\w-]+/g, "-").toLowerCase()}`;

@@ -9,15 +9,23 @@ const ROW = 24;
 const MOST_LABELS = 9; // more labels than these, or longer ones, are read better one below the other
 
 export interface Drawing { option: Option; height: number; series: string[]; dashed: string[] }
+export const STROKES = ["solid", "dashed", "dotted"] as const;
 
 const numbers = (column: Scalar[] | undefined): (number | null)[] =>
   (column ?? []).map((each) => (typeof each === "number" && Number.isFinite(each) ? each : null));
-const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+/** Names that are too long lose their middle: columns often differ at the end. */
+const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, Math.ceil(most * 0.6) - 1)}…${text.slice(text.length - Math.floor(most * 0.4))}` : text);
 /** What a label takes, near enough to leave room for it. */
 const width = (text: string) => text.length * FONT * 0.56;
 
-export function draw(figure: Figure, colours: Palette, room: number): Drawing {
-  return { line, bars, interval, matrix }[figure.kind](figure, colours, room);
+/** Draw a figure, or one page of it; `extent` is then that of the whole, which every page is scaled to. */
+export function draw(figure: Figure, colours: Palette, room: number, extent: [number, number] | null = null): Drawing {
+  const drawing = { line, bars, interval, matrix }[figure.kind](figure, colours, room);
+  if (extent) {
+    const unseen = { type: "custom", silent: true, tooltip: { show: false }, encode: { x: 1, y: 0 }, data: extent.map((each) => [0, each]), renderItem: () => null };
+    drawing.option.series = [...(drawing.option.series as object[]), unseen];
+  }
+  return drawing;
 }
 
 /** Labels that say an order (bins, months): they stay in it, along the bottom. */
@@ -47,9 +55,13 @@ const named = (name: string, colours: Palette, room: number) => ({
   name: clip(name.replace(/_/g, " "), Math.max(16, Math.floor(room / 8))), nameLocation: "middle", nameGap: 28,
   nameTextStyle: { color: colours.muted, fontSize: FONT },
 });
+/** An axis of shares ends at 0 and 1, where it comes near them. */
+const shares = { max: ({ min, max }: { min: number; max: number }) => (min >= 0 && max <= 1 && max > 0.9 ? 1 : undefined) };
+const whole = (values: number[]) => (values.length && values.every((each) => each >= 0 && each <= 1) && Math.min(...values) < 0.2 && Math.max(...values) > 0.8
+  ? { min: 0, max: 1, interval: 0.25 } : {});
 const scale = (colours: Palette, rest: object = {}) => ({
   type: "value", axisLabel: label(colours, { formatter: (each: number) => number(each, 4) }), axisLine: { show: false }, axisTick: { show: false },
-  splitLine: split(colours), splitNumber: 4, ...rest,
+  splitLine: split(colours), splitNumber: 4, ...shares, ...rest,
 });
 
 function tip(lines: [string, string][], heading: string): string {
@@ -71,7 +83,9 @@ interface Api {
 function line(figure: Figure, colours: Palette, room: number): Drawing {
   const along = numbers(figure.table[figure.x]);
   const known = along.filter((each): each is number => each !== null);
-  const few = known.length <= 30;
+  const drawn = [...figure.y, ...(figure.low ?? []), ...(figure.high ?? [])].flatMap((name) => numbers(figure.table[name])).filter((each) => each !== null);
+  const [across, up] = [whole(known), whole(drawn)];
+  const [first, last] = "max" in across ? [0, 1] : [Math.min(...known), Math.max(...known)];
   const series: object[] = [];
   figure.y.forEach((name, place) => {
     const colour = colours.series[place % colours.series.length];
@@ -92,14 +106,13 @@ function line(figure: Figure, colours: Palette, room: number): Drawing {
     }
     const column = numbers(figure.table[name]);
     series.push({
-      type: "line", name, data: along.map((x, row) => [x, column[row] ?? null]), showSymbol: few && known.length <= 20, symbol: ["circle", "rect", "triangle", "diamond"][place % 4], symbolSize: 6,
-      itemStyle: { color: colour }, lineStyle: { width: 2, color: colour, type: (["solid", "dashed", "dotted"] as const)[place % 3] }, z: 3,
+      type: "line", name, data: along.map((x, row) => [x, column[row] ?? null]), showSymbol: known.length <= 20, symbol: ["circle", "rect", "triangle", "diamond"][place % 4], symbolSize: 6,
+      itemStyle: { color: colour }, lineStyle: { width: 2, color: colour, type: STROKES[place % 3] }, z: 3,
     });
   });
   if (figure.diagonal && known.length) {
-    const [least, most] = [Math.min(...known), Math.max(...known)];
     series.push({
-      type: "line", silent: true, tooltip: { show: false }, showSymbol: false, z: 2, data: [[least, least], [most, most]],
+      type: "line", silent: true, tooltip: { show: false }, showSymbol: false, z: 2, data: [[first, first], [last, last]],
       lineStyle: { color: colours.muted, width: 1, type: [3, 4] },
     });
   }
@@ -109,9 +122,9 @@ function line(figure: Figure, colours: Palette, room: number): Drawing {
     option: {
       ...base(colours),
       grid: { left: 8, right: 16, top: 12, bottom: 28, containLabel: true },
-      xAxis: scale(colours, { ...named(figure.x, colours, room), scale: true, axisLine: { show: true, ...axisLine(colours) }, splitLine: { show: false }, min: known.length ? Math.min(...known) : 0, max: known.length ? Math.max(...known) : 1,
+      xAxis: scale(colours, { ...named(figure.x, colours, room), scale: true, axisLine: { show: true, ...axisLine(colours) }, splitLine: { show: false }, min: first, max: last > first ? last : first + 1, ...across,
         axisLabel: label(colours, { formatter: (each: number) => number(each, 3), showMinLabel: true, showMaxLabel: true }) }),
-      yAxis: scale(colours, { scale: true }),
+      yAxis: scale(colours, { scale: true, ...up }),
       tooltip: {
         ...(base(colours).tooltip as object), trigger: "axis", axisPointer: { type: "line", lineStyle: { color: colours.muted, type: "solid" } },
         formatter: (points: unknown) => {
@@ -240,6 +253,20 @@ function interval(figure: Figure, colours: Palette, room: number): Drawing {
   };
 }
 
+const channels = (colour: string) => [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
+const mixed = (from: string, to: string, share: number) => channels(from).map((each, place) => each + ((channels(to)[place] ?? 0) - each) * share);
+const luminance = (parts: number[]) => parts.map((each) => ((each /= 255) <= 0.03928 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4))
+  .reduce((sum, each, place) => sum + each * [0.2126, 0.7152, 0.0722][place]!, 0);
+
+/** Text or ground, whichever is the further from what is behind it (WCAG 2, relative luminance). */
+function readableOn(behind: number[], colours: Palette): string {
+  const contrast = (colour: string) => {
+    const [a, b] = [luminance(channels(colour)), luminance(behind)];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  };
+  return contrast(colours.text) >= contrast(colours.ground) ? colours.text : colours.ground;
+}
+
 function matrix(figure: Figure, colours: Palette, room: number): Drawing {
   const labels = (figure.table[figure.x] ?? []).map(scalar);
   const cells = figure.y.flatMap((name, column) => numbers(figure.table[name]).map((each, row) => [column, row, each] as const));
@@ -249,7 +276,7 @@ function matrix(figure: Figure, colours: Palette, room: number): Drawing {
   const cell = (room - wide - 20) / Math.max(1, figure.y.length);
   const readable = cell >= 34;
   const tilted = figure.y.some((each) => width(clip(each, 14)) > cell - 6);
-  const dark = (each: number) => (most > least ? (each - least) / (most - least) > 0.5 : false);
+  const ink = (each: number) => readableOn(mixed(colours.faint, colours.deep, most > least ? (each - least) / (most - least) : 0), colours);
   const height = labels.length <= 3 ? 72 : labels.length <= 8 ? 44 : 26;
   const top = tilted ? 84 : 28;
   return {
@@ -258,7 +285,7 @@ function matrix(figure: Figure, colours: Palette, room: number): Drawing {
       ...base(colours),
       grid: { left: wide, right: 12, top, bottom: 8 },
       xAxis: { type: "category", data: figure.y, position: "top", axisTick: { show: false }, axisLine: { show: false }, splitArea: { show: false },
-        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, rotate: tilted ? 60 : 0, formatter: (each: string) => clip(each.replace(/_/g, " "), 14) }) },
+        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, rotate: tilted ? -60 : 0, formatter: (each: string) => clip(each.replace(/_/g, " "), 14) }) },
       yAxis: { type: "category", data: labels, inverse: true, axisTick: { show: false }, axisLine: { show: false },
         axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, formatter: (each: string) => clip(each, 16) }) },
       visualMap: { show: false, min: least, max: most > least ? most : least + 1, dimension: 2, inRange: { color: [colours.faint, colours.deep] } },
@@ -273,7 +300,7 @@ function matrix(figure: Figure, colours: Palette, room: number): Drawing {
         type: "heatmap", itemStyle: { borderColor: colours.ground, borderWidth: 3, borderRadius: 3 },
         data: cells.map((each) => ({
           value: each[2] === null ? [each[0], each[1], "-"] : [...each],
-          label: { show: readable && each[2] !== null, color: each[2] !== null && dark(each[2]) ? colours.ground : colours.text,
+          label: { show: readable && each[2] !== null, color: each[2] === null ? colours.text : ink(each[2]),
             fontSize: height > 40 ? 14 : FONT, formatter: () => number(each[2]) },
         })),
         emphasis: { itemStyle: { borderColor: colours.text, borderWidth: 1 } },

@@ -1,13 +1,14 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { draw } from "../charts/option";
+import { draw, STROKES } from "../charts/option";
 import { init, type ECharts } from "../echarts";
 import { palette, useDark, usePrinting } from "../theme";
 import type { Figure } from "../types";
 
-const PAPER = 660; // pixels of an A4 page between its margins
+const PAPER = 660; // pixels of an A4 page between its margins; two pictures stand side by side
+const HALF = 318;
 
 /** The picture of a figure, drawn once it comes near, or at once for paper. */
-export function Chart({ figure, label }: { figure: Figure; label: string }) {
+export function Chart({ figure, label, broad = false, extent = null }: { figure: Figure; label: string; broad?: boolean; extent?: [number, number] | null }) {
   const frame = useRef<HTMLDivElement>(null);
   const chart = useRef<ECharts | null>(null);
   const [room, setRoom] = useState(0);
@@ -27,9 +28,9 @@ export function Chart({ figure, label }: { figure: Figure; label: string }) {
     return () => { sizes.disconnect(); sight.disconnect(); };
   }, []);
 
-  const wide = printing ? Math.min(room || PAPER, PAPER) : room;
+  const wide = printing ? (broad ? PAPER : HALF) : room;
   // colours are read from the style sheet, which `dark` has just switched
-  const drawing = useMemo(() => draw(figure, palette(), wide || 480), [figure, wide, dark, printing]);
+  const drawing = useMemo(() => draw(figure, palette(), wide || 480, extent), [figure, wide, dark, printing, extent]);
   const wanted = (near || printing) && wide > 0;
 
   useLayoutEffect(() => {
@@ -51,12 +52,12 @@ export function Chart({ figure, label }: { figure: Figure; label: string }) {
 }
 
 /** Which colour is which line; nothing where there is only one. */
-export function Legend({ series, dashed }: { series: string[]; dashed: string[] }) {
+export function Legend({ series, dashed, lines }: { series: string[]; dashed: string[]; lines: boolean }) {
   const many = series.length > 1;
   if (!many && !dashed.length) return null;
   return (
     <ul className="legend">
-      {many && series.map((each, place) => <li key={each}><i className={`key key-${(place % 6) + 1}`} />{each.replace(/_/g, " ")}</li>)}
+      {many && series.map((each, place) => <li key={each}><i className={`key key-${(place % 6) + 1} ${lines ? `stroke ${STROKES[place % 3]}` : ""}`} />{each.replace(/_/g, " ")}</li>)}
       {dashed.map((each) => <li key={each}><i className="key dashed" />{each}</li>)}
     </ul>
   );

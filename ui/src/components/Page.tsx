@@ -1,6 +1,6 @@
 import { useMemo, type MouseEvent, type ReactNode } from "react";
 import type { Counts, Figure, Run, Verdict } from "../types";
-import { counted, OUTCOMES, plural, sentence, slug, title, whole } from "../words";
+import { counted, moment, OUTCOMES, plural, sentence, slug, title, whole } from "../words";
 import { Hero } from "./Hero";
 import { Icon } from "./Icon";
 import { Picture } from "./Picture";
@@ -73,7 +73,7 @@ function list(run: Run): Part[] {
     <ul className="lines">{run.incidents.map((each, place) => (
       <li className="line" key={place}>
         <span className={`mark ${each.page ? "fail" : "warn"}`}><Icon outcome={each.page ? "fail" : "warn"} /><span>{each.page ? "Page" : "Incident"}</span></span>
-        <div><p>{each.sentence}</p><p className="muted small">{[`${each.first_seen} to ${each.last_seen}`, each.source && `source ${each.source}`, each.cause && `cause: ${each.cause}`].filter(Boolean).join("; ")}</p></div>
+        <div><p>{each.sentence}</p><p className="muted small">{[each.first_seen === each.last_seen ? moment(each.first_seen) : `${moment(each.first_seen)} to ${moment(each.last_seen)}`, each.source && `source ${each.source}`, each.cause && `cause: ${each.cause}`].filter(Boolean).join("; ")}</p></div>
       </li>))}</ul>
     {left.incidents && <p className="muted small">{left.incidents}</p>}</>);
 
@@ -86,7 +86,9 @@ function list(run: Run): Part[] {
   for (const each of run.page?.aspects ?? []) of(each.name);
   for (const each of run.verdicts) of(each.aspect).verdicts.push(each);
   for (const each of run.figures) of(each.aspect ?? "pictures").figures.push(each);
-  for (const [name, { verdicts, figures }] of aspects) {
+  // what is only drawn (curves, confusion) is what most readers ask for first
+  const drawn = ([, part]: [string, { verdicts: Verdict[] }]) => Number(part.verdicts.length > 0);
+  for (const [name, { verdicts, figures }] of [...aspects].sort((a, b) => drawn(a) - drawn(b))) {
     const counts = run.page?.aspects.find((each) => each.name === name)?.counts ?? counted(verdicts);
     const all = Object.values(counts).reduce((sum, each) => sum + (each ?? 0), 0);
     const rest = all > verdicts.length ? `${plural(all - verdicts.length, "more verdict")} of this part ${all - verdicts.length === 1 ? "is" : "are"} left out here, none worse than these; the JSON of this run has all.` : undefined;
@@ -96,7 +98,7 @@ function list(run: Run): Part[] {
     </>, counts);
   }
   if (left.figures) add("More pictures", <p className="muted">{left.figures}</p>);
-  if (forests(run.values).some((each) => each.values.some((value) => value.value !== null))) add("Slices", <Slices run={run} />);
+  if (forests(run.values).some((each) => each.values.some((value) => value.value !== null))) add("Slice by slice", <Slices run={run} />);
   if (run.values.length) add("Values", <Values run={run} />);
   if (run.notes.length) add("Notes", <>
     <ul className="notes">{run.notes.map((each, place) => <li key={place}>{sentence(each)}</li>)}</ul>

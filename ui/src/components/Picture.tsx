@@ -14,30 +14,50 @@ function cut(figure: Figure, from: number): Figure {
   return { ...figure, table };
 }
 
+/** The ends of the numbers drawn, so that every page of a long picture has one scale. */
+function ends(figure: Figure): [number, number] | null {
+  const known = [...figure.y, ...(figure.low ?? []), ...(figure.high ?? [])]
+    .flatMap((name) => (figure.table[name] ?? []).flatMap((each) => (typeof each === "number" ? [each] : [])));
+  return known.length ? [known.reduce((a, b) => Math.min(a, b)), known.reduce((a, b) => Math.max(a, b))] : null;
+}
+
+/** Bars of many names are read from the longest; where two stand side by side, from those furthest apart. */
+function longestFirst(figure: Figure): Figure {
+  const size = (row: number) => {
+    const known = figure.y.flatMap((name) => { const each = figure.table[name]?.[row]; return typeof each === "number" ? [each] : []; });
+    return known.length > 1 ? Math.max(...known) - Math.min(...known) : Math.abs(known[0] ?? -1);
+  };
+  const rows = Array.from({ length: figure.table[figure.x]?.length ?? 0 }, (_, each) => each);
+  const sizes = rows.map(size);
+  rows.sort((a, b) => (sizes[b] ?? 0) - (sizes[a] ?? 0));
+  return { ...figure, table: Object.fromEntries(Object.entries(figure.table).map(([name, column]) => [name, rows.map((row) => column[row] ?? null)])) };
+}
+
 /** A figure: what it says, its picture, and the table that the picture was drawn from. */
-export function Picture({ figure, level = 3 }: { figure: Figure; level?: 3 | 4 }) {
+export function Picture({ figure: given, level = 3 }: { figure: Figure; level?: 3 | 4 }) {
+  const figure = useMemo(() => (lying(given) && (given.table[given.x]?.length ?? 0) > PER_PAGE ? longestFirst(given) : given), [given]);
   const [page, setPage] = useState(0);
   const printing = usePrinting();
   const rows = figure.table[figure.x]?.length ?? 0;
   const paged = (figure.kind === "interval" || lying(figure)) && rows > PER_PAGE;
   const pages = paged ? Math.ceil(rows / PER_PAGE) : 1;
-  const shown = useMemo(() => {
-    if (!paged) return [figure];
-    return printing ? Array.from({ length: pages }, (_, each) => cut(figure, each * PER_PAGE)) : [cut(figure, page * PER_PAGE)];
-  }, [figure, page, pages, paged, printing]);
+  const shown = useMemo(() => (paged ? cut(figure, printing ? 0 : page * PER_PAGE) : figure), [figure, page, paged, printing]);
   const drawing = useMemo(() => draw(cut(figure, 0), palette(), 480), [figure]);
+  const broad = Object.keys(figure.table).length > 6; // its table needs the whole width of a sheet
+  const extent = useMemo(() => (paged ? ends(figure) : null), [figure, paged]);
   const Heading = `h${level}` as "h3" | "h4";
   const label = `${figure.title}. ${figure.sentence ?? ""} The table below holds its numbers.`.replace(/\.\s+\./g, ".");
   return (
-    <figure className={`picture drawn-${figure.kind}`}>
+    <figure className={`picture drawn-${figure.kind}${broad ? " broad" : ""}`}>
       <figcaption>
         <Heading>{figure.title}</Heading>
         {figure.sentence && <p className="muted">{sentence(figure.sentence)}</p>}
       </figcaption>
       {rows ? (
         <>
-          <Legend series={drawing.series} dashed={drawing.dashed} />
-          {shown.map((each, place) => <Chart key={place} figure={each} label={label} />)}
+          <Legend series={drawing.series} dashed={drawing.dashed} lines={figure.kind === "line"} />
+          <Chart figure={shown} label={label} broad={broad} extent={extent} />
+          {paged && printing && <p className="muted small">The first {PER_PAGE} are drawn; the table has all {rows}.</p>}
           {paged && !printing && <Pager page={page} pages={pages} onPage={setPage} label={figure.title} />}
         </>
       ) : <p className="muted">There is nothing to draw.</p>}
@@ -57,7 +77,7 @@ function Numbers({ figure }: { figure: Figure }) {
     numeric: figure.table[name]?.some((each) => typeof each === "number") ?? false,
   }));
   return (
-    <details open={open || printing} onToggle={(event) => setOpen(event.currentTarget.open)}>
+    <details open={open || printing} onToggle={(event) => { const now = event.currentTarget.open; if (!printing) setOpen(now); }}>
       <summary>Table</summary>
       {(open || printing) && <Table rows={Array.from({ length: rows }, (_, each) => each)} columns={columns} caption={`Numbers of ${figure.title}`} />}
     </details>

@@ -5,7 +5,7 @@ import { OUTCOMES, plural, whole, WORD, worstFirst } from "../words";
 import { Copy } from "./Copy";
 import { Icon, Mark } from "./Icon";
 
-const FIRST = 12;
+const FIRST = 8;
 const MORE = 50;
 
 const said = (each: Verdict) => [each.check, each.sentence, each.hint ?? "", ...Object.values(each.slice).map(String), each.verdict].join(" ").toLowerCase();
