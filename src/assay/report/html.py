@@ -10,6 +10,7 @@ how much is left out.
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import json
 import re
@@ -24,6 +25,7 @@ from assay.result import Figure, Run, Value, Verdict
 __all__ = ["render"]
 
 _PRIVATE = 5  # numbers of slices with fewer rows stay out of reports
+_FEW = f"fewer than {_PRIVATE} rows"
 _BYTES = 1_900_000  # of a whole page
 # What a page holds at most, before it is known how long the names are: rows of a table, and the longest text.
 _MOST = {"verdicts": 1_200, "values": 2_400, "figures": 60, "findings": 200, "incidents": 200, "notes": 100, "about": 60}
@@ -57,7 +59,7 @@ def render(run: Run, *, height: int | None = None) -> str:
     try:
         page = _page(run)
     except ConfigError:
-        return f"<pre>{html.escape(_text(repr(run)))}</pre>"
+        return f"<pre>{html.escape(_plain(run))}</pre>"
     name = html.escape(_text(f"assay {run.verb}: {run.verdict}"))
     return (f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="{name}" '
             f'style="width:100%;height:{height}px;border:0;resize:vertical;overflow:auto"></iframe>')
@@ -66,9 +68,8 @@ def render(run: Run, *, height: int | None = None) -> str:
 def _page(run: Run) -> str:
     template = _template()
     head, tail = template.split(_DATA)
-    heading = html.escape(_text(_cut(f"assay {run.verb}: {run.verdict}", _LONGEST)))
-    plain = html.escape(_text(_cut(repr(run), _PLAIN)))
-    head = head.replace("<title>assay</title>", f"<title>{heading}</title>").replace("<!--plain-->", f"<pre>{plain}</pre>")
+    heading = html.escape(_cut(_text(f"assay {run.verb}: {run.verdict}"), _LONGEST))
+    head = head.replace("<title>assay</title>", f"<title>{heading}</title>").replace("<!--plain-->", f"<pre>{html.escape(_plain(run))}</pre>")
     room = _BYTES - len(head.encode()) - len(tail.encode())
     share = 1.0
     text = _embedded(_shown(run, share))
@@ -76,6 +77,13 @@ def _page(run: Run) -> str:
         share *= max(0.2, min(0.8, room / len(text.encode())))
         text = _embedded(_shown(run, share))
     return f"{head}{_DATA[:-len(_END)]}{text}{_END}{tail}"
+
+
+def _plain(run: Run) -> str:
+    """Return the run in words, for readers without scripts; it keeps silent of small slices as the page does."""
+    values = tuple(each.replace(value=None, low=None, high=None, note=_FEW) if _hidden(each) else each for each in run.values)
+    verdicts = tuple(dataclasses.replace(each, sentence=_sentence(each)) for each in run.verdicts)
+    return _cut(_text(repr(dataclasses.replace(run, values=values, verdicts=verdicts))), _PLAIN)
 
 
 _END = "</script>"
@@ -170,16 +178,20 @@ def _value(value: Value) -> dict[str, Any]:
     if value.level != 0.95:
         data["level"] = value.level
     if _hidden(value):
-        data |= {"value": None, "low": None, "high": None, "note": f"fewer than {_PRIVATE} rows"}
+        data |= {"value": None, "low": None, "high": None, "note": _FEW}
     return data
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     data = {name: each for name, each in verdict.to_json().items() if name not in ("value", "threshold", "p", "rows_needed")}
-    if verdict.value is not None and _hidden(verdict.value):
-        where = ", ".join(f"{name} {each}" for name, each in verdict.slice.items()) or "a slice"
-        data["sentence"] = f"{verdict.check}: {where} has fewer than {_PRIVATE} rows, so its numbers are not shown"
-    return data
+    return data | {"sentence": _sentence(verdict)}
+
+
+def _sentence(verdict: Verdict) -> str:
+    if verdict.value is None or not _hidden(verdict.value):
+        return verdict.sentence
+    where = ", ".join(f"{name} {each}" for name, each in verdict.slice.items()) or "a slice"
+    return f"{verdict.check}: {where} has {_FEW}, so its numbers are not shown"
 
 
 def _figure(figure: Figure, share: float) -> dict[str, Any]:
@@ -226,7 +238,7 @@ def _rows(figure: Figure, most: int) -> Sequence[int]:
 def _clean(item: Any, longest: int) -> Any:
     """Return JSON whose texts are short, without secrets and strange characters, and whose numbers have no needless digits."""
     if isinstance(item, str):
-        return _text(_cut(item, longest))
+        return _cut(_text(item), longest)
     if isinstance(item, bool) or item is None:
         return item
     if isinstance(item, float):
@@ -234,10 +246,10 @@ def _clean(item: Any, longest: int) -> Any:
     if isinstance(item, int):
         return item if abs(item) < 2**53 else float(item)
     if isinstance(item, Mapping):
-        return {_text(_cut(str(name), longest)): _clean(each, longest) for name, each in item.items()}
+        return {_cut(_text(str(name)), longest): _clean(each, longest) for name, each in item.items()}
     if isinstance(item, Iterable):
         return [_clean(each, longest) for each in item]
-    return _text(_cut(str(item), longest))
+    return _cut(_text(str(item)), longest)
 
 
 def _cut(text: str, longest: int) -> str:
