@@ -69,7 +69,8 @@ def _page(run: Run) -> str:
     template = _template()
     head, tail = template.split(_DATA)
     heading = html.escape(_cut(_text(f"assay {run.verb}: {run.verdict}"), _LONGEST))
-    head = head.replace("<title>assay</title>", f"<title>{heading}</title>").replace("<!--plain-->", f"<pre>{html.escape(_plain(run))}</pre>")
+    head = head.replace("<title>assay</title>", f"<title>{heading}</title>")
+    head = head.replace("<!--plain-->", f"<pre>{html.escape(_plain(run))}</pre>")
     room = _BYTES - len(head.encode()) - len(tail.encode())
     share = 1.0
     text = _embedded(_shown(run, share))
