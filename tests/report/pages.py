@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.result import Cost, Figure, Run, Spread, Value, Verdict
+from assay.result import Cost, Figure, Finding, Incident, Run, Spread, Value, Verdict
 
-__all__ = ["hostile", "large", "real"]
+__all__ = ["drawn", "hostile", "large", "real"]
 
 
 def real() -> Run:
@@ -50,6 +50,38 @@ def large(features: int = 1000, slices: int = 500) -> Run:
                                     value=value))
     return Run("check", tuple(values), tuple(verdicts), figures=tuple(figures), about={"model": "m.onnx", "rows": 50_000},
                cost=Cost(3.0, 50_000, 50_000))
+
+
+def drawn() -> Run:
+    """Return a run with pictures of every kind: many bars, wide matrices, bands, long names, nothing to draw."""
+    rng = np.random.default_rng(1)
+    grid = tuple(float(each) / 20 for each in range(21))
+    curve = np.sqrt(grid)
+    classes = tuple(f"class {each} of many" for each in "abcdefghij")
+    cells = {name: tuple(map(int, rng.integers(0, 300, 10) + 900 * (np.arange(10) == place))) for place, name in enumerate(classes)}
+    figures = (
+        Figure("roc", "line", "ROC", {"false positive rate": grid, "true positive rate": tuple(curve), "low": tuple(curve * 0.9),
+                                      "high": tuple(np.minimum(1, curve * 1.1))}, x="false positive rate", y=("true positive rate",),
+               low=("low",), high=("high",), diagonal=True, aspect="performance", sentence="better than chance"),
+        Figure("weeks", "line", "Losses by week", {"week": tuple(range(1, 53)), **{f"model {each}": tuple(map(float, rng.normal(size=52).cumsum() * 1e6))
+                                                                                   for each in "abcd"}},
+               x="week", y=tuple(f"model {each}" for each in "abcd"), aspect="performance"),
+        Figure("confusion", "matrix", "Ten classes", {"truth": classes, **cells}, x="truth", y=classes, aspect="performance"),
+        Figure("psi", "bars", "Drift by feature", {"feature": tuple(f"a feature with a rather long name {each:03}" for each in range(300)),
+                                                   "psi": tuple(map(float, rng.gamma(1, 0.1, 300)))}, x="feature", y=("psi",), aspect="drift"),
+        Figure("origins", "bars", "Origins", {"origin": ("EWR", "JFK", "LGA"), "reference": (0.4, 0.35, 0.25), "current": (0.3, 0.35, 0.35),
+                                              "low": (0.38, 0.33, 0.23), "high": (0.42, 0.37, 0.27), "low now": (0.28, 0.33, 0.33),
+                                              "high now": (0.32, 0.37, 0.37)}, x="origin", y=("reference", "current"),
+               low=("low", "low now"), high=("high", "high now"), aspect="drift"),
+        Figure("none", "line", "Nothing", {"x": (), "y": ()}, x="x", y=("y",), aspect="drift"),
+        Figure("forest", "interval", "Error by shop", {"shop": tuple(f"shop {each:02}" for each in range(60)), "error": tuple(rng.normal(10, 1, 60)),
+                                                       "low": (8.0,) * 60, "high": (12.0,) * 60}, x="shop", y=("error",), low=("low",),
+               high=("high",), mark=10.0),
+    )
+    verdicts = tuple(Verdict(f"psi of {outcome} <= 0.1", outcome, f"this one is of the kind {outcome}", hint="look there", aspect="drift",
+                             expression="psi of x <= 0.1") for outcome in ("pass", "warn", "fail", "error", "inconclusive", "too small"))
+    return Run("check", verdicts=verdicts, figures=figures, findings=(Finding("fairness", "changing sex turns a yes into a no"),), notes=("late labels",),
+               incidents=(Incident("2026-03-01T00:00:00+00:00", "2026-03-04T00:00:00+00:00", True, "precip went missing", "weather"),))
 
 
 def hostile() -> Run:

@@ -9,7 +9,7 @@ import pytest
 
 from assay.errors import ConfigError
 from assay.report import html
-from assay.result import Run
+from assay.result import Run, Spread, Value, Verdict
 from tests.report import pages
 
 
@@ -52,6 +52,31 @@ def embedded_text(page: str) -> str:
 def test_slices_of_few_rows_stay_out() -> None:
     values = embedded(html.render(pages.hostile()))["values"]
     assert all(each["value"] is None for each in values if "of three people" in str(each["slice"]))
+
+
+def test_slices_of_few_rows_stay_out_of_the_text_for_readers_without_scripts() -> None:
+    small = Value.of("auc", Spread("binomial", 0.8125, n=4), n=4, better="higher", slice={"ward": "of four"})
+    judged = Verdict("auc by ward >= 0.7", "pass", "auc is 0.8125 of ward of four", {"ward": "of four"}, small)
+    for run in (Run("measure", (small,)), Run("check", (small,), (judged,))):
+        assert "0.8125" in repr(run)
+        assert "0.8125" not in html.render(run).partition("<noscript>")[2]
+        assert "0.8125" not in html.render(run, height=100).partition("noscript")[2]
+
+
+def test_a_secret_stays_out_wherever_the_text_is_cut() -> None:
+    address = "postgresql://ann:s3cret-that-is-long@db/credit"
+    for before in range(html._LONGEST - 40, html._LONGEST):
+        page = html.render(Run("check", notes=("x" * before + address,)))
+        assert "s3cret" not in page
+
+
+def test_a_long_run_of_long_names_is_bounded_too() -> None:
+    name = "é" * 3_000
+    values = [Value.of("psi", Spread("normal", 0.1, error=0.01), n=100, column=f"{each}{name}") for each in range(3_000)]
+    verdicts = [Verdict("psi of * <= 0.2", "fail", f"{each}{name}", hint=name, expression=name, aspect=f"{each % 90}{name}") for each in range(3_000)]
+    page = html.render(Run("check", tuple(values), tuple(verdicts), notes=(name,) * 500, about={f"{each}{name}": name for each in range(500)}))
+    assert len(page.encode()) <= 2_000_000
+    assert embedded(page)["page"]["counts"] == {"fail": 3_000}
 
 
 def test_a_policy_lets_nothing_be_loaded() -> None:

@@ -61,7 +61,9 @@ def render(run: Run, *, height: int | None = None) -> str:
     except ConfigError:
         return f"<pre>{html.escape(_plain(run))}</pre>"
     name = html.escape(_text(f"assay {run.verb}: {run.verdict}"))
-    return (f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="{name}" '
+    # in references, because where the page around it names no encoding the script would read differently and lose its permission
+    source = html.escape(page).encode("ascii", "xmlcharrefreplace").decode()
+    return (f'<iframe srcdoc="{source}" sandbox="allow-scripts" title="{name}" '
             f'style="width:100%;height:{height}px;border:0;resize:vertical;overflow:auto"></iframe>')
 
 
