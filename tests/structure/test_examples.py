@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = ["flights"]
+EXAMPLES = ["flights", "mortgage"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
