@@ -81,7 +81,9 @@ def drawn() -> Run:
     verdicts = tuple(Verdict(f"psi of {outcome} <= 0.1", outcome, f"this one is of the kind {outcome}", hint="look there", aspect="drift",
                              expression="psi of x <= 0.1") for outcome in ("pass", "warn", "fail", "error", "inconclusive", "too small"))
     return Run("check", verdicts=verdicts, figures=figures, findings=(Finding("fairness", "changing sex turns a yes into a no"),), notes=("late labels",),
-               incidents=(Incident("2026-03-01T00:00:00+00:00", "2026-03-04T00:00:00+00:00", True, "precip went missing", "weather"),))
+               incidents=(Incident("2026-03-01T00:00:00+00:00", "2026-03-04T00:00:00+00:00", True, "precip went missing", "weather", hint="ask its owner"),
+                          Incident("2026-05-01T00:00:00+00:00", "2026-05-01T00:00:00+00:00", False, "a route was opened", "schedule", state="resolved"),
+                          Incident("2026-08-20T00:00:00+00:00", "2026-11-02T00:00:00+00:00", True, "recall fell", cause="weather")))
 
 
 def hostile() -> Run:

@@ -65,6 +65,8 @@ export interface Incident {
   sentence: string;
   source?: string | null;
   cause?: string | null;
+  state?: string | null;
+  hint?: string | null;
 }
 
 export interface Run {

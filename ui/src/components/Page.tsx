@@ -1,8 +1,9 @@
 import { useMemo, type MouseEvent, type ReactNode } from "react";
 import type { Counts, Figure, Run, Verdict } from "../types";
-import { counted, moment, OUTCOMES, plural, sentence, slug, title, whole } from "../words";
+import { counted, OUTCOMES, plural, sentence, slug, title, whole } from "../words";
 import { Hero } from "./Hero";
 import { Icon } from "./Icon";
+import { Incidents } from "./Incidents";
 import { Picture } from "./Picture";
 import { forests, Slices, Values } from "./Slices";
 import { Theme } from "./Theme";
@@ -69,13 +70,7 @@ function list(run: Run): Part[] {
   if (run.findings.length) add("Findings", <>
     <ul className="lines">{run.findings.map((each, place) => <li className="line" key={place}><span className="mark fail"><Icon outcome="fail" /><span>{title(each.probe)}</span></span><div><p>{each.sentence}</p></div></li>)}</ul>
     {left.findings && <p className="muted small">{left.findings}</p>}</>);
-  if (run.incidents.length) add("Incidents", <>
-    <ul className="lines">{run.incidents.map((each, place) => (
-      <li className="line" key={place}>
-        <span className={`mark ${each.page ? "fail" : "warn"}`}><Icon outcome={each.page ? "fail" : "warn"} /><span>{each.page ? "Page" : "Incident"}</span></span>
-        <div><p>{each.sentence}</p><p className="muted small">{[each.first_seen === each.last_seen ? moment(each.first_seen) : `${moment(each.first_seen)} to ${moment(each.last_seen)}`, each.source && `source ${each.source}`, each.cause && `cause: ${each.cause}`].filter(Boolean).join("; ")}</p></div>
-      </li>))}</ul>
-    {left.incidents && <p className="muted small">{left.incidents}</p>}</>);
+  if (run.incidents.length) add("Incidents", <Incidents incidents={run.incidents} rest={left.incidents} />);
 
   const aspects = new Map<string, { verdicts: Verdict[]; figures: Figure[] }>();
   const of = (name: string | undefined) => {
