@@ -132,7 +132,8 @@ def _shown(run: Run, share: float) -> dict[str, Any]:
         "verdicts": [_verdict(each) for each in verdicts],
         "findings": [{"probe": each.probe, "sentence": each.sentence} for each in run.findings[:most["findings"]]],
         "incidents": [{"first_seen": each.first_seen, "last_seen": each.last_seen, "page": each.page, "sentence": each.sentence,
-                       "source": each.source, "cause": each.cause, "state": each.state, "hint": each.hint} for each in run.incidents[:most["incidents"]]],
+                       "source": each.source, "cause": each.cause, "state": each.state, "hint": each.hint}
+                      for each in run.incidents[:most["incidents"]]],
         "figures": [_figure(each, share) for each in figures],
         "notes": list(run.notes[:most["notes"]]), "about": dict(list(run.about.items())[:most["about"]]), "cost": run.cost.to_json(),
         "page": {"counts": dict(Counter(each.verdict for each in run.verdicts)), "left_out": left,
