@@ -299,3 +299,24 @@ def test_sources_cross_process_borders(kind: str, tmp_path: Path) -> None:
     assert rows(pickle.loads(pickle.dumps(data))) == [(1, "x"), (2, "y")]
     cut = slicing("s * (a > 1)", data.schema)
     assert pickle.loads(pickle.dumps(cut)) == cut
+
+
+@pytest.mark.parametrize("where", [None, "b > 3"])
+@pytest.mark.parametrize("kind", ["parquet", "table"])
+def test_strips_of_columns_hold_what_batches_hold(tmp_path: Path, kind: str, where: str | None) -> None:
+    table = pa.table({"a": list(range(10)), "b": [float(each) for each in range(10)], "c": ["x", None] * 5})
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=4)
+    data = source(tmp_path / "t.parquet" if kind == "parquet" else table, where=where)
+    strips = [["c", "a"], ["b"]]
+    found: list[list[pa.RecordBatch]] = [[], []]
+    for place, batch in data.strips(strips):
+        found[place].append(batch)
+    for names, batches in zip(strips, found, strict=True):
+        assert pa.Table.from_batches(batches).equals(pa.Table.from_batches(list(data.batches(names))))
+        assert batches[0].schema.names == names
+
+
+def test_strips_of_a_filter_that_leaves_nothing_are_refused() -> None:
+    data = source(pa.table({"a": [1], "b": [2]}), where="a > 1")
+    with pytest.raises(EmptyDataError):
+        list(data.strips([["b"], ["a"]]))

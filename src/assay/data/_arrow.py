@@ -34,6 +34,11 @@ class TableReader:
         """Yield stretches of the table."""
         yield from self.table.select(list(columns)).to_batches(max_chunksize=LIMIT)
 
+    def strips(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield stretches of the table, strip of columns by strip."""
+        for place, columns in enumerate(strips):
+            yield from ((place, batch) for batch in self.read(columns))
+
     def parts(self, parts: int) -> list[Reader]:
         """Cut by rows."""
         rows = self.table.num_rows

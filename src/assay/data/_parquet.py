@@ -44,7 +44,11 @@ class ParquetReader:
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the batches of the file."""
-        return guarded(self._batches(list(columns)), self._fault)
+        return guarded((batch for _, batch in self._batches([columns])), self._fault)
+
+    def strips(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the batches of each strip of columns in turn, from one opening of the file: its footer grows with its columns."""
+        return guarded(self._batches(strips), self._fault)
 
     def parts(self, parts: int) -> list[Reader]:
         """Cut by row groups, or by rows where there are fewer groups than parts."""
@@ -63,7 +67,7 @@ class ParquetReader:
         stretches = shares([high - low for low, high in bounds], parts)
         return [ParquetReader(self.path, name=self.name, start=bounds[first][0], stop=bounds[last - 1][1]) for first, last in stretches]
 
-    def _batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
         groups: list[int] = []
         skip = at = 0
         for place, rows in enumerate(self._groups):
@@ -71,21 +75,27 @@ class ParquetReader:
                 skip = self._start - at if not groups else skip
                 groups.append(place)
             at += rows
-        left = self._stop - self._start
-        if not groups or left <= 0:
+        if not groups or self._stop <= self._start:
             return
-        coded = [each for each in columns if each in self._coded]
+        coded = [each for columns in strips for each in columns if each in self._coded]
         # the columns of a batch are decoded by all cores; a thread that decodes one batch ahead gained nothing beside that
         with pq.ParquetFile(self.path, read_dictionary=coded, buffer_size=_BUFFER, pre_buffer=False) as file:
-            for batch in file.iter_batches(LIMIT, row_groups=groups, columns=columns, use_threads=True):
-                if skip >= batch.num_rows:
-                    skip -= batch.num_rows
-                    continue
-                piece = batch.slice(skip, left)
-                skip, left = 0, left - piece.num_rows
-                yield self._valid(piece)
-                if left <= 0:
-                    return
+            for place, columns in enumerate(strips):
+                found = file.iter_batches(LIMIT, row_groups=groups, columns=list(columns), use_threads=True)
+                yield from ((place, batch) for batch in self._stretch(found, skip))
+
+    def _stretch(self, batches: Iterator[pa.RecordBatch], skip: int) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of this stretch, ``skip`` rows after the first of ``batches``."""
+        left = self._stop - self._start
+        for batch in batches:
+            if skip >= batch.num_rows:
+                skip -= batch.num_rows
+                continue
+            piece = batch.slice(skip, left)
+            skip, left = 0, left - piece.num_rows
+            yield self._valid(piece)
+            if left <= 0:
+                return
 
     def _valid(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch, its text checked: the library takes the file's word for it that bytes are UTF-8."""

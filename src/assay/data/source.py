@@ -114,6 +114,27 @@ class _Source:
             self.schema[name]   # an unknown one is told now, not at the first batch
         return self._batches(names)
 
+    @property
+    def columnar(self) -> bool:
+        """Whether some columns can be read without the others."""
+        return hasattr(self.reader, "strips")
+
+    def strips(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the batches of each strip of columns in turn, with its place; only of what is ``columnar``."""
+        besides = self.where.columns if self.where else ()
+        reads = [[*names, *(each for each in besides if each not in names)] for names in strips]
+        arrows = [pa.schema([self.schema.arrow.field(each) for each in names]) for names in reads]
+        kept = 0
+        found = guarded(self.reader.strips(reads), self._fault)  # type: ignore[attr-defined]
+        try:
+            for place, batch in found:
+                for piece in self._pieces(batch, arrows[place]):
+                    kept += piece.num_rows
+                    yield place, piece if len(strips[place]) == len(reads[place]) else piece.select(list(strips[place]))
+        finally:
+            found.close()  # type: ignore[attr-defined]
+        self._refuse_none(kept)
+
     def split(self, parts: int) -> list[Source]:
         if parts < 1:
             raise ConfigError(f"data cannot be split into {parts} parts", where=self.name, expected="1 or more")
@@ -131,13 +152,21 @@ class _Source:
         found = guarded(self.reader.read(read), self._fault)
         try:
             for batch in found:
-                for start in range(0, batch.num_rows, LIMIT):
-                    piece = self._filtered(self._alike(batch.slice(start, LIMIT), arrow))
-                    if piece.num_rows:
-                        kept += piece.num_rows
-                        yield piece if len(names) == len(read) else piece.select(names)
+                for piece in self._pieces(batch, arrow):
+                    kept += piece.num_rows
+                    yield piece if len(names) == len(read) else piece.select(names)
         finally:
             found.close()  # type: ignore[attr-defined]  # at once: threads and files end with the iteration
+        self._refuse_none(kept)
+
+    def _pieces(self, batch: pa.RecordBatch, arrow: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """Yield what is left of a batch, in types and sizes that are alike everywhere."""
+        for start in range(0, batch.num_rows, LIMIT):
+            piece = self._filtered(self._alike(batch.slice(start, LIMIT), arrow))
+            if piece.num_rows:
+                yield piece
+
+    def _refuse_none(self, kept: int) -> None:
         if self.where is not None and self._whole and not kept:
             raise errors.EmptyDataError(f"no row is left where {self.where.text}", where=self.name, expected="at least one row")
 
