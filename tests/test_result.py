@@ -87,6 +87,19 @@ def test_binomial_intervals_are_jeffreys(k):
     assert high == pytest.approx(1.0 if k == 200 else stats.beta.ppf(0.975, k + 0.5, 200 - k + 0.5))
 
 
+@pytest.mark.parametrize("df", [math.inf, 1e6, 5000.5, 1000.0, 999.0, 12.0])
+@pytest.mark.parametrize("t", [-30.0, -8.0, -1.96, -1e-9, 0.0, 0.3, 4.0])
+def test_normal_p_values_are_those_of_scipy(t, df):
+    expected = stats.norm.cdf(t) if math.isinf(df) else stats.t(df).cdf(t)
+    assert Spread("normal", t, n=10.0, error=1.0, df=df).p_at_least(0.0) == pytest.approx(expected, rel=1e-12 if t > -9 else 1e-7)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95, 0.999999])
+def test_normal_intervals_are_those_of_scipy(level):
+    low, high = Spread("normal", 0.0, n=10.0, error=1.0).interval(level)
+    assert (low, high) == pytest.approx(stats.norm.interval(level), rel=1e-10)
+
+
 def test_few_groups_widen_a_binomial_interval():
     wide, narrow = (Spread("binomial", 0.8, n=200.0, df=df).interval() for df in (5.0, math.inf))
     assert wide[0] < narrow[0] < narrow[1] < wide[1]

@@ -783,6 +783,11 @@ def _quantile(p: float, df: float) -> float:
 def _cdf(t: float, df: float) -> float:
     if math.isinf(df):
         return math.erfc(-t / math.sqrt(2)) / 2
+    if df >= 1000:  # Hill 1970 (algorithm 395): a relative error of 1e-13 within 8 deviations, 6e-8 within 37
+        a = df - 0.5
+        b, y = 48 * a * a, a * math.log1p(t * t / df)
+        z = (((((-0.4 * y - 3.3) * y - 24) * y - 85.5) / (0.8 * y * y + 100 + b) + y + 3) / b + 1) * math.sqrt(y)
+        return math.erfc(-math.copysign(z, t) / math.sqrt(2)) / 2
     from scipy import special
 
     return float(special.stdtr(max(df, 1.0), t))

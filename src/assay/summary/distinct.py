@@ -105,5 +105,5 @@ def _hashed(counted: tuple[pa.Array, Array] | None) -> Array:
         return np.empty(0, np.uint64)
     entries = counted[0]
     if not (pa.types.is_string(entries.type) or pa.types.is_large_string(entries.type)):
-        entries = pa.array(texts_of(entries), pa.string())
+        entries = entries.cast(pa.string()) if pa.types.is_boolean(entries.type) else pa.array(texts_of(entries), pa.string())
     return np.unique(hashes(entries)) if len(entries) > SIZE else hashes(entries)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import SummaryError
-from assay.summary import codec
+from assay.summary import codec, memory
 from assay.summary.summary import Summary
 from assay.summary.vector import Array, Tally, Vector, text_of, texts_of
 
@@ -69,7 +69,7 @@ class Frequent(Summary):
         cut = int(np.partition(counts, -self.size - 1)[-self.size - 1])
         self._error += cut
         heavy = np.flatnonzero(counts > cut)
-        return values.take(pa.array(heavy) if isinstance(values, pa.Array) else heavy), counts[heavy] - cut
+        return values.take(memory.array(heavy) if isinstance(values, pa.Array) else heavy), counts[heavy] - cut
 
     def _add(self, names: list[str], counts: Array) -> None:
         mine = self._counts

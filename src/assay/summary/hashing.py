@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assay.summary.memory import numbers
+
 __all__ = ["hashes", "mixed", "row_hashes"]
 
 Array = np.ndarray[Any, Any]
@@ -59,26 +61,28 @@ def hashes(column: Any, salt: int = 0) -> Array:
     kind = column.type
     if pa.types.is_dictionary(kind):
         known = np.append(hashes(column.dictionary, salt), mixed(np.array([_MISSING]), salt))
-        codes = column.indices.cast(pa.int64()).fill_null(len(known) - 1).to_numpy(zero_copy_only=False)
+        codes = numbers(column.indices.cast(pa.int64()))
+        if column.indices.null_count:
+            codes = np.where(numbers(column.indices.is_null()), len(known) - 1, codes)
         picked: Array = known[codes]
         return picked
     if pa.types.is_null(kind):
         words = np.full(len(column), _MISSING)
     elif pa.types.is_floating(kind):
-        words = _numbers(column.to_numpy(zero_copy_only=False))
+        words = _numbers(numbers(column))
     elif pa.types.is_boolean(kind) or pa.types.is_integer(kind):
-        words = _numbers((column.cast(pa.int8()) if pa.types.is_boolean(kind) else column).fill_null(0).to_numpy(zero_copy_only=False))
+        words = _numbers(numbers(column.cast(pa.int8()) if pa.types.is_boolean(kind) else column))
     elif pa.types.is_decimal(kind):
         short = kind.scale == 0 and kind.precision <= 18
-        words = _numbers(column.cast(pa.int64() if short else pa.float64()).fill_null(0).to_numpy(zero_copy_only=False))
+        words = _numbers(numbers(column.cast(pa.int64() if short else pa.float64())))
     elif pa.types.is_temporal(kind):
         words = _times(column)
     elif pa.types.is_nested(kind):
         words = _texts(pa.array([repr(each) for each in column.to_pylist()], pa.large_string()))
     else:
         words = _texts(column)
-    if column.null_count:
-        words[column.is_null().to_numpy(zero_copy_only=False)] = _MISSING
+    if column.null_count:  # what memory holds in their place was hashed in vain
+        words[numbers(column.is_null())] = _MISSING
     return mixed(words, salt)
 
 
@@ -117,7 +121,7 @@ def _numbers(values: Array) -> Array:
 def _times(column: pa.Array) -> Array:
     """Return a word per date, instant, time of day or duration: that of its seconds, mixed with the nanoseconds beyond."""
     kind = column.type
-    ticks = column.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    ticks = numbers(column.cast(pa.int32() if kind.bit_width == 32 else pa.int64()).cast(pa.int64()))
     if pa.types.is_date32(kind):
         return _numbers(ticks * 86_400)
     unit = _UNITS["ms" if pa.types.is_date64(kind) else kind.unit]

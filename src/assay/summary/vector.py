@@ -15,7 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assay.summary import memory
 from assay.summary.hashing import hashes
+from assay.summary.memory import numbers
 
 __all__ = ["Tally", "Vector", "kind_of", "text_of", "texts_of"]
 
@@ -74,7 +76,7 @@ class Vector:
             array = array.cast(pa.float64())
         if array.null_count:
             array = array.drop_null()
-        ordered = np.sort(array.to_numpy(zero_copy_only=False))
+        ordered = np.sort(numbers(array))
         if ordered.dtype.kind == "f" and len(ordered) and np.isnan(ordered[-1]):
             ordered = ordered[: np.searchsorted(ordered, np.nan)]  # NaN sort to the end
         ordered = ordered.astype(np.float64, copy=False)
@@ -117,9 +119,9 @@ class Vector:
             dictionary = dictionary.cast(pa.string() if pa.types.is_string_view(dictionary.type) else pa.binary())
         if codes.null_count:
             codes = codes.drop_null()
-        counts = np.bincount(codes.to_numpy(zero_copy_only=False), minlength=len(dictionary))
+        counts = np.bincount(numbers(codes), minlength=len(dictionary))
         if dictionary.null_count or pa.types.is_floating(dictionary.type):
-            counts[pc.is_null(dictionary, nan_is_null=True).to_numpy(zero_copy_only=False)] = 0
+            counts[numbers(pc.is_null(dictionary, nan_is_null=True))] = 0
         return dictionary, counts
 
     @cached_property
@@ -168,7 +170,7 @@ class Tally:
         if self.dictionary is None:
             return None
         used = np.flatnonzero(self.counts)
-        done = self.dictionary.take(pa.array(used)), self.counts[used]
+        done = self.dictionary.take(memory.array(used)), self.counts[used]
         self.dictionary = None
         return done
 
