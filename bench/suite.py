@@ -14,6 +14,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def simulate(times: int) -> None:
 
     inputs = [*(f"x{place}" for place in range(8)), "kind"]
     failed: list[str] = []
-    warned = 0
+    warned: Counter[str] = Counter()
     for seed in range(times):
         rng = np.random.default_rng(seed)
         coefficients = np.array([1.0, -0.7, 0.5, 0.4, -0.3, 0.2, 0.2, 0.1])
@@ -85,8 +86,8 @@ def simulate(times: int) -> None:
         run = check(model, test, train=train, reference=reference, label="y", protected=["sex"])
         bad = [each.sentence for each in run.verdicts if each.verdict in ("fail", "error")]
         failed += bad[:1]
-        warned += any(each.verdict == "warn" for each in run.verdicts)
-    print(f"\nnothing wrong, {times} times: {len(failed)} runs fail ({len(failed) / times:.1%}), {warned} warn ({warned / times:.1%})")
+        warned.update({each.aspect or each.check for each in run.verdicts if each.verdict == "warn"})
+    print(f"\nnothing wrong, {times} times: {len(failed)} runs fail ({len(failed) / times:.1%}); runs that warn, by aspect: {dict(warned)}")
     for text in dict.fromkeys(failed):
         print("  ", text)
 
