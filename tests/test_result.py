@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from assay.errors import ConfigError, DataError
-from assay.result import Attribution, Cost, Finding, Incident, Run, Spread, Value, Verdict, worst, write_whole
+from assay.result import Attribution, Cost, Figure, Finding, Incident, Run, Spread, Value, Verdict, worst, write_whole
 
 share = st.floats(0.0, 1.0)
 name = st.text("abcxyz_ é'\"", min_size=1, max_size=12)
@@ -198,6 +198,24 @@ def test_a_run_survives_json(parts, strict):
     assert Run.from_json(json.dumps(run.to_json(), allow_nan=False)) == run
     table = run.to_arrow()
     assert table.num_rows == len(parts)
+
+
+def test_what_looks_like_nothing_survives_json():
+    """A rule at zero, an empty title, an interval without an end, a threshold of zero: none of them is nothing."""
+    figure = Figure("gaps", "interval", "", {"ward": ("a",), "gap": (0.1,)}, x="ward", y=("gap",), mark=0.0)
+    value = Value.of("rmse", Spread("normal", 0.5, error=math.inf, scale="square", low_limit=0.0), n=10)
+    assert (value.low, value.high) == (0.0, math.inf)
+    verdict = Verdict("c", "fail", "", value=value, threshold=0.0, p=0.0, rows_needed=0)
+    run = Run("check", (value,), (verdict,), figures=(figure,))
+    again = Run.from_json(json.dumps(run.to_json(), allow_nan=False))
+    assert again == run
+    assert (again.figures[0].mark, again.values[0].high) == (0.0, math.inf)
+
+
+def test_the_json_of_a_value_has_its_name():
+    first, second = (Value("recall", 0.5, 0.4, 0.6, 10, options={"positive": each}) for each in (0, 1))
+    assert [each.to_json()["name"] for each in (first, second)] == ["recall(positive=0)", "recall(positive=1)"]
+    assert Value("auc", 0.5, 0.4, 0.6, 10).to_json()["name"] == "auc"
 
 
 def test_an_attribution_survives_json():

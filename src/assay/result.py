@@ -1,8 +1,9 @@
 """What assay says: values with intervals, verdicts, findings, incidents, and the run that holds them.
 
 These types are the one currency between the packages: metrics make values, checks make verdicts of them, reports and
-stores read both and compute nothing. All are frozen, and turn into JSON and back without loss. Nothing here imports a
-library that is slow to load.
+stores read both and compute nothing. All are frozen, and turn into JSON and back without loss; only numbers that are not finite
+become null there, as JSON has none (the ends of an interval come back from its spread). Nothing here imports a library that is
+slow to load.
 """
 
 from __future__ import annotations
@@ -232,16 +233,19 @@ class Value:
         return dataclasses.replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
-        data = _json(self)
+        data = {"metric": self.metric, "name": self.name, **_told(self, "value", "low", "high", "n", "slice", "better", "level")}
         if self.spread is not None:
             data["spread"] = self.spread.to_json()
-        keep = {"metric", "slice", "value", "low", "high", "n", "better"}
-        return {key: value for key, value in data.items() if key in keep or value not in (None, 0, {})}
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Value:
-        spread = data.get("spread")
-        return cls(**{**_restored(cls, data), "spread": Spread.from_json(spread) if spread else None})
+        spread = Spread.from_json(data["spread"]) if data.get("spread") else None
+        found = cls(**{**_restored(cls, data), "spread": spread})
+        if spread is None or found.value is None or (found.low is not None and found.high is not None):
+            return found
+        low, high = spread.interval(found.level)  # an end that is not there was infinite
+        return found.replace(low=low if found.low is None else found.low, high=high if found.high is None else found.high)
 
 
 @dataclass(frozen=True)
@@ -267,11 +271,10 @@ class Verdict:
     expression: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        data = _json(self)
+        data = _told(self, "slice")
         if self.value is not None:
             data["value"] = self.value.to_json()
-        keep = {"check", "slice", "verdict", "sentence"}
-        return {key: value for key, value in data.items() if key in keep or value is not None}
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Verdict:
@@ -326,7 +329,7 @@ class Figure:
         return len(self.table[self.x])
 
     def to_json(self) -> dict[str, Any]:
-        return {key: value for key, value in _json(self).items() if value not in (None, [], "", False)}
+        return _told(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Figure:
@@ -723,6 +726,17 @@ def _row(item: Value | Verdict) -> dict[str, Any]:
 def _json(item: Any) -> dict[str, Any]:
     """Turn a dataclass into a JSON object, field by field."""
     return {each.name: _plain(getattr(item, each.name)) for each in dataclasses.fields(item)}
+
+
+def _told(item: Any, *always: str) -> dict[str, Any]:
+    """Turn a dataclass into a JSON object without the fields that are as they are by default, but for those ``always`` told."""
+    found = {}
+    for each in dataclasses.fields(item):
+        value = getattr(item, each.name)
+        usual = each.default_factory() if each.default_factory is not dataclasses.MISSING else each.default
+        if each.name in always or usual is dataclasses.MISSING or value != usual:
+            found[each.name] = _plain(value)
+    return found
 
 
 def _plain(item: Any) -> Any:
