@@ -63,6 +63,16 @@ def test_slices_of_few_rows_stay_out_of_the_text_for_readers_without_scripts() -
         assert "0.8125" not in html.render(run, height=100).partition("noscript")[2]
 
 
+def test_metrics_with_options_are_two_families() -> None:
+    """Of many values the worst of each family are kept: of the two recalls as many."""
+    values = [Value.of("recall", Spread("binomial", 0.5 + 0.4 * positive, n=200), n=200, better="higher", slice={"shop": f"{each}"},
+                       options={"positive": positive}) for positive in (0, 1) for each in range(3_000)]
+    kept = embedded(html.render(Run("check", tuple(values))))["values"]
+    names = [each["name"] for each in kept]
+    assert len(kept) < 6_000
+    assert names.count("recall(positive=0)") == names.count("recall(positive=1)")
+
+
 def test_a_secret_stays_out_wherever_the_text_is_cut() -> None:
     address = "postgresql://ann:s3cret-that-is-long@db/credit"
     for before in range(html._LONGEST - 40, html._LONGEST):

@@ -63,6 +63,18 @@ def test_the_header_of_a_card_is_a_model_index() -> None:
     assert result["metrics"][0] == {"type": "roc_auc", "name": "auc", "value": 0.9}
 
 
+def test_metrics_with_options_are_told_apart_and_differences_are_no_metric() -> None:
+    positives = [value("recall", options={"positive": each}) for each in (0, 1)]
+    judged = Verdict("recall(positive=0) >= 0.5", "pass", "fine", value=positives[0], aspect="performance")
+    run = Run("check", (*positives, value("auc", against="champion")), (judged,))
+    written = card.render(run)
+    names = [each["name"] for each in yaml.safe_load(written.split("---")[1])["model-index"][0]["results"][0]["metrics"]]
+    assert names == ["recall(positive=0)", "recall(positive=1)"]
+    assert "| recall(positive=0) |" in written
+    assert "auc" not in written
+    assert "| recall(positive=1) |" in markdown.render(run)
+
+
 @given(TEXTS)
 def test_the_header_survives_any_name(text: str) -> None:
     written = card.render(Run("check", (value(),), about={"model": text, "data": text}))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from assay.errors import ConfigError
-from assay.result import Run
+from assay.result import Run, Spread, Value
 from tests.report import pages
 
 pytestmark = pytest.mark.slow
@@ -166,6 +166,16 @@ def test_verdicts_are_searched_and_filtered(opened) -> None:
     marks = part.locator(".line .mark").all_inner_texts()
     assert marks
     assert set(marks) == {"Warning"}
+
+
+def test_metrics_with_options_have_a_picture_each(opened, runs) -> None:
+    runs["options"] = Run("check", tuple(Value.of("recall", Spread("binomial", 0.8, n=200), n=200, better="higher", slice={"c": name},
+                                                  options={"positive": each}) for each in (0, 1) for name in "ab"))
+    page, wrong = opened("options", viewport={"width": 1280, "height": 900})
+    part = page.locator("section").filter(has=page.get_by_role("heading", name="Slice by slice", exact=True))
+    names = part.locator("figure").evaluate_all("all => all.map(each => each.textContent.match(/recall\\(positive=\\d\\)/i)?.[0])")
+    assert [each.lower() for each in names] == ["recall(positive=0)", "recall(positive=1)"]
+    assert wrong == []
 
 
 def test_values_are_sorted_by_their_headings(opened) -> None:

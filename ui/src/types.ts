@@ -7,6 +7,7 @@ export type Counts = Partial<Record<Outcome, number>>;
 
 export interface Value {
   metric: string;
+  name: string; // the metric with its options: recall(positive=0)
   value: number | null;
   low: number | null;
   high: number | null;

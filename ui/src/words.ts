@@ -43,6 +43,9 @@ export function place(slice: Slice, fallback = "all rows"): string {
   return parts.length ? parts.join(", ") : fallback;
 }
 
+/** The metric with its options, in words: `false positive rate(positive=0)`. */
+export const called = (value: Value): string => value.metric.replace(/_/g, " ") + value.name.slice(value.metric.length);
+
 export function measured(value: Value): string {
   if (value.value === null || value.value === undefined) return value.note ?? "not defined";
   return number(value.value) + (value.low !== null && value.high !== null && value.low !== value.high

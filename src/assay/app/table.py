@@ -42,8 +42,8 @@ def tables(run: Run, screen: Screen) -> list[list[Line]]:
     opinions = [each for each in run.verdicts if each.aspect]
     if opinions:  # the suite measures far more than a screen holds: what it found faults in, what was asked, and the whole
         shown = {_block(each.value) for each in run.verdicts if each.value is not None and (not each.aspect or each.slice)}
-        screened = {each.value.metric for each in opinions if each.value is not None and not each.value.slice}
-        single = [each for each in single if each.metric not in screened or _block(each) in shown - {("all",)}]
+        screened = {each.value.name for each in opinions if each.value is not None and not each.value.slice}
+        single = [each for each in single if each.name not in screened or _block(each) in shown - {("all",)}]
         blocks = {key: values for key, values in blocks.items() if key in shown}
     tables = []
     if single:

@@ -12,7 +12,7 @@ import json
 from assay.report import markdown
 from assay.report.markdown import cell, figures, shown
 from assay.report.suite import quoted
-from assay.result import Run
+from assay.result import Run, Value
 
 __all__ = ["render"]
 
@@ -38,25 +38,30 @@ def render(run: Run) -> str:
     return "\n".join([_header(run, name), f"# {cell(name)}", "", *_body(run)])
 
 
+def _own(run: Run) -> list[Value]:
+    """Return what was measured of the model itself: no columns, and no differences to another model."""
+    return [each for each in run.values if each.column is None and each.against is None and shown(each)]
+
+
 def _header(run: Run, name: str) -> str:
     task, title = _TASKS.get(str(run.about.get("task")), ("other", "Other"))
     lines = ["---", "library_name: assay", f"pipeline_tag: {task}", "tags:", "- assay", "model-index:", f"- name: {quoted(name)}"]
-    values = [each for each in run.values if not each.slice and each.column is None and each.against is None and shown(each)]
+    values = [each for each in _own(run) if not each.slice]
     if values:
         lines += ["  results:", "  - task:", f"      type: {task}", f"      name: {quoted(title)}", "    dataset:", "      type: custom",
                   f"      name: {quoted(str(run.about.get('data') or 'data'))}", "    metrics:"]
     for each in values[:20]:
-        lines += [f"    - type: {quoted(_NAMES.get(each.metric, each.metric))}", f"      name: {quoted(each.metric)}",
+        lines += [f"    - type: {quoted(_NAMES.get(each.metric, each.metric))}", f"      name: {quoted(each.name)}",
                   f"      value: {json.dumps(each.value)}"]
     return "\n".join([*lines, "---", ""])
 
 
 def _body(run: Run) -> list[str]:
     about = [f"- {cell(key)}: {cell(value)}" for key, value in run.about.items() if value is not None]
-    values = [each for each in run.values if not each.slice and each.column is None and shown(each)]
-    rows = [(cell(each.metric), figures(each.value), figures(each.low), figures(each.high), f"{each.n:,}") for each in values[:30]]
-    groups = [each for each in run.values if each.slice and each.column is None and shown(each)]
-    sliced = [(cell(each.metric), cell(", ".join(f"{name}={part}" for name, part in each.key)), figures(each.value), figures(each.low),
+    values = [each for each in _own(run) if not each.slice]
+    rows = [(cell(each.name), figures(each.value), figures(each.low), figures(each.high), f"{each.n:,}") for each in values[:30]]
+    groups = [each for each in _own(run) if each.slice]
+    sliced = [(cell(each.name), cell(", ".join(f"{name}={part}" for name, part in each.key)), figures(each.value), figures(each.low),
                figures(each.high), f"{each.n:,}") for each in groups[:200]]
     faults = [f"- **{each.verdict}**: {cell(each.sentence)}" for each in run.verdicts if each.verdict not in ("pass", "too small")]
     fine = [f"- {cell(each.sentence)}" for each in run.verdicts if each.verdict == "pass"]

@@ -162,7 +162,7 @@ def _fair(items: Sequence[T], most: int, family: Any, badness: Any) -> list[T]:
 
 
 def _family(value: Value) -> Hashable:
-    return value.metric, value.model, value.against, value.column is None, tuple(sorted(value.slice))
+    return value.name, value.model, value.against, value.column is None, tuple(sorted(value.slice))
 
 
 def _badness(value: Value) -> float:

@@ -100,9 +100,9 @@ def _faults(run: Run) -> list[str]:
 
 
 def _overall(run: Run) -> list[str]:
-    judged = {each.value.metric for each in run.verdicts
+    judged = {each.value.name for each in run.verdicts
               if each.aspect and each.value is not None and not each.value.slice and each.aspect != "calibration"}
-    values = [each for each in run.values if not each.slice and each.column is None and shown(each) and each.metric not in judged]
+    values = [each for each in run.values if not each.slice and each.column is None and shown(each) and each.name not in judged]
     rows = [(cell(each.name) + (f" less the {cell(each.against)}'s" if each.against else ""), figures(each.value), _interval(each),
              f"{each.n:,}") for each in values[:MOST_VALUES]]
     return [table(("metric", "value", "95 % interval", "rows"), rows)] if rows else []

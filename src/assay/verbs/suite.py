@@ -57,8 +57,8 @@ class Suite:
 
     def verdicts(self, questions: Sequence[Question], answers: Sequence[Answered]) -> list[Verdict]:
         """Return the opinions on the answers to :meth:`questions`, which may stand among other questions."""
-        overall = {value.metric: value.value for answer in answers for value in answer.plain
-                   if not value.slice and value.column is None and value.value is not None}
+        overall = {value.name: value.value for answer in answers for value in answer.plain
+                   if not value.slice and value.column is None and value.against is None and value.value is not None}
         held = list(zip(questions, answers, strict=True))
 
         def values(item: Item) -> list[Value]:

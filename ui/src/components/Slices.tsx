@@ -1,12 +1,12 @@
 import { useDeferredValue, useId, useMemo, useState } from "react";
 import type { Figure, Run, Value } from "../types";
-import { measured, number, place, plural, title, whole } from "../words";
+import { called, measured, number, place, plural, title, whole } from "../words";
 import { Picture } from "./Picture";
 import { Table, type Column } from "./Table";
 
 interface Forest { key: string; name: string; by: string; values: Value[]; overall: Value | undefined }
 
-const about = (value: Value) => [value.metric, value.column ?? "", value.model ?? "", value.against ?? ""];
+const about = (value: Value) => [value.name, value.column ?? "", value.model ?? "", value.against ?? ""];
 
 /** Values of slices, by metric and by what the rows were cut by. */
 export function forests(values: Value[]): Forest[] {
@@ -18,7 +18,7 @@ export function forests(values: Value[]): Forest[] {
     const key = JSON.stringify([...about(value), ...by]);
     let forest = found.get(key);
     if (!forest) {
-      const name = [value.metric.replace(/_/g, " "), value.column && `of ${value.column}`, value.against && `against ${value.against}`, value.model && `of model ${value.model}`].filter(Boolean).join(" ");
+      const name = [called(value), value.column && `of ${value.column}`, value.against && `against ${value.against}`, value.model && `of model ${value.model}`].filter(Boolean).join(" ");
       forest = { key, name, by: by.map((each) => (each === "where" ? "conditions" : each)).join(" × "), values: [], overall: whole.get(JSON.stringify(about(value))) };
       found.set(key, forest);
     }
@@ -81,7 +81,7 @@ export function Slices({ run }: { run: Run }) {
 }
 
 const COLUMNS: Column<Value>[] = [
-  { name: "Metric", of: (row) => row.metric, show: (row) => row.metric.replace(/_/g, " ") },
+  { name: "Metric", of: (row) => row.name, show: called },
   { name: "Column", of: (row) => row.column ?? null, show: (row) => row.column ?? "" },
   { name: "Rows of", of: (row) => place(row.slice), show: (row) => place(row.slice, "all") },
   { name: "Against", of: (row) => row.against ?? null, show: (row) => row.against ?? "" },
