@@ -1,7 +1,8 @@
 """The engine of one machine: reads batches, scores them, and fulfils every need of a plan in one pass.
 
 ``run`` is the whole interface. Columns are summarised by a few threads (numpy's sort and Arrow's decoding release the
-interpreter lock); what labelled rows need is small and stays on the calling thread.
+interpreter lock); what labelled rows need is small and stays on the calling thread. Data of many columns are read strip of
+columns by strip, so that memory does not grow with their number; small data are summarised without threads.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import contextlib
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,36 +30,114 @@ from assay.summary import Need, Profile, Summary
 from assay.summary.target import Target
 from assay.summary.vector import Vector
 
-__all__ = ["asked", "run"]
+__all__ = ["Later", "asked", "run"]
 
 Array = np.ndarray[Any, Any]
+#: given a column and its summaries so far, what else of it is needed, such as a histogram on edges that they gave
+Later = Callable[[str, Mapping[Need, Summary]], Sequence[Need]]
 
 _COUNTED = ("@row", "@one")  # rows are counted as they were delivered, whatever they weigh
+_WIDE, _STRIP = 128, 64  # columns from which they are read in strips, and columns of a strip
+_SMALL = 1 << 18  # values below which starting threads takes longer than they save
+_HELD = 256 << 20  # bytes of sorted numbers kept for a second look at a column, beyond which the data are read again
 
 
 def run(plan: Plan, source: Source, models: Mapping[str, Model] | None = None, *, target: Target | None = None,
-        workers: int | None = None, progress: Callable[[int], None] | None = None) -> Profile:
+        workers: int | None = None, progress: Callable[[int], None] | None = None, later: Later | None = None) -> Profile:
     """Return the profile that ``plan`` asks for, after one pass over ``source``.
 
     ``models`` score the same rows; the first one answers to names without a model. A model that fails is asked no more: its
     error stands in ``profile.failures``, as does that of a summary that grows too large; the rest of the plan goes on.
-    ``progress`` is told the rows of each batch. Raises ``EmptyDataError`` where there are no rows.
+    ``progress`` is told the rows of each batch. ``later`` is asked once for each column of numbers what its summaries make possible;
+    that takes a second pass only where its numbers are too many to hold. Raises ``EmptyDataError`` where there are no rows.
     """
-    return _Pass(plan, source, dict(models or {}), target, progress).run(workers or min(os.cpu_count() or 1, 8))
+    found = _Pass(plan, source, dict(models or {}), target, progress, later)
+    profile = found.run(workers or min(os.cpu_count() or 1, 8))
+    if found.left:
+        again = run(Plan.of([(need, None) for need in found.left]), source, workers=workers)
+        profile.add(again)
+    return profile
+
+
+class _Column:
+    """One column: its summaries, and for a second look its sorted numbers while there is room for them."""
+
+    def __init__(self, name: str, needs: Sequence[tuple[Need, Summary]], room: _Room | None):
+        self.name = name
+        self.summaries = dict(needs)
+        self.held: list[Vector] | None = [] if room is not None else None
+        self.room = room
+        self.size = 0
+
+    def update(self, array: pa.Array) -> None:
+        vector = Vector(array)
+        for summary in self.summaries.values():
+            summary.update(vector)
+        if self.held is None or self.room is None:
+            return
+        if vector.kind != "number":
+            self.room = self.held = None  # nothing comes later
+            return
+        size = vector.ordered.nbytes
+        if not self.room.take(size):
+            self.held = None
+            return
+        self.size += size
+        vector.array = pa.array([], array.type)  # the batch can go; what is sorted stays
+        self.held.append(vector)
+
+    def finish(self, later: Later | None) -> list[Need]:
+        """Return what is needed besides and could not be had from the numbers that were held."""
+        if later is None or self.room is None:
+            return []
+        needs = [need for need in later(self.name, self.summaries) if need not in self.summaries]
+        self.room.take(-self.size)
+        if self.held is None:
+            return needs
+        for need in needs:
+            self.summaries[need] = summary = need.empty()
+            for vector in self.held:
+                summary.update(vector)
+        self.held = None
+        return []
+
+
+class _Room:
+    """Bytes that may be held, counted by several threads."""
+
+    def __init__(self, size: int):
+        self.left = size
+        self.lock = threading.Lock()
+
+    def take(self, size: int) -> bool:
+        with self.lock:
+            if size > self.left:
+                return False
+            self.left -= size
+            return True
 
 
 class _Pass:
     """The state of one pass: what was asked, and what was found so far."""
 
     def __init__(self, plan: Plan, source: Source, models: dict[str, Model], target: Target | None,
-                 progress: Callable[[int], None] | None):
-        self.plan, self.source, self.target, self.progress = plan, source, target, progress
+                 progress: Callable[[int], None] | None, later: Later | None):
+        self.plan, self.source, self.target, self.progress, self.later = plan, source, target, progress, later
         self.needed = {_model(name, models) for need in plan.needs for name in need.columns if _answered(name)}
         self.models = {name: model for name, model in models.items() if name in self.needed}
         self.profile = Profile()
-        self.plain = [need for need in plan.everywhere if not any(name.startswith("@") for name in need.columns)]
-        plain = set(self.plain)
-        self.scored = [need for need in plan.everywhere if need not in plain]
+        self.left: list[Need] = []  # what is still needed after this pass
+        self.plain: dict[str, list[Need]] = {}
+        self.scored: list[Need] = []
+        for need in plan.everywhere:
+            if any(name.startswith("@") for name in need.columns):
+                self.scored.append(need)
+            else:
+                self.plain.setdefault(need.columns[0], []).append(need)
+        self.labelled = any(_labelled(need) for need in plan.needs)
+        self.lock = threading.Lock()
+        self.stopped = False
+        self.done = self.told = 0
 
     def columns(self) -> list[str]:
         """The columns to read, in file order."""
@@ -77,40 +156,104 @@ class _Pass:
         return [name for name in schema.names if name in wanted] or list(schema.names[:1])
 
     def run(self, workers: int) -> Profile:
-        with ThreadPoolExecutor(workers, "assay") as pool:
-            for batch in ahead(self.source.batches(self.columns())):
-                self.profile.rows += batch.num_rows
-                waiting = [pool.submit(self._summarise, name, batch.column(name), needs) for name, needs in self._by_column().items()]
-                try:
-                    self._scored(batch)
-                finally:
-                    for each in waiting:
-                        each.result()
-                if self.progress:
-                    self.progress(batch.num_rows)
+        wide = len(self.plain) > _WIDE and getattr(self.source, "columnar", False)
+        rows = self.source.rows
+        if wide and (self.scored or self.plan.sliced):  # what needs whole rows is read apart
+            apart = Plan.of([*((need, None) for need in self.scored), *((need, cut) for cut, some in self.plan.sliced for need in some)])
+            both = _Pass(apart, self.source, self.models, self.target, None, None)
+            self.profile = both.run(workers)
+            self._strips(workers)
+        elif wide:
+            self._strips(workers)
+        elif rows is not None and rows * max(len(self.plain), 1) <= _SMALL:
+            self._batches(self.source.batches(self.columns()), None, 1)
+        else:
+            with ThreadPoolExecutor(workers, "assay") as pool:
+                self._batches(ahead(self.source.batches(self.columns())), pool, workers)
         if not self.profile.rows:
             raise EmptyDataError("there are no rows", where=self.source.name, expected="at least one row")
         return self.profile
 
-    def _by_column(self) -> dict[str, list[tuple[Need, Summary]]]:
-        # summaries are looked up here, so that the threads never write the same dictionary
-        found: dict[str, list[tuple[Need, Summary]]] = {}
-        for need in self.plain:
-            found.setdefault(need.columns[0], []).append((need, self.profile.summary((), need)))
-        return found
+    def _batches(self, batches: Iterator[pa.RecordBatch], pool: ThreadPoolExecutor | None, workers: int) -> None:
+        """Summarise whole batches: the columns of each by the threads of ``pool``, what needs rows here."""
+        columns = self._open(self.plain, _Room(_HELD))
+        tasks = [columns[place :: 32 * workers] for place in range(min(32 * workers, len(columns)))]
+        for batch in batches:
+            self.profile.rows += batch.num_rows
+            if pool is None:
+                for each in columns:
+                    each.update(batch.column(each.name))
+                self._scored(batch)
+            else:
+                waiting = [pool.submit(_updated, some, batch) for some in tasks]
+                try:
+                    self._scored(batch)
+                finally:
+                    for task in waiting:
+                        task.result()
+            if self.progress:
+                self.progress(batch.num_rows)
+        self._close(columns)
 
-    @staticmethod
-    def _summarise(name: str, column: pa.Array, needs: list[tuple[Need, Summary]]) -> None:
-        vector = Vector(column)
-        for _, summary in needs:
-            summary.update(vector)
+    def _open(self, plain: Mapping[str, Sequence[Need]], room: _Room) -> list[_Column]:
+        return [_Column(name, [(need, need.empty()) for need in needs], room if self.later else None) for name, needs in plain.items()]
+
+    def _close(self, columns: Sequence[_Column]) -> None:
+        left = [need for each in columns for need in each.finish(self.later)]
+        with self.lock:
+            self.left += left
+            for each in columns:
+                for need, summary in each.summaries.items():
+                    self.profile.put((), need, summary)
+
+    def _strips(self, workers: int) -> None:
+        """Summarise columns without regard to each other; each thread reads strips of its own."""
+        names = [name for name in self.source.schema.names if name in self.plain]
+        strips = [names[start : start + _STRIP] for start in range(0, len(names), _STRIP)]
+        workers = min(workers, len(strips))
+        with ThreadPoolExecutor(workers, "assay") as pool:
+            waiting = [pool.submit(self._strip, strips[place::workers], len(names), workers) for place in range(workers)]
+            rows = [task.result() for task in waiting]
+        self.profile.rows = rows[0]
+        if self.progress and self.told < rows[0]:
+            self.progress(rows[0] - self.told)
+
+    def _strip(self, strips: list[list[str]], width: int, workers: int) -> int:
+        """Summarise some strips; return the rows of the first."""
+        rows, last = 0, -1
+        columns: list[_Column] = []
+        try:
+            for place, batch in self.source.strips(strips):  # type: ignore[attr-defined]
+                if self.stopped:
+                    break
+                if place != last:
+                    self._close(columns)
+                    columns, last = self._open({name: self.plain[name] for name in strips[place]}, _Room(_HELD // workers)), place
+                rows += batch.num_rows if place == 0 else 0
+                _updated(columns, batch)
+                self._tell(batch.num_rows * len(columns), width)
+            self._close(columns)
+        except BaseException:
+            self.stopped = True
+            raise
+        return rows
+
+    def _tell(self, values: int, width: int) -> None:
+        """Tell the progress of strips as rows of the whole width."""
+        if self.progress:
+            with self.lock:
+                self.done += values
+                whole = self.done // width
+                if whole > self.told:
+                    self.progress(whole - self.told)
+                    self.told = whole
 
     def _scored(self, batch: pa.RecordBatch) -> None:
         if not self.scored and not self.plan.sliced:
             return
         first = self.profile.rows - batch.num_rows
         frame = Frame(batch, self._answers(batch), self.source.schema, self.target, where=self.source.name, first=first)
-        if any(_labelled(need) for need in self.plan.needs) and frame.labelled is not None:
+        if self.labelled and frame.labelled is not None:
             self.profile.unlabelled += int((~frame.labelled).sum())
         everywhere = [need for need in self.scored if self._possible(need)]
         for need in everywhere:
@@ -161,6 +304,11 @@ class _Pass:
             self.profile.summary(key, need).update(*columns, weight=None if weight is None else _taken(weight, part), group=group)
         except SummaryError as error:  # too large to keep: the others go on
             self.profile.failures[need] = error
+
+
+def _updated(columns: Sequence[_Column], batch: pa.RecordBatch) -> None:
+    for each in columns:
+        each.update(batch.column(each.name))
 
 
 def _taken(column: Any, part: Array | None) -> Any:

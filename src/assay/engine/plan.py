@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -44,7 +45,7 @@ class Plan:
         read |= {name: None for slicing, _ in groups for name in slicing.columns} | dict.fromkeys(columns)
         return cls(tuple(everywhere), groups, tuple(read))
 
-    @property
+    @functools.cached_property
     def needs(self) -> tuple[Need, ...]:
         """Every distinct need, wherever it is asked."""
         return tuple(dict.fromkeys((*self.everywhere, *(need for _, some in self.sliced for need in some))))

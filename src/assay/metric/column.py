@@ -6,6 +6,7 @@ was seen (bin edges, ranges): ``before`` names what to summarise first, ``need``
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -67,7 +68,7 @@ class ColumnMetric:
 
     def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the options, checked by name."""
-        known = [name for name, each in inspect.signature(self.function).parameters.items() if each.kind is each.KEYWORD_ONLY]
+        known = _keywords(self.function) if given else ()
         for name in given:
             if name not in known:
                 raise UnknownNameError.among(f"option of {self.name}", name, known)
@@ -78,9 +79,10 @@ class ColumnMetric:
         arguments = (reference, current) if self.compared else (current,)
         found = self.function(*arguments, **self.options(options))
         fields = {"better": self.better, "unit": self.unit, "column": column, "against": "reference" if self.compared else None, **place}
+        fields.setdefault("n", found.n)
         if found.spread is None or not math.isfinite(found.spread.estimate):
-            return Value.undefined(self.name, found.note or "not defined for this column", n=found.n, **fields)
-        return Value.of(self.name, found.spread, n=found.n, bound=found.bound, note=found.note, **fields)
+            return Value.undefined(self.name, found.note or "not defined for this column", **fields)
+        return Value.of(self.name, found.spread, bound=found.bound, note=found.note, **fields)
 
 
 def column_metric(*, needs: Mapping[str, Sequence[str]], better: Better | None, compared: bool, unit: str | None = None,
@@ -96,6 +98,11 @@ def column_metric(*, needs: Mapping[str, Sequence[str]], better: Better | None, 
         return cast(ColumnMetric, METRICS.add(made.name, dressed(made, function)))
 
     return register
+
+
+@functools.cache
+def _keywords(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(name for name, each in inspect.signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY)
 
 
 _BEFORE = {"histogram": "quantiles", "range": "moments"}

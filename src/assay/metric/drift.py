@@ -11,7 +11,9 @@ Missing values are a bin of their own: a column that loses a twentieth of its va
 
 from __future__ import annotations
 
+import functools
 import math
+import threading
 from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
@@ -118,6 +120,27 @@ def ks(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Me
 _CONTINUOUS = math.pi**2 / 12
 
 
+@functools.lru_cache(maxsize=32)
+def _normals(sides: int, draws: int, cells: int) -> Array:
+    """Return standard normal draws, the same for every column; making them takes longer than all that is done with them."""
+    return np.random.default_rng(0).standard_normal((sides, draws, cells)).transpose(0, 2, 1).copy()
+
+
+class _Scratch(threading.local):
+    """Memory of each thread for the resampling of a column: fresh memory costs more than the arithmetic."""
+
+    def __init__(self) -> None:
+        self.held = np.empty((2, 0, 0))
+
+    def take(self, cells: int, draws: int) -> Array:
+        if self.held.shape[1] < cells or self.held.shape[2] != draws:
+            self.held = np.empty((2, cells, draws))
+        return self.held[:, :cells]
+
+
+_SCRATCH = _Scratch()
+
+
 def _bridge(pooled: Array, draws: int = 400, cells: int = 60) -> float:
     """Return the mean of the greatest squared value of a Brownian bridge at the jumps of a distribution function.
 
@@ -127,9 +150,10 @@ def _bridge(pooled: Array, draws: int = 400, cells: int = 60) -> float:
     if not len(inner) or len(inner) > cells:
         return _CONTINUOUS
     steps = np.diff(inner, prepend=0.0, append=1.0)
-    noise = np.random.default_rng(0).standard_normal((draws, len(steps))) * np.sqrt(steps)
-    bridge = np.cumsum(noise, axis=1)[:, :-1] - inner * noise.sum(axis=1, keepdims=True)
-    return float(np.mean(np.max(bridge**2, axis=1)))
+    noise = _normals(1, draws, len(steps))[0] * np.sqrt(steps)[:, None]
+    reached = np.add.accumulate(noise, axis=0)
+    bridge = reached[:-1] - inner[:, None] * reached[-1]
+    return float(np.mean(np.max(bridge**2, axis=0)))
 
 
 def _excess(f: Array, g: Array, n: int, m: int, draws: int = 200, cells: int = 200) -> float:
@@ -138,15 +162,28 @@ def _excess(f: Array, g: Array, n: int, m: int, draws: int = 200, cells: int = 2
     Both samples are resampled as Gaussian noise of their cells. Around its peak the gap is a parabola with noise of variance v,
     whose maximum is too great by a multiple of v^(2/3); resampling doubles v, so it adds 2^(2/3) - 1 times that.
     """
-    picked = np.unique(np.append(np.searchsorted((f + g) / 2, np.arange(1, cells) / cells), np.argmax(np.abs(f - g))))
-    picked = picked[picked < len(f)]
-    rng = np.random.default_rng(0)
-    moved = (f - g)[picked]
-    for reached, rows in ((f[picked], n), (g[picked], m)):
+    gap = np.abs(f - g)
+    picked = np.append(np.searchsorted((f + g) / 2, np.arange(1, cells) / cells), np.argmax(gap))
+    picked.sort()
+    picked = picked[np.append(True, picked[1:] != picked[:-1]) & (picked < len(f))]
+    size = len(picked) + 1
+    normals = _normals(2, draws, size)
+    both = _SCRATCH.take(size, draws)
+    ends = []
+    for side, (reached, rows) in enumerate(((f[picked], n), (g[picked], m))):
         share = np.diff(reached, prepend=0.0, append=1.0)
-        noise = rng.standard_normal((draws, len(share))) * np.sqrt(np.maximum(share, 0.0) / rows)
-        moved = moved + np.cumsum(noise, axis=1)[:, :-1] - reached * noise.sum(axis=1, keepdims=True)
-    return max(float(np.abs(moved).max(axis=1).mean() - np.abs(f - g).max()), 0.0) / (2 ** (2 / 3) - 1)
+        np.multiply(normals[side], np.sqrt(np.maximum(share, 0.0) / rows)[:, None], out=both[side])
+        ends.append((reached, both[side].sum(axis=0)))
+    # sums of noise up to each cell, of both sides at once, pulled back to end at 0
+    moved, spare = both[0], both[1]
+    moved += spare
+    np.add.accumulate(moved, axis=0, out=moved)
+    moved, spare = moved[:-1], spare[:-1]
+    for reached, end in ends:
+        moved -= np.multiply(reached[:, None], end, out=spare)
+    moved += (f - g)[picked][:, None]
+    greatest = np.abs(moved, out=moved).max(axis=0)
+    return max(float(greatest.mean() - gap.max()), 0.0) / (2 ** (2 / 3) - 1)
 
 
 @column_metric(needs={"number": ("quantiles", "moments")}, better="lower", compared=True)
@@ -259,15 +296,30 @@ def _sketches(reference: Summaries, current: Summaries) -> tuple[Quantiles, Quan
     return first, second, f"the column has no finite values in the {' and the '.join(empty)}" if empty else None
 
 
+class _Last(threading.local):
+    """The two sketches that a thread compared last: a column is asked for several distances in a row."""
+
+    def __init__(self) -> None:
+        self.of: tuple[Quantiles, int, Quantiles, int] | None = None
+        self.found: tuple[Array, Array, Array] | None = None
+
+
+_LAST = _Last()
+
+
 def _distributions(first: Quantiles, second: Quantiles) -> tuple[Array, Array, Array]:
     """Return the values of both sketches in order, and both distribution functions at them."""
+    of = _LAST.of
+    if _LAST.found is not None and of is not None and of[0] is first and of[2] is second and (of[1], of[3]) == (first.n, second.n):
+        return _LAST.found
     sides = [each.points for each in (first, second)]
     grid = np.unique(np.concatenate([sides[0][0], sides[1][0]]))
     reached = []
     for values, weights in sides:
         total = np.concatenate(([0.0], np.cumsum(weights)))
         reached.append(total[np.searchsorted(values, grid, "right")] / total[-1])
-    return grid, reached[0], reached[1]
+    _LAST.of, _LAST.found = (first, first.n, second, second.n), (grid, reached[0], reached[1])
+    return _LAST.found
 
 
 def _variance(values: Array, weights: Array) -> float:

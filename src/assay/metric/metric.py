@@ -9,6 +9,7 @@ a metric sees summaries, never an engine, a model or a data frame.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -367,6 +368,7 @@ def _ratio(found: Any) -> Any:
     return found.ratio if isinstance(found, Share) else found
 
 
+@functools.cache
 def _keywords(function: Callable[..., Any]) -> list[str]:
     return [name for name, each in inspect.signature(function).parameters.items() if each.kind is each.KEYWORD_ONLY]
 

@@ -58,6 +58,17 @@ class Profile(Mapping[Place, Summary]):
             self._places.setdefault(need, []).append(key)
         return found
 
+    def put(self, key: SliceKey, need: Need, summary: Summary) -> None:
+        """Set the summary at a place."""
+        if (key, need) not in self._items:
+            self._places.setdefault(need, []).append(key)
+        self._items[key, need] = summary
+
+    def add(self, other: Profile) -> None:
+        """Take the summaries of another pass over the same rows."""
+        for (key, need), summary in other.items():
+            self.put(key, need, summary)
+
     def at(self, key: SliceKey) -> dict[Need, Summary]:
         """Return the summaries of one slice."""
         return {need: summary for (place, need), summary in self._items.items() if place == key}

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +20,7 @@ from assay.data.schema import Schema, family
 from assay.data.slice import Slicing, slicing
 from assay.data.source import Source
 from assay.engine import Plan, run
-from assay.engine.local import asked
+from assay.engine.local import Later, asked
 from assay.errors import AssayError, ColumnTypeError, ConfigError, EmptyDataError, UnknownColumnError
 from assay.metric import disparity, find
 from assay.metric.column import ColumnMetric, before, need
@@ -26,7 +28,7 @@ from assay.model.logged import Logged
 from assay.model.model import Model
 from assay.result import SliceKey, Value
 from assay.screen import SCREENS, Sample, Screen, Study, sample
-from assay.summary import Need, Profile
+from assay.summary import Need, Profile, Summary
 from assay.summary.quantiles import Quantiles
 from assay.summary.target import Target
 from assay.summary.vector import kind_of
@@ -34,6 +36,7 @@ from assay.summary.vector import kind_of
 __all__ = ["Answered", "Question", "Subject", "measure"]
 
 Progress = Callable[[str, int], None]
+_MANY = 64  # columns from which several threads measure them
 Failed = tuple[str | None, SliceKey, Exception]
 
 
@@ -140,13 +143,18 @@ class _Measurement:
         self.profiles: dict[str, Profile] = {}
         self.edges: dict[str, Sequence[float]] = {}
         self.screened: dict[Any, list[Value]] = {}
+        self.needs: dict[tuple[str, str], Need | None] = {}
+        self.sides: dict[tuple[str, str], tuple[str, str] | None] = {}
+        self.measured: dict[tuple[int, str | None], Value | Exception] = {}
+        self.secret = _secret(subject.data.schema)
         self.parts = [self._part(each) for each in questions]
 
     def answers(self) -> tuple[list[Answered], dict[str, Profile]]:
         self._pass("train", self._wants("train"))
-        self._pass("reference", [*self._wants("reference"), *self._first()])
+        self._pass("reference", [*self._wants("reference"), *self._first()], later=self._later())
         self._pass("reference", self._second())
         self._pass("data", [*self._wants("data"), *self._columns("data")])
+        self._measure_columns()
         for part in self.parts:
             if part.answered.failed:
                 continue
@@ -306,7 +314,7 @@ class _Measurement:
             if name not in known:
                 raise UnknownColumnError.among(name, known, where=self.subject.data.name)
             side = schema if name in schema else first.schema if first is not None else schema
-            kind = kind_of(side[name].type)
+            kind = (self._side("data" if side is schema else "reference", name) or ("missing", ""))[0]
             if metric.takes(kind):
                 found.append((name, kind))
             elif question.columns != ("*",) and kind != "missing":
@@ -337,10 +345,25 @@ class _Measurement:
                 wants += [(made, part.slicing) for kind in kinds if part.slicing and not before(kind) and (made := need(kind, column))]
         return wants
 
+    def _later(self) -> Later | None:
+        """Return what asks for histograms of all rows of the reference, as soon as the quantiles of a column give their edges."""
+        wanted = {column for part, column, kinds in self._column_needs()
+                  if part.question.metric.compared and part.slicing is None and any(map(before, kinds))}
+        if not wanted:
+            return None
+
+        def later(column: str, summaries: Mapping[Need, Summary]) -> list[Need]:
+            if column not in wanted:
+                return []
+            made = self._need("histogram", column, summaries) if Need("quantiles", (column,)) in summaries else None
+            return [made] if made is not None else []
+
+        return later
+
     def _second(self) -> list[tuple[Need, Slicing | None]]:
-        """Histograms of the reference, once their edges are known."""
+        """Histograms of slices of the reference, now that their edges are known."""
         return [(made, part.slicing) for part, column, kinds in self._column_needs()
-                if part.question.metric.compared and self._there("reference", column)
+                if part.slicing is not None and part.question.metric.compared and self._there("reference", column)
                 for kind in kinds if kind == "histogram" and (made := self._need(kind, column)) is not None]
 
     def _columns(self, name: str) -> list[tuple[Need, Slicing | None]]:
@@ -353,30 +376,41 @@ class _Measurement:
                 for column, kind in part.columns:
                     yield part, column or "", part.question.metric.needs[kind]
 
-    def _need(self, kind: str, column: str) -> Need | None:
+    def _need(self, kind: str, column: str, seen: Mapping[Need, Summary] | None = None) -> Need | None:
         """Return the need of a column, set up with what the reference showed."""
-        known: dict[str, Any] = {}
-        profile = self.profiles.get("reference")
         earlier = before(kind)
-        if earlier and profile is not None:
-            place = ((), Need(earlier, (column,)))
-            if place in profile:
-                known[earlier] = profile[place]
-        return need(kind, column, known)
+        if earlier is None:
+            return need(kind, column)
+        if (kind, column) not in self.needs:
+            first, profile = Need(earlier, (column,)), self.profiles.get("reference")
+            found = seen.get(first) if seen is not None else profile.get(((), first)) if profile is not None else None
+            made = need(kind, column, {} if found is None else {earlier: found})
+            if found is None:  # not seen yet
+                return made
+            self.needs[kind, column] = made
+        return self.needs[kind, column]
+
+    def _side(self, name: str, column: str) -> tuple[str, str] | None:
+        """Return how a column of a data set is summarised, and the family of its type; None where it is not there."""
+        if (name, column) not in self.sides:
+            schema = self.subject.source(name).schema
+            kind = schema[column].type if column in schema else None
+            self.sides[name, column] = None if kind is None else (kind_of(kind), family(kind))
+        return self.sides[name, column]
 
     def _there(self, name: str, column: str) -> bool:
-        return not column or column in self.subject.source(name).schema
+        return not column or self._side(name, column) is not None
 
     def _open(self) -> list[_Part]:
         return [part for part in self.parts if not part.answered.failed]
 
-    def _pass(self, name: str, wants: list[tuple[Need, Slicing | None]]) -> None:
+    def _pass(self, name: str, wants: list[tuple[Need, Slicing | None]], *, later: Later | None = None) -> None:
         if not wants:
             return
         source = self.subject.source(name)
         tell = self.progress
         told = (lambda rows: tell(name, rows)) if tell else None
-        profile = run(Plan.of(wants), source, self.subject.models, target=self.subject.target, progress=told)
+        profile = run(Plan.of(wants), source, self.subject.models, target=self.subject.target, progress=told, later=later)
         seen = self.profiles.get(name)
         if seen is not None:  # a second pass over the same rows adds summaries, not rows
             profile = Profile({**seen, **profile}, rows=profile.rows, unlabelled=max(seen.unlabelled, profile.unlabelled),
@@ -440,46 +474,88 @@ class _Measurement:
         value: Value = question.metric.difference(mine, theirs, target, question.options, paired=paired, factor=question.factor, **place)
         return value
 
+    def _measure_columns(self) -> None:
+        """Measure whole columns, a column with all that is asked of it at a time, by several threads where there are many."""
+        jobs: dict[str | None, list[tuple[_Part, str]]] = {}
+        for part in self._open():
+            if isinstance(part.question.metric, ColumnMetric) and not _counts(part.question) and part.slicing is None:
+                for column, kind in part.columns:
+                    jobs.setdefault(column, []).append((part, kind))
+        if len(jobs) < _MANY:
+            return
+
+        def work(columns: Sequence[str | None]) -> None:
+            for column in columns:
+                for part, kind in jobs[column]:
+                    try:
+                        found = self._column_value(part, column, kind, (), self._column_check(part, column, kind))
+                        if found is not None:
+                            self.measured[id(part), column] = found
+                    except (AssayError, ArithmeticError, ValueError) as error:
+                        self.measured[id(part), column] = error
+
+        columns, workers = list(jobs), min(os.cpu_count() or 1, 4)
+        with ThreadPoolExecutor(workers, "assay") as pool:
+            list(pool.map(work, [columns[place::workers] for place in range(workers)]))
+
     def _answer_column(self, part: _Part, column: str | None, kind: str) -> None:
         question = part.question
-        metric = question.metric
-        text = column or ""
-        for name in ("reference", "data") if metric.compared else ("data",):
-            if not self._there(name, text):
-                raise UnknownColumnError(f"the column '{column}' is not in the {'current data' if name == 'data' else name}",
-                                         where=self.subject.source(name).name)
-            held = self.subject.source(name).schema[text].type if text else None
-            if held is not None and metric.name != "type_changed" and kind_of(held) not in (kind, "missing"):
-                raise ColumnTypeError(f"the column '{column}' is {held}, so that it cannot be compared",
-                                      where=self.subject.source(name).name, expected=f"a {kind} column, as elsewhere")
-        needs = {each: made for each in metric.needs[kind] if (made := self._need(each, text)) is not None}
-        needs = dict(zip(needs, _cut(list(needs.values()), part.slicing), strict=True))
-        if len(needs) < len(metric.needs[kind]):
-            part.answered.values.append(Value.undefined(metric.name, "the column has no values in the reference", n=0, column=column,
-                                                        better=metric.better))
-            return
-        keys: list[SliceKey] = [()] if part.slicing is None else self._keys(part, list(needs.values()))
+        found = self.measured.get((id(part), column))
+        if isinstance(found, Exception):
+            raise found
         plain: list[Value] = []
-        for key in keys:
-            current = self._summaries("data", key, list(needs.values()))
-            reference = self._summaries("reference", key, list(needs.values())) if metric.compared and "range" not in needs else []
-            if current is None or reference is None:
-                continue
-            sides = [dict(zip(needs, some, strict=False)) | {"type": self._type(name, text)}
-                     for name, some in (("reference", reference), ("data", current))]
-            found = metric.value(column, *sides, question.options, slice=dict(key))
-            if not needs:  # a fact of the schema, and so of every row
-                found = found.replace(n=self.profiles["data"].rows if "data" in self.profiles else self.subject.data.rows or 0)
-            if metric.compared and self.subject.reference is None:
-                found = found.replace(against="train")
-            if found.note and text in _secret(self.subject.data.schema):
-                found = found.replace(note=None)
+        if found is not None:
             plain.append(found)
-            if question.compare is None:
-                part.answered.values.append(found)
+        else:
+            needs = self._column_check(part, column, kind)
+            if needs is None and question.compare:
+                question = dataclasses.replace(question, compare=None)  # nothing to compare
+            keys: list[SliceKey] = [()] if part.slicing is None or needs is None else self._keys(part, list(needs.values()))
+            plain += [value for key in keys if (value := self._column_value(part, column, kind, key, needs)) is not None]
+        if question.compare is None:
+            part.answered.values += plain
         part.answered.plain += plain
         if question.compare:
             part.answered.values.append(disparity(plain, compare=question.compare).replace(column=column))  # type: ignore[arg-type]
+
+    def _column_check(self, part: _Part, column: str | None, kind: str) -> dict[str, Need] | None:
+        """Return the needs that answer a metric of a column, None where the reference has no values; refuses what does not compare."""
+        metric, text = part.question.metric, column or ""
+        for name in ("reference", "data") if metric.compared else ("data",):
+            side = self._side(name, text) if text else None
+            if text and side is None:
+                raise UnknownColumnError(f"the column '{column}' is not in the {'current data' if name == 'data' else name}",
+                                         where=self.subject.source(name).name)
+            if side is not None and metric.name != "type_changed" and side[0] not in (kind, "missing"):
+                source = self.subject.source(name)
+                raise ColumnTypeError(f"the column '{column}' is {source.schema[text].type}, so that it cannot be compared",
+                                      where=source.name, expected=f"a {kind} column, as elsewhere")
+        needs = {each: made for each in metric.needs[kind] if (made := self._need(each, text)) is not None}
+        if len(needs) < len(metric.needs[kind]):
+            return None
+        return needs if part.slicing is None else dict(zip(needs, _cut(list(needs.values()), part.slicing), strict=True))
+
+    def _column_value(self, part: _Part, column: str | None, kind: str, key: SliceKey, needs: dict[str, Need] | None) -> Value | None:
+        """Return the value of a metric of a column in one slice, None where a side lacks the slice."""
+        metric, text = part.question.metric, column or ""
+        place: dict[str, Any] = {"slice": dict(key)}
+        if metric.compared and self.subject.reference is None:
+            place["against"] = "train"
+        if needs is None:
+            return Value.undefined(metric.name, "the column has no values in the reference", n=0, column=column, better=metric.better)
+        asked = list(needs.values())
+        current = self._summaries("data", key, asked)
+        reference = self._summaries("reference", key, asked) if metric.compared and "range" not in needs else []
+        if current is None or reference is None:
+            return None
+        if not needs:  # a fact of the schema, and so of every row
+            place["n"] = self.profiles["data"].rows if "data" in self.profiles else self.subject.data.rows or 0
+        sides = [dict(zip(needs, some, strict=False)) for some in (reference, current)]
+        if not needs:
+            for name, held in zip(("reference", "data"), sides, strict=True):
+                held["type"] = self._type(name, text)
+        found: Value = metric.value(column, *sides, part.question.options, **place)
+        return found.replace(note=None) if found.note and text in self.secret else found
 
     def _answer_count(self, part: _Part) -> None:
         question, profile = part.question, self.profiles["data"]
@@ -510,8 +586,8 @@ class _Measurement:
         """Return the family of a column's type in a data set."""
         if not column or (name == "reference" and self.subject.reference is None and self.subject.train is None):
             return None
-        schema = self.subject.source(name).schema
-        return family(schema[column].type) if column in schema else None
+        side = self._side(name, column)
+        return None if side is None else side[1]
 
     def _raise_failure(self, profile: Profile, needs: Sequence[Need]) -> None:
         """Raise what went wrong with one of the needs, or with a model that one of them asks."""
