@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.summary.distinct import SIZE, Distinct
+from assay.summary.hashing import hashes
 
 
 def distinct(*batches) -> Distinct:
@@ -69,6 +70,26 @@ def test_regular_values_are_as_good_as_random_ones(make):
     for part in parts[1:]:
         merged = part.merge(merged)
     assert merged.estimate == found.estimate
+
+
+@given(st.lists(st.tuples(st.integers(1, 60_000), st.sampled_from([1, 3, 40]), st.sampled_from(["f8", "f4", "i8", "u2", "ms"])), min_size=1,
+                max_size=4), st.integers(0, 2**32))
+@settings(max_examples=25)
+def test_the_hashes_are_the_smallest_of_all(batches, seed):
+    rng, seen, found = np.random.default_rng(seed), [], Distinct()
+    for size, repeats, kind in batches:
+        values = rng.choice(np.repeat(rng.integers(0, 10**6, -(-size // repeats)), repeats), size)
+        column = pa.array(values, pa.timestamp("ms")) if kind == "ms" else pa.array((values / 8 if kind == "f8" else values).astype(kind))
+        found.update(column)
+        seen.append(hashes(column))
+    assert found.kept.tolist() == sorted(set(np.concatenate(seen).tolist()))[:SIZE]
+
+
+def test_a_first_batch_with_unlucky_hashes_is_looked_at_again():
+    values = np.arange(1.0, 400_001.0)
+    unlucky = values[np.argsort(hashes(values))[-20_000:]]  # none of their hashes is below the first bound
+    found = distinct(unlucky)
+    assert found.kept.tolist() == np.sort(hashes(unlucky))[:SIZE].tolist()
 
 
 def test_neither_missing_nor_infinite_nor_text_is_kept():

@@ -107,6 +107,26 @@ def test_a_continuous_column_keeps_nothing_but_what_is_frequent():
     assert (values == 9999).sum() - found.counts["9999"] <= found.error <= 200
 
 
+def test_what_was_frequent_once_may_be_no_more():
+    found = frequent(*(np.repeat(np.arange(first, first + 3.0), 2) for first in range(0, 9, 3)), size=3)
+    bounded(found, Counter({str(each): 2 for each in range(9)}))
+    assert found.error == 2
+
+
+@pytest.mark.parametrize("kind", ["f8", "f4", "i4"])
+def test_numbers_of_middling_variety_are_within_the_bound(kind):
+    rng = np.random.default_rng(3)
+    values = np.concatenate((rng.integers(0, 3000, 60_000), rng.integers(0, 30_000, 60_000))).astype(kind)
+    rng.shuffle(values)
+    truth = Counter(str(int(each)) for each in values)
+    for read in (False, True):
+        found = Frequent(size=1500)
+        for part in np.split(values, 10):
+            found.update(part)
+            assert not read or len(found.counts) <= 1500
+        bounded(found, truth)
+
+
 def test_long_texts_do_not_make_it_large():
     found = frequent(pa.array(["x" * 100_000 + str(each) for each in range(100)]))
     assert len(found.counts) == 100

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from assay.summary.hashing import hashes, mixed, row_hashes
+from assay.summary.hashing import hashes, mixed, row_hashes, small_hashes
 from assay.summary.resample import GROUPS, groups
 from tests.strategies.summary import arrays
 
@@ -164,3 +164,17 @@ def test_known_answers_never_change():
     assert [[f"{each:016x}" for each in hashes(column)] for column in columns] == RECORDED
     assert f"{row_hashes(columns[:1] * 2)[1]:016x}" == ROW
     assert groups(np.arange(5)).tolist() == GROUP
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53).map(float), max_size=60), st.integers(0, 2**64 - 1))
+def test_small_hashes_are_those_of_hashes_up_to_a_bound(values, most):
+    ordered = np.sort(np.array(values, np.float64) + 0.0)
+    plain = hashes(ordered)
+    assert np.array_equal(small_hashes(ordered, most), plain[plain <= np.uint64(most)])
+
+
+def test_small_hashes_of_many_blocks_with_a_bound_that_is_one_of_them():
+    ordered = np.arange(100_000.0) / 3
+    plain = hashes(ordered)
+    for most in (int(plain[7]), int(plain.min()), int(plain.max()), 2**64 - 1, (int(plain[9]) | 0xFFFFFFFF), int(plain[11]) & ~0xFFFFFFFF):
+        assert np.array_equal(small_hashes(ordered, most), plain[plain <= np.uint64(most)])

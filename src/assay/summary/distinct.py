@@ -17,6 +17,7 @@ from assay.summary.vector import Array, Tally, Vector, texts_of
 __all__ = ["Distinct"]
 
 SIZE = 2048
+_GREATEST = (1 << 64) - 1
 
 
 class Distinct(Summary):
@@ -45,14 +46,22 @@ class Distinct(Summary):
         if vector.kind == "category":
             self._take(_hashed(self._tally.add(vector)))
         else:
-            self._take(vector.distinct_hashes)
+            self._take_numbers(vector)
+
+    def _take_numbers(self, vector: Vector) -> None:
+        if len(self._kept) == SIZE:
+            self._take(vector.hashes(int(self._kept[-1])))
+            return
+        # of so many distinct values thrice SIZE are expected below this bound; where it was too low after all, all are looked at
+        most = _GREATEST * 3 * SIZE // max(vector.varieties, 3 * SIZE)
+        self._take(vector.hashes(most))
+        if most < _GREATEST and (len(self._kept) < SIZE or int(self._kept[-1]) > most):
+            self._take(vector.hashes(_GREATEST))
 
     def _take(self, found: Array) -> None:
-        """Take hashes of distinct values; only the smallest can matter."""
+        """Take hashes; only the smallest can matter."""
         if len(self._kept) == SIZE:
             found = found[found < self._kept[-1]]
-        if len(found) > 4 * SIZE:  # a partition is cheaper than sorting all
-            found = np.partition(found, 2 * SIZE)[: 2 * SIZE]
         if len(found):
             self._kept = np.unique(np.concatenate((self._kept, found)))[:SIZE]
 
@@ -106,4 +115,4 @@ def _hashed(counted: tuple[pa.Array, Array] | None) -> Array:
     entries = counted[0]
     if not (pa.types.is_string(entries.type) or pa.types.is_large_string(entries.type)):
         entries = entries.cast(pa.string()) if pa.types.is_boolean(entries.type) else pa.array(texts_of(entries), pa.string())
-    return np.unique(hashes(entries)) if len(entries) > SIZE else hashes(entries)
+    return hashes(entries)

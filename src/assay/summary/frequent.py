@@ -16,6 +16,8 @@ from assay.summary.vector import Array, Tally, Vector, text_of, texts_of
 
 __all__ = ["Frequent"]
 
+_NONE = (np.empty(0), np.empty(0, np.int64))
+
 
 class Frequent(Summary):
     """Counts by value, exact up to ``size`` values, then a mergeable Misra-Gries summary (Agarwal et al. 2013).
@@ -41,6 +43,8 @@ class Frequent(Summary):
         self._error = 0
         self._counts: dict[str, int] = {}
         self._tally = Tally()
+        self._numbers: tuple[Array, Array] = _NONE  # those seen since the counts were last read, rising: text is made of few of them
+        self._infinities = [0, 0]
 
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         vector = Vector.of(columns[0])
@@ -50,9 +54,28 @@ class Frequent(Summary):
         if vector.kind == "category":
             self._take(self._tally.add(vector))
         elif vector.kind == "number":
-            values, counts = self._heavy(*vector.runs)
+            self._take_numbers(*vector.runs)
+            self._infinities = [a + b for a, b in zip(self._infinities, vector.infinities, strict=True)]
+
+    def _take_numbers(self, values: Array, counts: Array) -> None:
+        values, counts = self._heavy(values, counts)
+        if len(self._numbers[0]) and len(values):
+            values, places = np.unique(np.concatenate((self._numbers[0], values)), return_inverse=True)
+            # sums of counts below 2^53 are exact as floats, too
+            counts = np.bincount(places, np.concatenate((self._numbers[1], counts)), len(values)).astype(np.int64)
+            self._numbers = self._heavy(values, counts)
+        elif len(values):
+            self._numbers = values, counts
+
+    def _settle(self) -> None:
+        """Bring what was seen since to the counts, as text."""
+        self._take(self._tally.taken())
+        (values, counts), infinities = self._numbers, self._infinities
+        self._numbers, self._infinities = _NONE, [0, 0]
+        if len(values):
             self._add([text_of(value) for value in values.tolist()], counts)
-            self._add(["-inf", "inf"], np.array(vector.infinities))
+        if any(infinities):
+            self._add(["-inf", "inf"], np.array(infinities))
 
     def _take(self, counted: tuple[pa.Array, Array] | None) -> None:
         if counted is None:
@@ -66,9 +89,13 @@ class Frequent(Summary):
         """Bring distinct values down to ``size``: the step of Misra and Gries, before the rare ones are made text in vain."""
         if len(counts) <= self.size:
             return values, counts
-        cut = int(np.partition(counts, -self.size - 1)[-self.size - 1])
+        heavy = np.flatnonzero(counts > 1)
+        if len(heavy) > self.size:
+            cut = int(np.partition(counts, -self.size - 1)[-self.size - 1])
+            heavy = np.flatnonzero(counts > cut)
+        else:  # the usual case of a continuous column
+            cut = 1
         self._error += cut
-        heavy = np.flatnonzero(counts > cut)
         return values.take(memory.array(heavy) if isinstance(values, pa.Array) else heavy), counts[heavy] - cut
 
     def _add(self, names: list[str], counts: Array) -> None:
@@ -96,13 +123,13 @@ class Frequent(Summary):
     @property
     def counts(self) -> dict[str, int]:
         """The kept values, as text, and how often each occurs."""
-        self._take(self._tally.taken())
+        self._settle()
         return self._counts
 
     @property
     def error(self) -> int:
         """By how many rows a count may be too low."""
-        self._take(self._tally.taken())
+        self._settle()
         return self._error
 
     @property

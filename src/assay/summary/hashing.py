@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from assay.summary.memory import numbers
 
-__all__ = ["hashes", "mixed", "row_hashes"]
+__all__ = ["hashes", "mixed", "row_hashes", "small_hashes"]
 
 Array = np.ndarray[Any, Any]
 
 _A, _B, _START = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F
 _FACTORS, _HALF = (np.uint64(_A), np.uint64(_B), np.uint64(_A)), np.uint64(32)
-_BLOCK = 8192  # words at a time: what is made of them stays in the nearest cache, where fresh memory costs more than the arithmetic
+_BLOCK = 1 << 15  # words at a time: what is made of them stays in cache, where fresh memory costs more than the arithmetic
 _MISSING = np.uint64(0x6A09E667F3BCC909)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 _LONG = 128  # bytes of a text that are mixed eight at a time; a few long texts must not make all rows wait
@@ -84,6 +84,34 @@ def hashes(column: Any, salt: int = 0) -> Array:
     if column.null_count:  # what memory holds in their place was hashed in vain
         words[numbers(column.is_null())] = _MISSING
     return mixed(words, salt)
+
+
+def small_hashes(values: Array, most: int) -> Array:
+    """Return those of the hashes of sorted finite numbers (float64, no -0.0) that are at most ``most``; the others are never stored.
+
+    >>> values = np.array([1.0, 2.0, 3.0])
+    >>> sorted(small_hashes(values, 2**64 - 1).tolist()) == sorted(hashes(values).tolist()), len(small_hashes(values, 0))
+    (True, 0)
+    """
+    if len(values) and max(-values[0], values[-1]) >= 2.0**53:  # whole numbers hash as such
+        all_: Array = hashes(values)
+        return np.asarray(all_[all_ <= np.uint64(most)])
+    words = values.view(np.uint64)
+    block, high = np.empty((2, min(len(words), _BLOCK)), np.uint64)
+    limit, start = np.uint64(most | 0xFFFFFFFF), np.uint64(_START)  # the last step of mixing leaves the upper half as it is
+    kept = []
+    for place in range(0, len(words), _BLOCK):
+        part, upper = block[: len(words) - place], high[: len(words) - place]
+        np.add(words[place : place + _BLOCK], start, out=part)
+        for factor in _FACTORS[:-1]:
+            np.multiply(part, factor, out=part)
+            np.right_shift(part, _HALF, out=upper)
+            np.bitwise_xor(part, upper, out=part)
+        np.multiply(part, _FACTORS[-1], out=part)
+        kept.append(part[part <= limit])
+    found: Array = np.concatenate(kept) if kept else np.empty(0, np.uint64)
+    found ^= found >> _HALF
+    return np.asarray(found[found <= np.uint64(most)])
 
 
 def row_hashes(columns: list[Any], salt: int = 0) -> Array:

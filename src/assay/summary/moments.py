@@ -16,7 +16,7 @@ from assay.summary.vector import Array, Vector
 __all__ = ["Moments"]
 
 
-_BLOCK = 8192  # values at a time: what is made of them stays in the nearest cache, where fresh memory costs more than the arithmetic
+_BLOCK = 1 << 15  # values at a time: what is made of them stays in cache, where fresh memory costs more than the arithmetic
 
 
 class Moments(Summary):

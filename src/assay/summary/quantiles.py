@@ -60,10 +60,10 @@ class Quantiles(Summary):
             return
         self.count += len(ordered)
         self.low, self.high = min(self.low, float(ordered[0]) + 0.0), max(self.high, float(ordered[-1]) + 0.0)  # -0.0 becomes 0.0
-        if len(ordered) > EXACT and np.count_nonzero(ordered[1:] != ordered[:-1]) >= EXACT:
+        if vector.varieties > EXACT:
             ranks = (_MIDDLES * len(ordered)).astype(np.int64)
             self._slack += _HALF * len(ordered)
-            self._carry(ordered[ranks] + 0.0, float(len(ordered)), 0)
+            self._carry(ordered[ranks], float(len(ordered)), 0)
         else:
             self._keep(*vector.runs)
 

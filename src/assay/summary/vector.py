@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.summary import memory
-from assay.summary.hashing import hashes
+from assay.summary.hashing import hashes, small_hashes
 from assay.summary.memory import numbers
 
 __all__ = ["Tally", "Vector", "kind_of", "text_of", "texts_of"]
@@ -77,8 +77,10 @@ class Vector:
         if array.null_count:
             array = array.drop_null()
         ordered = np.sort(numbers(array))
-        if ordered.dtype.kind == "f" and len(ordered) and np.isnan(ordered[-1]):
-            ordered = ordered[: np.searchsorted(ordered, np.nan)]  # NaN sort to the end
+        if ordered.dtype.kind == "f":
+            if len(ordered) and np.isnan(ordered[-1]):
+                ordered = ordered[: np.searchsorted(ordered, np.nan)]  # NaN sort to the end
+            ordered[np.searchsorted(ordered, 0.0) : np.searchsorted(ordered, 0.0, "right")] = 0.0  # -0.0 is no other number
         ordered = ordered.astype(np.float64, copy=False)
         return ordered * _seconds(kind) if pa.types.is_date32(kind) else ordered / _seconds(kind) if pa.types.is_temporal(kind) else ordered
 
@@ -97,18 +99,25 @@ class Vector:
         return int(np.searchsorted(both, -np.inf, "right")), int(len(both) - np.searchsorted(both, np.inf))
 
     @cached_property
+    def _new(self) -> Array:
+        """Whether each finite number differs from the one before."""
+        new = np.ones(len(self.ordered), np.bool_)
+        np.not_equal(self.ordered[1:], self.ordered[:-1], out=new[1:])
+        return new
+
+    @cached_property
+    def varieties(self) -> int:
+        """How many distinct finite numbers there are."""
+        return int(np.count_nonzero(self._new))
+
+    @cached_property
     def runs(self) -> tuple[Array, Array]:
-        """The distinct finite numbers in order (0.0 stands for -0.0 too), and how often each occurs (int64)."""
+        """The distinct finite numbers in order (0.0 stands for -0.0 too), and how often each occurs (int64); not to be written to."""
         ordered = self.ordered
-        if not len(ordered):
-            return ordered, np.empty(0, np.int64)
-        new = np.empty(len(ordered), np.bool_)
-        new[0] = True
-        np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-        if new.all():
-            return ordered + 0.0, np.ones(len(ordered), np.int64)
-        starts = np.flatnonzero(new)
-        return ordered[starts] + 0.0, np.diff(starts, append=len(ordered))
+        if self.varieties == len(ordered):
+            return ordered, np.broadcast_to(np.int64(1), len(ordered))
+        starts = np.flatnonzero(self._new)
+        return ordered[starts], np.diff(starts, append=len(ordered))
 
     @cached_property
     def tally(self) -> tuple[pa.Array, Array]:
@@ -124,15 +133,16 @@ class Vector:
             counts[numbers(pc.is_null(dictionary, nan_is_null=True))] = 0
         return dictionary, counts
 
-    @cached_property
-    def distinct_hashes(self) -> Array:
-        """A 64-bit hash of each distinct finite number or instant."""
+    def hashes(self, most: int) -> Array:
+        """Return the 64-bit hashes up to ``most`` of the finite numbers or instants; a value may be there more than once."""
         kind = self.array.type
         if self.kind != "number":
             return np.empty(0, np.uint64)
         if pa.types.is_temporal(kind) or (pa.types.is_integer(kind) and kind.bit_width == 64 and self._wide):
-            return np.unique(hashes(self.array.drop_null()))
-        return hashes(self.runs[0])
+            found = hashes(self.array.drop_null())
+            return found[found <= np.uint64(most)]
+        # finding the distinct ones costs as much as hashing a few copies
+        return small_hashes(self.runs[0] if self.varieties < self.size // 4 else self.ordered, most)
 
     @property
     def _wide(self) -> bool:
