@@ -14,7 +14,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import assay
+from assay.check.expression import parse
+from assay.check.suite import Item, Scene, items
+from assay.errors import UnknownNameError
 from assay.result import Run
+from assay.verbs import suite
+from assay.verbs.measure import Question
 from tests.verbs.faults import FAULTS, ROLES, broken, fitted, tables
 
 
@@ -64,6 +69,22 @@ def test_it_stands_beside_checks_of_ones_own() -> None:
     run = assay.check(model, test, label="target", checks=["default", "auc >= 0.9"])
     assert {each.aspect is None for each in run.verdicts} == {True, False}
     assert not [each for each in assay.check(model, test, label="target", checks=["auc >= 0.9"]).verdicts if each.aspect]
+
+
+def test_a_misspelt_item_is_told(monkeypatch) -> None:
+    train, test, inputs = halves(load_breast_cancer(as_frame=True))
+    model = LogisticRegression(max_iter=5000).fit(train[inputs], train["target"])
+    wrong = Item("leakage", "lone_powr of * <= 0.98", "fault", "fine", "hint")
+    monkeypatch.setattr(suite, "items", lambda scene: (wrong,))
+    with pytest.raises(UnknownNameError, match="lone_powr"):
+        assay.check(model, test, label="target")
+
+
+@pytest.mark.parametrize("task", ["binary", "multiclass", "multilabel", "regression", "ranking", None])
+def test_every_item_of_every_scene_can_be_asked(task: str | None) -> None:
+    scene = Scene(task, scored=True, labelled=True, asked=True, train=True, reference=True, entity=True, available_at=True, ids=True,
+                  slices=("ward",), protected=("ward",), forbidden=("age",), overall={"auc": 0.8, "accuracy": 0.8, "mae": 1.0})
+    assert [Question.of(parse(each.expression)).metric.name for each in items(scene)]
 
 
 def test_numbers_are_judged_too() -> None:

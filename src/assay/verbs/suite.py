@@ -16,9 +16,8 @@ import pyarrow as pa
 from assay.check.expression import parse
 from assay.check.suite import Item, Scene, items, opinions
 from assay.check.suite.default import named
-from assay.metric import METRICS
 from assay.result import Figure, Value, Verdict
-from assay.screen import SCREENS, Study
+from assay.screen import Study
 from assay.verbs.measure import Answered, Question, Subject
 
 __all__ = ["Suite"]
@@ -52,8 +51,8 @@ class Suite:
     def questions(self) -> list[Question]:
         """Return what to measure, each question once."""
         known = replace(self.scene, overall={"auc": 1.0, "accuracy": 1.0, "mae": 1.0})  # a bound changes no question
-        found = [self._question(each) for each in items(known)]
-        return [each for place, each in enumerate(found) if each is not None and each not in found[:place]]
+        found = [_question(each) for each in items(known)]
+        return [each for place, each in enumerate(found) if each not in found[:place]]
 
     def verdicts(self, questions: Sequence[Question], answers: Sequence[Answered]) -> list[Verdict]:
         """Return the opinions on the answers to :meth:`questions`, which may stand among other questions."""
@@ -62,7 +61,7 @@ class Suite:
         held = list(zip(questions, answers, strict=True))
 
         def values(item: Item) -> list[Value]:
-            asked = self._question(item)
+            asked = _question(item)
             return next((answer.values for question, answer in held if question == asked and not answer.failed), [])
 
         return opinions([(item, values(item)) for item in items(replace(self.scene, overall=overall))])
@@ -72,12 +71,6 @@ class Suite:
         from assay.screen.figure import figures
 
         return figures(self.study)
-
-    def _question(self, item: Item) -> Question | None:
-        check = parse(item.expression)
-        if check.metric not in METRICS and check.metric not in SCREENS:
-            return None
-        return Question.of(check)
 
     def _slices(self) -> tuple[str, ...]:
         """Return the slicings of the suite: those that were named, protected columns, and features with few values."""
@@ -100,6 +93,11 @@ class Suite:
             return 0
         counts = np.array([each["counts"] for each in column.value_counts().to_pylist()])
         return len(counts) if (counts >= FEWEST_IN_SLICE).sum() >= 2 else 0
+
+
+def _question(item: Item) -> Question:
+    """Return what an item asks for; a metric that does not exist raises, so that no misspelt item is silently never looked for."""
+    return Question.of(parse(item.expression))
 
 
 def about(subject: Subject, names: Mapping[str, Any]) -> dict[str, Any]:
