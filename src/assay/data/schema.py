@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from assay.data._type import duplicates, is_nested, is_number, is_text, is_time, value_type
+from assay.data.derived import derived, holds
 from assay.errors import ColumnTypeError, ConfigError, DataError, UnknownColumnError, UnknownNameError, listed
 
 __all__ = ["ROLES", "Column", "Schema", "family"]
@@ -44,7 +45,9 @@ class Schema:
     """The columns of a data set in file order, and their roles.
 
     Every column without another role is a feature, unless it is nested (lists, structs, maps), which is ignored. A protected column
-    is a feature too unless it has a further role. Names in ``labels`` and ``score`` keep the order in which they were given.
+    is a feature too unless it has a further role. Names in ``labels`` and ``score`` keep the order in which they were given. What
+    ``assay.data.derived`` can make of a column (``length of review``) may be asked for by name, and is in no list. ``media`` is what
+    a user said that columns hold: text, image, or category where it is neither.
 
     >>> schema = Schema.of(pa.schema({"age": pa.int64(), "race": pa.string(), "y": pa.bool_()}), {"label": "y", "protected": ["race"]})
     >>> schema.features, schema.label, schema.protected, schema["age"].type
@@ -55,9 +58,10 @@ class Schema:
     order: Mapping[str, tuple[str, ...]] = field(default_factory=dict)   # role -> its columns as they were given
     available_at: Mapping[str, str] = field(default_factory=dict)        # feature -> column saying when its value was known
     where: str = "the data"
+    media: Mapping[str, str] = field(default_factory=dict)               # column -> text, image or category, as a user said
 
     @classmethod
-    def of(cls, arrow: pa.Schema, roles: Mapping[str, Any], *, where: str = "the data") -> Schema:
+    def of(cls, arrow: pa.Schema, roles: Mapping[str, Any], *, where: str = "the data", media: Mapping[str, str] | None = None) -> Schema:
         """Return the schema of ``arrow`` with ``roles`` (role -> column or columns; ``available_at``: feature -> column).
 
         Raises ``DataError`` for two columns of one name, ``UnknownColumnError`` for a column that is not there, ``ConfigError`` for
@@ -79,7 +83,11 @@ class Schema:
             for name in some:
                 found[name].add(role)
         columns = tuple(Column(each.name, each.type, _roles(each, found[each.name], "feature" in given, where)) for each in arrow)
-        return cls(columns, given, available, where)
+        for name, medium in (media or {}).items():
+            if medium == "image" and name in names and holds(arrow.field(name).type) != "image":
+                raise ColumnTypeError(f"the column '{name}' is of type {arrow.field(name).type} and holds no images", where=where,
+                                      expected="bytes of PNG or JPEG files, structs with bytes, or lists of pixels of one length")
+        return cls(columns, given, available, where, dict(media or {}))
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -88,16 +96,29 @@ class Schema:
         return len(self.columns)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._named
+        return name in self._named or (isinstance(name, str) and self._made(name) is not None)
 
     def __getitem__(self, name: str) -> Column:
-        found = self._named.get(name)
+        found = self._named.get(name) or self._made(name)
         if found is None:
             raise UnknownColumnError.among(name, self.names, where=self.where)
         return found
 
     def __hash__(self) -> int:
         return hash(self.columns)
+
+    def stored(self, name: str) -> str:
+        """Return the column that must be read for ``name``: itself, or the one that it is derived from."""
+        found = None if name in self._named else derived(name, self._type)
+        return name if found is None else found[1]
+
+    def _made(self, name: str) -> Column | None:
+        found = derived(name, self._type)
+        return None if found is None else Column(name, found[0].type, frozenset({"ignored"}))
+
+    def _type(self, name: str) -> pa.DataType | None:
+        found = self._named.get(name)
+        return None if found is None else found.type
 
     @functools.cached_property
     def _named(self) -> dict[str, Column]:

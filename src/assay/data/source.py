@@ -16,6 +16,7 @@ import pyarrow as pa
 from assay import errors
 from assay.data._reader import LIMIT, Reader, guarded, told
 from assay.data._type import convert, duplicates, named, normal
+from assay.data.derived import joined
 from assay.data.predicate import Predicate, parse
 from assay.data.schema import Schema
 from assay.errors import AssayError, ColumnTypeError, ConfigError, DataError, listed, without_secrets
@@ -53,7 +54,8 @@ def source(data: Any, *, label: Names = None, prediction: str | None = None, sco
     ``data`` is a path (Parquet, CSV plain or compressed, Arrow IPC, a folder of such files), a pandas or polars frame, an Arrow
     table, batch or stream, a database URL or SQLAlchemy engine with ``sql``, or a source, whose roles may be stated anew. Files, streams
     and queries are never held in memory as a whole. ``types`` maps columns to Arrow types (``{"zip": "string"}``), ``where`` is a
-    predicate on the rows to keep (see ``assay.data.predicate``). The other arguments name the columns of each role.
+    predicate on the rows to keep (see ``assay.data.predicate``). In ``types``, ``text`` and ``image`` also say what a column holds
+    where its values do not tell, and ``category`` that it is neither. The other arguments name the columns of each role.
 
     Raises ``DataError`` and its kinds where the data cannot be read, ``ConfigError`` for roles that contradict each other, and
     ``EmptyDataError`` at the end of an iteration in which ``where`` left no rows.
@@ -70,16 +72,18 @@ def source(data: Any, *, label: Names = None, prediction: str | None = None, sco
         raise ConfigError("there is 'sql', but no database to ask", where=_called(data), expected="a URL such as postgresql://user@host/database")
     if types is not None and not isinstance(types, Mapping):
         raise ConfigError("'types' does not map columns to types", where=_called(data), hint="types={'zip': 'string'}")
-    kinds = {column: named(kind, column=column) for column, kind in (types or {}).items()}
+    media = {column: str(kind) for column, kind in (types or {}).items() if kind in ("text", "image", "category")}
+    kinds = {column: named(kind, column=column) for column, kind in (types or {}).items() if kind != "image"}
     if isinstance(data, _Source):
         reader: Reader = data.reader
         kinds = data.types | kinds
+        media = {**data.schema.media, **media}
         given = data.schema.roles | given
         where = f"({data.where.text}) and ({where})" if data.where is not None and where else data.where.text if data.where else where
     else:
         reader = _reader(data, kinds, sql)
         given = (reader.inner.schema.roles if isinstance(reader, _Foreign) else {}) | given
-    return _Source.of(reader, given, kinds, where)
+    return _Source.of(reader, given, kinds, where, media)
 
 
 class _Source:
@@ -92,17 +96,18 @@ class _Source:
         self._whole = whole
 
     @classmethod
-    def of(cls, reader: Reader, roles: Mapping[str, Any], types: Mapping[str, pa.DataType], where: str | None) -> _Source:
+    def of(cls, reader: Reader, roles: Mapping[str, Any], types: Mapping[str, pa.DataType], where: str | None,
+           media: Mapping[str, str]) -> _Source:
         if twice := duplicates(reader.arrow.names):
             raise DataError(f"there is more than one column called {listed(twice)}", where=reader.name, expected="names that differ",
                             hint="rename them")
         if not reader.arrow.names:
             raise errors.EmptyDataError("there are no columns", where=reader.name, expected="at least one")
-        for column in types:
+        for column in (*types, *media):
             if column not in reader.arrow.names:
                 raise errors.UnknownColumnError.among(column, reader.arrow.names, where=f"{reader.name}, types")
         fields = [pa.field(each.name, types.get(each.name) or normal(each.type)) for each in reader.arrow]
-        schema = Schema.of(pa.schema(fields), roles, where=reader.name)
+        schema = Schema.of(pa.schema(fields), roles, where=reader.name, media=media)
         return cls(reader, schema, types, parse(where, schema) if where is not None else None)
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -121,16 +126,15 @@ class _Source:
 
     def strips(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield the batches of each strip of columns in turn, with its place; only of what is ``columnar``."""
-        besides = self.where.columns if self.where else ()
-        reads = [[*names, *(each for each in besides if each not in names)] for names in strips]
+        reads = [self._read(names) for names in strips]
         arrows = [pa.schema([self.schema.arrow.field(each) for each in names]) for names in reads]
         kept = 0
         found = guarded(self.reader.strips(reads), self._fault)  # type: ignore[attr-defined]
         try:
             for place, batch in found:
-                for piece in self._pieces(batch, arrows[place]):
+                for piece in self._pieces(batch, arrows[place], strips[place]):
                     kept += piece.num_rows
-                    yield place, piece if len(strips[place]) == len(reads[place]) else piece.select(list(strips[place]))
+                    yield place, piece
         finally:
             found.close()  # type: ignore[attr-defined]
         self._refuse_none(kept)
@@ -146,25 +150,30 @@ class _Source:
         return f"<source {self.name}: {len(self.schema)} columns{rows}>"
 
     def _batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
-        read = [*names, *(each for each in (self.where.columns if self.where else ()) if each not in names)]
+        read = self._read(names)
         arrow = pa.schema([self.schema.arrow.field(each) for each in read])
         kept = 0
         found = guarded(self.reader.read(read), self._fault)
         try:
             for batch in found:
-                for piece in self._pieces(batch, arrow):
+                for piece in self._pieces(batch, arrow, names):
                     kept += piece.num_rows
-                    yield piece if len(names) == len(read) else piece.select(names)
+                    yield piece
         finally:
             found.close()  # type: ignore[attr-defined]  # at once: threads and files end with the iteration
         self._refuse_none(kept)
 
-    def _pieces(self, batch: pa.RecordBatch, arrow: pa.Schema) -> Iterator[pa.RecordBatch]:
-        """Yield what is left of a batch, in types and sizes that are alike everywhere."""
+    def _read(self, names: Sequence[str]) -> list[str]:
+        """Return the columns to read for ``names`` and the filter: those that are stored."""
+        return list(dict.fromkeys(self.schema.stored(each) for each in (*names, *(self.where.columns if self.where else ()))))
+
+    def _pieces(self, batch: pa.RecordBatch, arrow: pa.Schema, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Yield these columns of what is left of a batch, in types and sizes that are alike everywhere."""
         for start in range(0, batch.num_rows, LIMIT):
             piece = self._filtered(self._alike(batch.slice(start, LIMIT), arrow))
             if piece.num_rows:
-                yield piece
+                piece = joined(piece, names)
+                yield piece if piece.schema.names == list(names) else piece.select(list(names))
 
     def _refuse_none(self, kept: int) -> None:
         if self.where is not None and self._whole and not kept:
@@ -176,7 +185,7 @@ class _Source:
     def _filtered(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self.where is None:
             return batch
-        mask = self.where.mask(batch)
+        mask = self.where.mask(joined(batch, self.where.columns))
         return batch if mask.all() else batch.filter(pa.array(mask))
 
     def _converted(self, array: pa.Array, to: pa.Field) -> pa.Array:

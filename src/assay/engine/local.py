@@ -11,13 +11,14 @@ import contextlib
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from assay.data.schema import Schema
 from assay.data.slice import Slicing
 from assay.data.source import Source
 from assay.engine.frame import Frame
@@ -83,7 +84,7 @@ class _Column:
             self.held = None
             return
         self.size += size
-        vector.array = pa.array([], array.type)  # the batch can go; what is sorted stays
+        vector.array = pa.nulls(0, array.type)  # the batch can go; what is sorted stays
         self.held.append(vector)
 
     def finish(self, later: Later | None) -> list[Need]:
@@ -140,7 +141,7 @@ class _Pass:
         self.done = self.told = 0
 
     def columns(self) -> list[str]:
-        """The columns to read, in file order."""
+        """The columns to read: in file order, then those derived from them (``length of review``)."""
         schema = self.source.schema
         wanted = set(self.plan.columns)
         names = [name for need in self.plan.needs for name in need.columns]
@@ -153,7 +154,7 @@ class _Pass:
         for model in self.models.values():
             inputs = model.signature.inputs
             wanted |= set(schema.names if inputs is None else (each.name for each in inputs)) & set(schema.names)
-        return [name for name in schema.names if name in wanted] or list(schema.names[:1])
+        return _ordered(schema, wanted) or list(schema.names[:1])
 
     def run(self, workers: int) -> Profile:
         wide = len(self.plain) > _WIDE and getattr(self.source, "columnar", False)
@@ -208,7 +209,7 @@ class _Pass:
 
     def _strips(self, workers: int) -> None:
         """Summarise columns without regard to each other; each thread reads strips of its own."""
-        names = [name for name in self.source.schema.names if name in self.plain]
+        names = _ordered(self.source.schema, self.plain)
         strips = [names[start : start + _STRIP] for start in range(0, len(names), _STRIP)]
         workers = min(workers, len(strips))
         with ThreadPoolExecutor(workers, "assay") as pool:
@@ -263,11 +264,14 @@ class _Pass:
 
     def _answers(self, batch: pa.RecordBatch) -> dict[str, Answer]:
         answers: dict[str, Answer] = {}
+        stored = self.source.schema.stored
+        names = [name for name in batch.schema.names if stored(name) == name]
+        given = batch if len(names) == batch.num_columns else batch.select(names)  # no model was trained on what is derived here
         for name, model in self.models.items():
             if name in self.profile.failures:
                 continue
             try:
-                answers[name] = guard.answer(model, batch)
+                answers[name] = guard.answer(model, given)
                 self.profile.model_rows += batch.num_rows
             except PredictionError as error:
                 self.profile.failures[name] = error
@@ -317,6 +321,13 @@ def _taken(column: Any, part: Array | None) -> Any:
     if isinstance(column, Vector):
         return Vector(column.array.filter(pa.array(part)) if part.dtype == bool else column.array.take(pa.array(part)))
     return column[part]
+
+
+def _ordered(schema: Schema, wanted: Collection[str]) -> list[str]:
+    """Return names in file order, and behind them those of derived columns."""
+    stored = set(schema.names)
+    derived = [name for name in wanted if name not in stored and name in schema]
+    return [*(name for name in schema.names if name in wanted), *sorted(derived, key=lambda name: (schema.stored(name), name))]
 
 
 def asked(need: Need, models: Mapping[str, Any]) -> list[str]:

@@ -13,7 +13,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from assay.data import image, text
+from assay.data.derived import Medium, holds, joined, shown
+from assay.data.medium import media
 from assay.data.schema import Schema
 from assay.data.source import Source
 from assay.engine import label as labels
@@ -32,6 +36,8 @@ Array = np.ndarray[Any, Any]
 
 ROWS = 20_000  # enough to see what is worth a sentence (an interval of a share is then 1.4 % wide at most), few enough to fit models on
 MOST_PRINTS = 4_000_000
+MOST_BYTES = 512 << 20  # of a sample: of large images fewer rows are drawn
+SHORT = 20  # characters of a text below which equal ones are no copies
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +46,8 @@ class Sample:
 
     ``table`` has the sampled rows, all columns. ``prints`` is a uint64 hash of each row but its id (features, label and all), in
     file order; ``ids`` and ``entities`` are the same of these columns, None without one. Of more than four million rows only
-    those whose print is below ``cut`` are there, in every data set the same ones, so that shares stay right.
+    those whose print is below ``cut`` are there, in every data set the same ones, so that shares stay right. ``media`` names the
+    columns of free text and images, ``copies`` holds a print of each of their values (0: none, or a text too short to be a copy).
     """
 
     name: str
@@ -50,15 +57,31 @@ class Sample:
     prints: Array
     ids: Array | None = None
     entities: Array | None = None
+    media: Mapping[str, Medium] = field(default_factory=dict)
+    copies: Mapping[str, Array] = field(default_factory=dict)
+    _made: dict[str, pa.Array] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
     def column(self, name: str) -> pa.Array:
-        """Return a sampled column as one Arrow array, dictionaries decoded."""
+        """Return a sampled column, or one derived of it, as one Arrow array, dictionaries decoded."""
+        if name not in self.table.column_names and name in self.schema:
+            if name not in self._made:
+                self._make(name)
+            return self._made[name]
         array = self.table.column(name).combine_chunks()
         array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
         return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
+    def _make(self, name: str) -> None:
+        """Compute a derived column, and with it the others that are looked at, so that images are decoded once."""
+        stored = self.schema.stored(name)
+        batch = pa.record_batch({stored: self.column(stored)})
+        names = list(dict.fromkeys([name, *shown(stored, self.schema[stored].type)]))
+        made = joined(batch, names)
+        self._made.update({each: made.column(each) for each in names})
 
 
 def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] | None = None) -> Sample:
@@ -75,7 +98,9 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
     keys: list[Array] = []
     prints: list[Array] = []
     marks: dict[str, list[Array]] = {name: [] for name in (schema.id, schema.entity) if name}
-    seen, waiting = 0, 0
+    found_media = media(source)
+    copied: dict[str, list[Array]] = {name: [] for name in found_media}
+    seen, waiting, size = 0, 0, 0
     for batch in ahead(source.batches()):
         # keyed on the place, not on the content: of a table with few different rows each kind must stay as frequent as it is
         key = mixed(np.arange(seen, seen + batch.num_rows, dtype=np.uint64), 5)
@@ -83,12 +108,19 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
         prints.append(row_hashes([batch.column(name) for name in names]))
         for name, column in marks.items():
             column.append(hashes(batch.column(name)))
+        for name, column in copied.items():
+            column.append(_copies(batch.column(name), found_media[name]))
         kept.append(batch)
         keys.append(key)
         waiting += batch.num_rows
-        if waiting > max(4 * rows, 1 << 18):
+        size += batch.nbytes
+        if waiting > max(4 * rows, 1 << 18) or size > 2 * MOST_BYTES:
             kept, keys = _smallest(kept, keys, rows)
-            waiting = rows
+            waiting, size = rows, sum(each.nbytes for each in kept)
+            while size > MOST_BYTES and rows > 100:
+                rows //= 2
+                kept, keys = _smallest(kept, keys, rows)
+                waiting, size = rows, sum(each.nbytes for each in kept)
         if progress:
             progress(batch.num_rows)
     kept, keys = _smallest(kept, keys, rows)
@@ -98,7 +130,27 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
     if len(every) > MOST_PRINTS:
         some = every < np.uint64(int(MOST_PRINTS / len(every) * 2.0**64))
         every, found = every[some], {name: column[some] for name, column in found.items()}
-    return Sample(source.name, schema, seen, table, every, found.get(schema.id or ""), found.get(schema.entity or ""))
+    copies = {name: np.concatenate(column) for name, column in copied.items() if column}
+    if seen > MOST_PRINTS:  # by their own value, so that copies of a text are there together
+        copies = {name: column[column < np.uint64(int(MOST_PRINTS / seen * 2.0**64))] for name, column in copies.items()}
+    return Sample(source.name, schema, seen, table, every, found.get(schema.id or ""), found.get(schema.entity or ""), found_media, copies)
+
+
+def _copies(column: pa.Array, medium: Medium) -> Array:
+    """Return a print of each text or image by which copies are found, 0 where there is none."""
+    if medium == "text":
+        plain = text.normal(column)
+        there = pc.greater_equal(pc.utf8_length(plain), SHORT).fill_null(False)
+        return np.where(there.to_numpy(zero_copy_only=False), hashes(plain), np.uint64(0))
+    found = image.stored(column)
+    there = found.is_valid().to_numpy(zero_copy_only=False)
+    if pa.types.is_fixed_size_list(found.type):
+        values = found.drop_null().flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
+        rows = np.ascontiguousarray(values).view(np.uint8).reshape(int(there.sum()), -1)
+        prints = np.zeros(len(found), np.uint64)
+        prints[there] = hashes(pa.array([each.tobytes() for each in rows], pa.binary()))
+        return prints
+    return np.where(there, hashes(found), np.uint64(0))
 
 
 def _smallest(batches: list[pa.RecordBatch], keys: list[Array], most: int) -> tuple[list[pa.RecordBatch], list[Array]]:
@@ -152,6 +204,22 @@ class Study:
         if inputs:
             return tuple(name for name in self.schema.names if name in set(inputs))
         return self.schema.features
+
+    @cached_property
+    def media(self) -> dict[str, Medium]:
+        """The columns of the data that hold free text or images, as this or another of the data sets shows."""
+        found: dict[str, Medium] = {}
+        for each in (self.data, self.train, self.reference):
+            for name, what in (each.media if each is not None else {}).items():
+                if name in self.schema.names and holds(self.schema[name].type) == what and name not in self.schema.media:
+                    found.setdefault(name, what)
+        return {**found, **self.data.media}
+
+    @cached_property
+    def measured(self) -> tuple[str, ...]:
+        """The features, and in the place of texts and images what is derived of them: what can be counted and compared."""
+        names = [*self.features, *(name for name in self.media if name not in self.features)]
+        return tuple(made for name in names for made in (shown(name, self.schema[name].type) if name in self.media else (name,)))
 
     def kind(self, name: str) -> str:
         """Return ``"number"`` (times among them), ``"category"`` or ``"missing"``."""
