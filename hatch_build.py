@@ -17,7 +17,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-__all__ = ["PageHook", "build", "stale"]
+__all__ = ["PageHook", "build", "stale", "types"]
 
 ROOT = Path(__file__).resolve().parent
 PAGE = Path("src/assay/report/static/report.html")
@@ -43,15 +43,29 @@ def stale(root: Path) -> bool:
     return not page.exists() or any(each.stat().st_mtime > page.stat().st_mtime for each in sources)
 
 
-def build(root: Path = ROOT) -> None:
-    """Install the pinned packages, and build the page with them; raises ``RuntimeError`` with what Node said."""
+def build(root: Path = ROOT, *, typed: bool = False) -> None:
+    """Install the pinned packages, and build the page with them; raises ``RuntimeError`` with what Node said.
+
+    With ``typed``, for a checkout: look at the types first, and raise ``TypeError`` with what is wrong with them, before a page is made.
+    """
     node, npm = _tools()
     folder = root / "ui"
     lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
         _run([*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], folder)
+    if typed:
+        types(root)
     _run([node, str(folder / "node_modules" / "vite" / "bin" / "vite.js"), "build", "--logLevel", "warn"], folder)
     (root / PAGE).touch()
+
+
+def types(root: Path = ROOT) -> None:
+    """Check the types of the page with the packages that are installed in ``ui/``; raises ``TypeError`` with what the compiler said."""
+    node, _ = _tools()
+    try:
+        _run([node, str(ROOT / "ui" / "node_modules" / "typescript" / "bin" / "tsc"), "--noEmit"], root / "ui")
+    except RuntimeError as error:
+        raise TypeError(str(error)) from error
 
 
 def _tools() -> tuple[str, list[str]]:
@@ -89,7 +103,9 @@ if __name__ == "__main__":
     options = parser.parse_args()
     try:
         if stale(ROOT):
-            build(ROOT)
+            build(ROOT, typed=True)
+    except TypeError as error:  # a fault of the source, wherever it is built
+        sys.exit(str(error))
     except (RuntimeError, OSError) as error:
         if not options.if_possible:
             sys.exit(str(error))

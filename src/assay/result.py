@@ -295,6 +295,9 @@ class Figure:
     - ``"interval"``: one line a label with its value and interval, and a rule at ``mark`` (a forest plot);
     - ``"matrix"``: numbers in cells, row labels in ``x``, one column of cells for each of ``y`` (confusion).
 
+    ``mark_name`` says what the rule is (``"all rows"``). A column ``rows`` (or ``n``) counts the rows behind each line of the table:
+    what is drawn of fewer than five is left blank where a page is made.
+
     Raises ``DataError`` where the columns do not fit that.
 
     >>> Figure("roc", "line", "ROC", {"fpr": (0.0, 0.2, 1.0), "tpr": (0.0, 0.7, 1.0)}, x="fpr", y=("tpr",), diagonal=True).rows
@@ -314,6 +317,7 @@ class Figure:
     column: str | None = None
     mark: float | None = None
     diagonal: bool = False
+    mark_name: str = ""
 
     def __post_init__(self) -> None:
         named = {self.x, *self.y, *self.low, *self.high}

@@ -9,7 +9,7 @@ import pytest
 
 from assay.errors import ConfigError
 from assay.report import html
-from assay.result import Run, Spread, Value, Verdict
+from assay.result import Figure, Run, Spread, Value, Verdict
 from tests.report import pages
 
 
@@ -61,6 +61,18 @@ def test_slices_of_few_rows_stay_out_of_the_text_for_readers_without_scripts() -
         assert "0.8125" in repr(run)
         assert "0.8125" not in html.render(run).partition("<noscript>")[2]
         assert "0.8125" not in html.render(run, height=100).partition("noscript")[2]
+
+
+@pytest.mark.parametrize("count", ["rows", "n"])
+@pytest.mark.parametrize("kind", ["line", "bars", "interval"])
+def test_figures_are_silent_of_few_rows_too(kind: str, count: str) -> None:
+    table = {"score": (0.1, 0.9), "share": (0.8125, 0.75), "low": (0.7125, 0.6), "high": (0.9125, 0.8), count: (4, 5)}
+    figure = Figure("f", kind, "Shares", table, x="score", y=("share",), low=("low",), high=("high",))
+    shown = embedded(html.render(Run("check", figures=(figure,))))["figures"][0]["table"]
+    assert shown["share"] == [None, 0.75]
+    assert shown["low"] == [None, 0.6]
+    assert shown["high"] == [None, 0.8]
+    assert shown["score"] == [0.1, 0.9]
 
 
 def test_metrics_with_options_are_two_families() -> None:

@@ -20,6 +20,7 @@ export interface Value {
   against?: string;
   level?: number;
   note?: string;
+  options?: Slice;
 }
 
 export interface Verdict {
@@ -50,6 +51,7 @@ export interface Figure {
   aspect?: string;
   column?: string;
   mark?: number;
+  mark_name?: string; // what the rule at the mark is
   diagonal?: boolean;
   left_out?: string; // what of the table a page leaves out, in words
 }

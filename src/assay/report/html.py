@@ -35,6 +35,7 @@ _WIDE = 40
 _LONGEST = 1_000
 _PLAIN = 20_000  # characters of the text that stands in for the page where scripts are off
 _ASPECTS = 40
+_COUNTS = ("rows", "n")  # columns of a figure's table that count the rows behind each line of it
 _SEVERITY = {"fail": 0, "error": 1, "inconclusive": 2, "warn": 3, "pass": 4, "too small": 5}
 # characters that have no place in a text, and marks that reverse how the text around them reads
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]|[\u202a-\u202e\u2066-\u2069]")
@@ -202,7 +203,7 @@ def _figure(figure: Figure, share: float) -> dict[str, Any]:
     """Return the JSON of a figure, with a table of bounded length and width."""
     data = figure.to_json()
     table: dict[str, list[Any]] = data["table"]
-    if figure.kind == "interval" and isinstance(counts := table.get("n"), list):
+    if counts := next((table[name] for name in _COUNTS if name in table and name not in (figure.x, *figure.y)), None):
         small = [isinstance(each, int | float) and each < _PRIVATE for each in counts]
         named = {*figure.y, *figure.low, *figure.high}
         table = {name: [None if hide and name in named else each for each, hide in zip(column, small, strict=True)]

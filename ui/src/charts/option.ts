@@ -231,7 +231,7 @@ function interval(figure: Figure, colours: Palette, room: number): Drawing {
   }
   return {
     height: 44 + labels.length * Math.max(ROW, 12 + 9 * figure.y.length), series: figure.y,
-    dashed: figure.mark === undefined ? [] : [`${figure.table["mark name"]?.[0] ?? "mark"} ${number(figure.mark)}`],
+    dashed: figure.mark === undefined ? [] : [`${figure.mark_name ?? "mark"} ${number(figure.mark)}`],
     option: {
       ...base(colours),
       grid: { left, right: 20, top: 8, bottom: 32 },

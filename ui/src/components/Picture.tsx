@@ -70,7 +70,7 @@ export function Picture({ figure: given, level = 3 }: { figure: Figure; level?: 
 function Numbers({ figure }: { figure: Figure }) {
   const [open, setOpen] = useState(false);
   const printing = usePrinting();
-  const names = Object.keys(figure.table).filter((each) => each !== "mark name");
+  const names = Object.keys(figure.table);
   const rows = figure.table[figure.x]?.length ?? 0;
   const columns: Column<number>[] = names.map((name) => ({
     name: title(name), of: (row) => figure.table[name]?.[row] ?? null, show: (row) => scalar(figure.table[name]?.[row]),

@@ -50,9 +50,8 @@ function figure(forest: Forest, order: Order): Figure {
     table: {
       [forest.by]: sorted.map(name), [forest.name]: sorted.map((each) => each.value), low: sorted.map((each) => each.low), high: sorted.map((each) => each.high),
       n: sorted.map((each) => each.n),
-      ...(typeof overall === "number" ? { "mark name": sorted.map(() => "all rows") } : {}),
     },
-    ...(typeof overall === "number" ? { mark: overall } : {}),
+    ...(typeof overall === "number" ? { mark: overall, mark_name: "all rows" } : {}),
     sentence: `${plural(known.length, "slice")}, each with its ${level} % interval${hidden ? `; ${whole(hidden)} without a number` : ""}`,
   };
 }
