@@ -27,6 +27,7 @@ Interface: :class:`Check`, :class:`Bound`, :func:`parse`, :func:`check`. Any lay
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -196,11 +197,19 @@ class Check:
     @property
     def subject(self) -> str:
         """What is measured, without the bound and the slices: ``psi of dep_delay``."""
-        options = ", ".join(f"{_name(key)}={_literal(value)}" for key, value in self.options.items())
         columns = "*" if self.columns == ("*",) else ", ".join(map(_name, self.columns))
-        return _name(self.metric) + (f"({options})" if options else "") + (f" of {columns}" if columns else "")
+        return self._measured + (f" of {columns}" if columns else "")
 
-    @property
+    def subject_of(self, column: str) -> str:
+        """What is measured of one of the columns: ``psi of dep_delay`` where the check is of all."""
+        return f"{self._measured} of {_name(column)}"
+
+    @functools.cached_property
+    def _measured(self) -> str:
+        options = ", ".join(f"{_name(key)}={_literal(value)}" for key, value in self.options.items())
+        return _name(self.metric) + (f"({options})" if options else "")
+
+    @functools.cached_property
     def text(self) -> str:
         """The expression without its name."""
         parts = [self.subject, self.compare or ""]

@@ -74,15 +74,15 @@ def _ending(check: Check, value: Value, outcome: Outcome, shown: _Figures, rows:
 
 
 def _subject(check: Check, value: Value) -> str:
-    named = dataclasses.replace(check, columns=(cut(value.column, 200),)) if value.column else check
+    named = check.subject_of(cut(value.column, 200)) if value.column else check.subject
     compared = f" {check.compare} by {_clean(check.by or '')}" if check.compare else ""
     if check.metric in _COUNTING and check.where:
         compared += f" where {_clean(check.where)}"
     bound = check.bound
     if bound.relative is None:
-        return _clean(named.subject, 200) + compared
+        return _clean(named, 200) + compared
     factor = "" if bound.factor == 1 else f"{bound.factor:g} times "
-    return f"{_clean(named.subject, 200)}{compared} less {factor}{_WHOSE[bound.relative]}"
+    return f"{_clean(named, 200)}{compared} less {factor}{_WHOSE[bound.relative]}"
 
 
 def _place(check: Check, value: Value) -> str:
