@@ -416,7 +416,10 @@ class Incident:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a run took: wall seconds, rows read, rows put to a model."""
+    """What a run took: wall seconds, rows read, rows put to a model.
+
+    A row that is read in two passes counts twice, and so does one that is put to a model, or altered and put to it, again.
+    """
 
     seconds: float = 0.0
     rows: int = 0

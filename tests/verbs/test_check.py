@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import RandomForestClassifier
@@ -195,3 +196,48 @@ def test_a_configuration_says_the_same_as_arguments(cancer, tmp_path):
     assert [each.sentence for each in from_file.verdicts] == [each.sentence for each in straight.verdicts]
     with pytest.raises(assay.AssayError, match="--trust"):
         assay.check(str(tmp_path / "assay.yaml"))
+
+
+class Watched:
+    """A source that counts the rows that it yields."""
+
+    def __init__(self, frame):
+        self.table = pa.Table.from_pandas(frame, preserve_index=False).combine_chunks()
+        self.name, self.schema, self.rows, self.read = "watched", assay.source(self.table).schema, len(frame), 0
+
+    def batches(self, columns=None):
+        for batch in self.table.select(columns or self.table.column_names).to_batches():
+            self.read += batch.num_rows
+            yield batch
+
+    def split(self, parts):
+        return [self]
+
+
+@pytest.mark.parametrize("checks", [(), ("auc >= 0.5",), ("auc by worst_area:4 >= 0.5", "psi of * <= 9", "default")])
+def test_the_cost_is_all_that_was_read_and_asked(cancer, checks):
+    """Samples, second passes and what screens ask again cost too: as many rows as source and model saw."""
+    model, train, test = cancer
+    asked = []
+
+    def predict(batch):
+        asked.append(batch.num_rows)
+        return model.predict_proba(batch.to_pandas()[list(model.feature_names_in_)])
+
+    given = [frame.rename(columns=lambda name: name.replace(" ", "_")) for frame in (test, train, train)]
+    sources = [Watched(frame) for frame in given]
+    renamed = dict(zip(given[0].columns, test.columns, strict=True))
+    run = assay.check(lambda batch: predict(batch.rename_columns([renamed.get(name, name) for name in batch.schema.names])), sources[0],
+                      train=sources[1], reference=sources[2], label="target", task="binary", classes=["benign", "malignant"],
+                      positive="malignant", checks=checks)
+    assert run.cost.rows == sum(each.read for each in sources) >= len(test)
+    assert run.cost.model_rows == sum(asked) >= len(test)
+    if not checks or "default" in checks:
+        assert run.cost.model_rows > 5 * len(test)
+        assert run.cost.rows > len(test) + 2 * len(train)
+
+
+def test_logged_predictions_put_no_row_to_a_model(cancer):
+    frame = pd.DataFrame({"y": [0, 1] * 50, "p": [0, 1] * 50})
+    run = assay.check(None, frame, label="y", prediction="p", classes=[0, 1], checks=["accuracy >= 0.5"])
+    assert (run.cost.rows, run.cost.model_rows) == (100, 0)

@@ -17,6 +17,7 @@ from assay import errors
 from assay.data._reader import LIMIT, Reader, guarded, told
 from assay.data._type import convert, duplicates, named, normal
 from assay.data.derived import joined
+from assay.data.meter import Meter, current
 from assay.data.predicate import Predicate, parse
 from assay.data.schema import Schema
 from assay.errors import AssayError, ColumnTypeError, ConfigError, DataError, listed, without_secrets
@@ -117,7 +118,7 @@ class _Source:
                               expected="at least one name, each once")
         for name in names:
             self.schema[name]   # an unknown one is told now, not at the first batch
-        return self._batches(names)
+        return self._batches(names, current())   # taken here: a thread that reads on knows no meter
 
     @property
     def columnar(self) -> bool:
@@ -149,13 +150,14 @@ class _Source:
         rows = f", {self.rows:,} rows" if self.rows is not None else ""
         return f"<source {self.name}: {len(self.schema)} columns{rows}>"
 
-    def _batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+    def _batches(self, names: list[str], meter: Meter) -> Iterator[pa.RecordBatch]:
         read = self._read(names)
         arrow = pa.schema([self.schema.arrow.field(each) for each in read])
         kept = 0
         found = guarded(self.reader.read(read), self._fault)
         try:
             for batch in found:
+                meter.read(batch.num_rows)
                 for piece in self._pieces(batch, arrow, names):
                     kept += piece.num_rows
                     yield piece

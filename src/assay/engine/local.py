@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assay.data import meter
 from assay.data.schema import Schema
 from assay.data.slice import Slicing
 from assay.data.source import Source
@@ -216,6 +217,7 @@ class _Pass:
             waiting = [pool.submit(self._strip, strips[place::workers], len(names), workers) for place in range(workers)]
             rows = [task.result() for task in waiting]
         self.profile.rows = rows[0]
+        meter.current().read(rows[0])  # once, in however many strips of columns
         if self.progress and self.told < rows[0]:
             self.progress(rows[0] - self.told)
 

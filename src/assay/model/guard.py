@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assay.data import meter
 from assay.errors import MissingExtraError, PredictionError, SignatureError, listed, without_secrets
 from assay.model.answer import Answer
 from assay.model.model import Model, called
@@ -36,6 +37,8 @@ def answer(model: Model, batch: pa.RecordBatch) -> Answer:
     assay.errors.PredictionError: m: the model answered nan in row 0; expected a finite number
     """
     name = called(model)
+    if not getattr(model, "recorded", False):
+        meter.current().asked(batch.num_rows)
     try:
         given = Answer.of(model.predict(batch))
         _check(given, model.signature, batch.num_rows)

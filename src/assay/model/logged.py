@@ -23,6 +23,7 @@ class Logged:
     """Predictions and scores as columns: one score column for the positive (second) class, or one for each class in order."""
 
     name = "logged predictions"
+    recorded = True
 
     def __init__(self, signature: Signature, prediction: str | None, score: tuple[str, ...], where: str):
         self.signature = signature

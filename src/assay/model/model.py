@@ -22,7 +22,8 @@ class Model(Protocol):
 
     ``digest`` tells two models apart by content: the SHA-256 of the file, or of a stable description of the object.
     ``predict`` answers for each row of a batch, in the layout of :mod:`assay.model.answer`; it may be called from several threads
-    and the answer to a row depends on nothing but the row. A ``name``, if there is one, is used in messages.
+    and the answer to a row depends on nothing but the row. A ``name``, if there is one, is used in messages; a true ``recorded`` says
+    that it only looks up what was answered before, so that nobody counts it as asked.
     """
 
     signature: Signature

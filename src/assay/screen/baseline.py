@@ -120,6 +120,8 @@ class _Rows:
 class _Said:
     """A model that has answered already: the rows are given in the order in which they were asked."""
 
+    recorded = True
+
     def __init__(self, answer: Answer):
         self.signature = Signature((), answer.task, answer.classes, scores=answer.scores)
         self.digest = f"said:{id(answer)}"

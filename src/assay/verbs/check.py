@@ -20,6 +20,7 @@ from assay.check.expression import Check
 from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import divided
 from assay.check.verdict import broken, judge
+from assay.data.meter import metered
 from assay.data.source import Source, source
 from assay.errors import AssayError, ConfigError, SignatureError, listed, nearest
 from assay.metric import METRICS, find
@@ -95,27 +96,28 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
     questions = [Question.of(each) for each in asked]  # an unknown metric is told before anything is read
     for each, question in zip(asked, questions, strict=True):
         _within_limits(each, question.metric)
-    subject, notes = _subject(model, data, train=train, reference=reference, champion=champion, positive=positive, threshold=threshold,
-                              task=task, classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
-    suite = Suite(subject, subject.study(progress), tuple(slices)) if default or not asked else None
-    wanted = suite.questions() if suite else []
-    every = [*questions, *_usual(subject, questions if suite is None else [], slices), *wanted]
-    answers, profiles = measure(subject, every, progress=progress)
-    shown = answers[len(asked):]
-    verdicts: list[Verdict] = []
-    for each, answer in zip(asked, answers, strict=False):
-        verdicts += [broken(each, error) for error in answer.failed] or _judged(each, answer)
-    if suite is None:
-        verdicts += _forbidden(subject)
-    figures: list[Figure] = []
-    if suite is not None:
-        verdicts += suite.verdicts(every, answers)
-        figures = suite.figures()
+    with metered() as meter:
+        subject, notes = _subject(
+            model, data, train=train, reference=reference, champion=champion, positive=positive, threshold=threshold, task=task,
+            classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
+        suite = Suite(subject, subject.study(progress), tuple(slices)) if default or not asked else None
+        wanted = suite.questions() if suite else []
+        every = [*questions, *_usual(subject, questions if suite is None else [], slices), *wanted]
+        answers, profiles = measure(subject, every, progress=progress)
+        shown = answers[len(asked):]
+        verdicts: list[Verdict] = []
+        for each, answer in zip(asked, answers, strict=False):
+            verdicts += [broken(each, error) for error in answer.failed] or _judged(each, answer)
+        if suite is None:
+            verdicts += _forbidden(subject)
+        figures: list[Figure] = []
+        if suite is not None:
+            verdicts += suite.verdicts(every, answers)
+            figures = suite.figures()
     verdicts = [dataclasses.replace(each, value=_shown(each.value)) if each.value else each for each in verdicts]
     values = [_shown(each) for each in _values(answers)]
     notes += _notes(subject, profiles, asked, shown)
-    cost = Cost(round(time.perf_counter() - began, 3), sum(each.rows for each in profiles.values()),
-                sum(each.model_rows for each in profiles.values()))
+    cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     rows = profiles["data"].rows if "data" in profiles else subject.data.rows
     return Run("check", tuple(values), tuple(verdicts), cost=cost, notes=tuple(dict.fromkeys(notes)), strict=strict,
                figures=tuple(figures), about=about(subject, {"rows": rows} if rows is not None else {}))
