@@ -21,6 +21,7 @@ with what exists. The command line prints that sentence and exits with 2; nobody
       UnknownNameError (LookupError)   no such metric, format, ...; names the nearest
       SummaryError (ValueError)        summaries that cannot be merged, or bytes that are not one
       MissingExtraError (ImportError)  an optional library is not installed
+      DeliveryError                    a message about an incident did not arrive
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import re
 from collections.abc import Iterable
 
 __all__ = [
-    "AssayError", "ColumnTypeError", "ConfigError", "DataError", "EmptyDataError", "ExpressionError", "MissingExtraError",
+    "AssayError", "ColumnTypeError", "ConfigError", "DataError", "DeliveryError", "EmptyDataError", "ExpressionError", "MissingExtraError",
     "ModelError", "PredictionError", "SignatureError", "SummaryError", "UnknownColumnError", "UnknownFormatError",
     "UnknownNameError", "UnreadableDataError", "UntrustedModelError", "nearest", "without_secrets",
 ]
@@ -208,3 +209,7 @@ class MissingExtraError(AssayError, ImportError):
     @classmethod
     def of(cls, library: str, why: str, extra: str | None = None) -> MissingExtraError:
         return cls(f"the library '{library}' is needed {why}", hint=f"pip install 'assay[{extra or library}]'")
+
+
+class DeliveryError(AssayError):
+    """A message about an incident did not arrive."""

@@ -8,9 +8,9 @@ import threading
 
 import pytest
 
-from assay.errors import ConfigError, MissingExtraError
+from assay.errors import ConfigError, DeliveryError, MissingExtraError
 from assay.monitor import delivery as module
-from assay.monitor.delivery import WAITS, Delivery, DeliveryError, Message, attempted, due, send, signature, targets
+from assay.monitor.delivery import WAITS, Delivery, Message, attempted, due, send, signature, targets
 
 MESSAGE = Message("incident-7-opened", "weather: 6 columns missing", "temp, humid, ... are missing in all rows of origin LGA since 03:00", "page",
                   {"source": "weather"})

@@ -6,7 +6,7 @@ import logging
 import warnings
 from typing import Any
 
-from assay.errors import MissingExtraError
+from assay.errors import DeliveryError, MissingExtraError
 
 __all__ = ["label", "send"]
 
@@ -38,8 +38,6 @@ def label(url: str) -> str | None:
 
 def send(url: str, title: str, body: str, severity: str) -> None:
     """Send a message; raises ``DeliveryError`` where the service did not take it."""
-    from assay.monitor.delivery import DeliveryError
-
     library = _library()
     kind = {"page": library.NotifyType.FAILURE, "ticket": library.NotifyType.WARNING, "resolved": library.NotifyType.SUCCESS}[severity]
     service = library.Apprise(asset=library.AppriseAsset(async_mode=False, app_id="assay"))

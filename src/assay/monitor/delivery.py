@@ -19,19 +19,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from assay.errors import AssayError, ConfigError, without_secrets
+from assay.errors import AssayError, ConfigError, DeliveryError, without_secrets
 from assay.monitor import _apprise
 
-__all__ = ["Delivery", "DeliveryError", "Message", "Target", "attempted", "due", "send", "signature", "targets"]
+__all__ = ["Delivery", "Message", "Target", "attempted", "due", "send", "signature", "targets"]
 
 TIMEOUT = 10.0  # seconds
 WAITS = (60, 300, 1_800, 7_200, 21_600, 86_400)  # seconds after each failure; then it is given up, and shown as failed
 _LONGEST = 100_000  # bytes of a body
 Severity = Literal["page", "ticket", "resolved"]
-
-
-class DeliveryError(AssayError):
-    """A message did not arrive."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from assay.check.expression import Check
 from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import DEFAULT
 from assay.errors import ConfigError, listed, nearest
+from assay.monitor.setting import Settings, settings
 
 __all__ = ["Config", "document", "read"]
 
@@ -47,6 +48,7 @@ class Config:
     columns: Mapping[str, Any] = field(default_factory=dict)
     slices: tuple[str, ...] = ()
     checks: tuple[Check | str, ...] = ()  # the text "default" among them stands for the default suite
+    monitor: Settings | None = None
 
     def location(self, text: str | None) -> str | None:
         """Return a path of the file relative to the file's folder; URLs and absolute paths as they are."""
@@ -105,6 +107,8 @@ class _Reader:
         return f"{self.path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(self.path)
 
     def place(self, *keys: str) -> str:
+        while keys and keys not in self.marks:  # of what lies deep, the place of what holds it
+            keys = keys[:-1]
         return self.at(self.marks.get(keys))
 
     def _mark(self, node: Any, keys: tuple[str, ...]) -> None:
@@ -203,11 +207,15 @@ class _Reader:
                 found.append(each if isinstance(each, Check) else Check.from_json(each, where=self.place(key, str(number))))
         return (*([DEFAULT] if DEFAULT in value else []), *read_checks(found, where=self.place(key)))
 
+    def monitored(self, key: str, value: Any) -> Settings:
+        return settings(value, where=lambda *keys: self.place(key, *keys))
+
 
 _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
     **dict.fromkeys(("model", "champion", "data", "reference", "train", "sql", "where", "task"), _Reader.text),
     "positive": _Reader.scalar, "threshold": _Reader.number, "classes": _Reader.scalars, "features": _Reader.names,
     "types": _Reader.mapping, "columns": _Reader.roles, "slices": _Reader.names, "checks": _Reader.checks,
+    "monitor": _Reader.monitored,
 }
 
 
