@@ -1,6 +1,7 @@
 """``assay check``: judge a model on data, show the verdict, and end with an exit code that a pipeline can read.
 
-``check`` is the command. It parses, calls ``assay.verbs.check``, and writes what that found; it decides nothing itself.
+``check`` is the command. It parses, puts what was given on the command line in the places of what ``assay.yaml`` says, calls
+``assay.verbs.check``, and writes what that found; it judges nothing itself.
 """
 
 from __future__ import annotations

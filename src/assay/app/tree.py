@@ -38,7 +38,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 def assay() -> None:
     """Tells you whether a model is good enough to ship.
 
-    The model is a black box, every number has an interval, and one pass over the data serves every metric and every slice.
+    The model is a black box, every number has an interval, and every metric and every slice is measured in the same pass over the data.
     Begin with `assay demo`, then `assay check --help`.
     """
 

@@ -1,6 +1,6 @@
 """Run the default suite: see what there is, measure what the suite asks, and let it give its opinions.
 
-``look(subject, slices)`` says what there is, ``Suite.questions`` what to measure, ``Suite.verdicts`` what the answers mean. For ``check``.
+``Suite.scene`` says what there is, ``Suite.questions`` what to measure, ``Suite.verdicts`` what the answers mean. For ``check``.
 """
 
 from __future__ import annotations

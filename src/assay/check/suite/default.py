@@ -20,7 +20,7 @@ Grave = Literal["fail", "warn"]
 class Scene:
     """What there is to judge: the task, what the model answers, and which data and columns were given.
 
-    ``slices`` are texts of slicings, ``protected`` and ``features`` names of columns; ``overall`` holds the values measured on all
+    ``slices`` are texts of slicings, ``protected`` and ``forbidden`` names of columns; ``overall`` holds the values measured on all
     rows, by metric, as far as they are known; ``classes`` is how many there are.
     """
 
@@ -45,9 +45,10 @@ class Item:
     """One thing to look for.
 
     ``expression`` is the check; ``grave`` what a shown fault is (a failure, or a warning); ``rank`` where it stands among the faults, low
-    first. ``fault`` and ``fine`` are sentences with the fields ``{value} {low} {high} {n} {column} {note} {place} {bound}``, ``many``
-    stands for a fault of several columns at once and has ``{count} {columns}``. ``proof`` is set where an
-    undecided outcome deserves a warning too: the model has to show that it is worth having.
+    first. ``fault``, ``fine`` and ``proof`` are sentences with the fields ``{value} {low} {high} {n} {column} {note} {place}`` and, for
+    differences, ``{away} {nearest} {farthest}``: how far the value and its ends lie from 0. ``hint`` has the same fields. ``many``
+    stands for a fault of several columns at once and has ``{count} {columns}``. ``proof`` is set where an undecided outcome deserves a
+    warning too: the model has to show that it is worth having. With ``share``, numbers are shown as percentages.
     """
 
     aspect: str
