@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from assay.summary.summary import Summary as Summary
     from assay.verbs.check import check as check
     from assay.verbs.expectation import expectations as expectations
+    from assay.verbs.profile import profile as profile
     from assay.verbs.scorer import evaluation as evaluation
     from assay.verbs.scorer import scorer as scorer
 
@@ -72,6 +73,7 @@ _TARGETS = {
     "expectations": "assay.verbs.expectation:expectations",
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
+    "profile": "assay.verbs.profile:profile",
     "scorer": "assay.verbs.scorer:scorer",
     "slicing": "assay.data.slice:slicing",
     "source": "assay.data.source:source",

@@ -19,7 +19,7 @@ HEAVY = {"numpy", "pyarrow", "rich", "scipy", "sklearn", "pandas", "yaml"}
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], ["check", "--help"], ["demo", "--help"], ["metrics", "--help"],
-                                       ["chek"], ["check"]])
+                                       ["profile", "--help"], ["profile"], ["chek"], ["check"]])
 def test_asking_loads_nothing_heavy(arguments: list[str]) -> None:
     code = ("import sys\nfrom assay.app.command import main\ntry:\n    main(sys.argv[1:])\nfinally:\n"
             "    print('LOADED', *sorted({name.split('.')[0] for name in sys.modules}))")
@@ -33,7 +33,7 @@ def test_help_lists_the_commands_and_the_exit_codes() -> None:
     run = assay("--help")
     assert run.returncode == 0
     assert run.stderr == ""
-    for word in ("check ", "demo ", "metrics ", "Exit codes:", "3    inconclusive"):
+    for word in ("check ", "demo ", "metrics ", "profile ", "Exit codes:", "3    inconclusive"):
         assert word in run.stdout
 
 
@@ -58,9 +58,9 @@ def test_the_version_is_said() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ([], "name a command: check, demo, metrics; hint: assay --help"),
+    ([], "name a command: check, demo, metrics, profile; hint: assay --help"),
     (["chek"], "there is no command 'chek'; hint: did you mean 'check'?"),
-    (["xyzzy"], "there is no command 'xyzzy'; hint: the commands are check, demo, metrics"),
+    (["xyzzy"], "there is no command 'xyzzy'; hint: the commands are check, demo, metrics, profile"),
     (["--versoin"], "there is no option '--versoin'; hint: did you mean '--version'?"),
     (["check", "--dta", "x"], "there is no option '--dta'; hint: did you mean '--data'?"),
     (["check", "--zzzz"], "there is no option '--zzzz'; hint: --help lists them"),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from assay.result import Run
     from assay.verbs.config import Config
 
-__all__ = ["check", "show"]
+__all__ = ["check", "files_of", "json_of", "rows_of", "show", "written"]
 
 _CHECKS = """
 auc >= 0.70 warn 0.75                  a metric and its bound; below 0.75 it warns
@@ -110,13 +110,13 @@ def check(state: State, /, config: str | None, *, json: str | None, html: str | 
     """
     options = _options(given)
     outputs = {"json": json, "html": html, "junit": junit, "markdown": markdown, "card": card}
-    files = _files(outputs, [config, *(options.get(name) for name in ("model", "data", "train", "reference", "champion"))])
+    files = files_of(outputs, [config, *(options.get(name) for name in ("model", "data", "train", "reference", "champion"))])
     _enough(config, options)
     run = judged(config, options, trust=trust, strict=strict, progress=not no_progress and json != "-")
     state.code = run.exit_code
-    _write(run, files, state)
+    written(run, files, state)
     if json == "-":
-        sys.stdout.write(_json(run) + "\n")
+        sys.stdout.write(json_of(run) + "\n")
         sys.stdout.flush()
     else:
         show(run, plain=plain, quiet=quiet)
@@ -131,7 +131,7 @@ def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, stric
     found = _configured(config, options) if config is not None else None
     places = {name: found.location(getattr(found, name)) if found is not None else options.get(name)
               for name in ("data", "train", "reference")}
-    with Progress(lambda name: _rows(places.get(name)), shown=progress) as bar:
+    with Progress(lambda name: rows_of(places.get(name)), shown=progress) as bar:
         if found is not None:
             return verb(found, trust=trust, strict=strict, progress=bar)
         return verb(**options, trust=trust, strict=strict, progress=bar)
@@ -215,7 +215,7 @@ def _configured(path: str | None, options: Mapping[str, Any]) -> Config:
     return dataclasses.replace(found, columns=columns, **changes)
 
 
-def _rows(place: str | None) -> int | None:
+def rows_of(place: str | None) -> int | None:
     """Return how many rows a file has, where its footer says so; a bar without an end else."""
     if place is None or "://" in place or Path(place).suffix.lower() not in (".parquet", ".arrow", ".feather", ".ipc", ""):
         return None
@@ -232,7 +232,7 @@ def _rows(place: str | None) -> int | None:
 _FORMATS = {"html": "html", "junit": "xml", "markdown": "md", "card": "card"}
 
 
-def _files(outputs: Mapping[str, str | None], inputs: list[Any]) -> dict[str, Path]:
+def files_of(outputs: Mapping[str, str | None], inputs: list[Any]) -> dict[str, Path]:
     """Return where to write which format; raises ``ConfigError`` where that cannot be, before the long work."""
     from assay.app.output import writable
 
@@ -261,15 +261,17 @@ def _place(path: Path) -> Path:
         return path.absolute()
 
 
-def _write(run: Run, files: Mapping[str, Path], state: State) -> None:
+def written(run: Run, files: Mapping[str, Path], state: State) -> None:
+    """Write a run to the files that were asked for, all or none."""
     if files:
         from assay.app.output import write
         from assay.result import RENDERERS
 
         # everything is rendered before the first is written
-        write({path: _json(run) + "\n" if kind == "json" else RENDERERS[_FORMATS[kind]](run) for kind, path in files.items()})
+        write({path: json_of(run) + "\n" if kind == "json" else RENDERERS[_FORMATS[kind]](run) for kind, path in files.items()})
         state.written = True
 
 
-def _json(run: Run) -> str:
+def json_of(run: Run) -> str:
+    """Return a run as the JSON text that every command writes."""
     return json.dumps(run.to_json(), indent=1, ensure_ascii=False, allow_nan=False)

@@ -15,7 +15,7 @@ from assay.check.expression import Check, parse
 from assay.errors import AssayError
 from assay.result import Outcome, Run, Verdict, worst
 
-__all__ = ["headline", "lines"]
+__all__ = ["cost", "headline", "lines"]
 
 MOST = 10  # cases that one check lists
 ORDER: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "warn", "too small", "pass")
@@ -36,7 +36,7 @@ def lines(run: Run, screen: Screen) -> list[Line]:
         parts.append([line for group in groups for line in _group(group, screen, width)])
     parts += tables(run, screen)
     parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
-    parts.append(wrapped([], _cost(run), "dim", screen.width))
+    parts.append(wrapped([], cost(run), "dim", screen.width))
     return [line for part in parts if part for line in (*part, [])][:-1]
 
 
@@ -220,7 +220,8 @@ def _place(verdict: Verdict) -> str:
 # the cost -----------------------------------------------------------------------------------------------------------------
 
 
-def _cost(run: Run) -> str:
-    cost = run.cost
-    scored = f"{cost.model_rows:,} put to models, " if cost.model_rows else ""
-    return f"{cost.rows:,} rows read, {scored}{cost.seconds:.1f} s; run {clean(run.id)[:12]}, assay {clean(run.assay)}"
+def cost(run: Run) -> str:
+    """Return what a run took, in a line."""
+    spent = run.cost
+    scored = f"{spent.model_rows:,} put to models, " if spent.model_rows else ""
+    return f"{spent.rows:,} rows read, {scored}{spent.seconds:.1f} s; run {clean(run.id)[:12]}, assay {clean(run.assay)}"

@@ -13,6 +13,7 @@ from assay.app.check import check
 from assay.app.demo import demo
 from assay.app.metrics import metrics
 from assay.app.option import Group
+from assay.app.profile import profile
 from assay.app.state import State
 from assay.errors import ConfigError
 
@@ -43,7 +44,7 @@ def assay() -> None:
     """
 
 
-for _command in (check, demo, metrics):
+for _command in (check, demo, metrics, profile):
     assay.add_command(_command)
 
 
