@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.summary.memory import array, numbers
+from assay.summary.memory import array, empty, numbers
 
 KINDS = [pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64(), pa.float32(), pa.float64()]
 
@@ -38,6 +38,15 @@ def test_booleans_are_unpacked_from_any_bit(values: list[bool], start: int, leng
 def test_an_array_of_nulls_has_as_many_places(kind: pa.DataType) -> None:
     assert len(numbers(pa.nulls(5, kind))) == 5
     assert len(numbers(pa.array([], kind))) == 0
+
+
+def test_room_is_writable_aligned_and_ones_own() -> None:
+    rooms = [empty(many, kind) for many in (0, 1, 1000) for kind in (np.float64, np.uint64, np.bool_)]
+    for place, room in enumerate(rooms):
+        room[:] = place % 2
+        assert room.flags.writeable
+        assert room.flags.aligned
+    assert all((room == place % 2).all() for place, room in enumerate(rooms))
 
 
 def test_a_profile_is_made_without_pandas_and_scipy(tmp_path: Path) -> None:

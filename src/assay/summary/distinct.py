@@ -63,7 +63,11 @@ class Distinct(Summary):
         if len(self._kept) == SIZE:
             found = found[found < self._kept[-1]]
         if len(found):
-            self._kept = np.unique(np.concatenate((self._kept, found)))[:SIZE]
+            both = np.concatenate((self._kept, found))
+            both.sort()  # np.unique takes eight times as long
+            new = np.ones(len(both), np.bool_)
+            np.not_equal(both[1:], both[:-1], out=new[1:])
+            self._kept = both[new][:SIZE]
 
     @property
     def kept(self) -> Array:

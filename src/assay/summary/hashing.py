@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.summary.memory import numbers
+from assay.summary.memory import empty, numbers
 
 __all__ = ["hashes", "mixed", "row_hashes", "small_hashes"]
 
@@ -97,7 +97,8 @@ def small_hashes(values: Array, most: int) -> Array:
         all_: Array = hashes(values)
         return np.asarray(all_[all_ <= np.uint64(most)])
     words = values.view(np.uint64)
-    block, high = np.empty((2, min(len(words), _BLOCK)), np.uint64)
+    size = min(len(words), _BLOCK)
+    block, high = empty(size, np.uint64), empty(size, np.uint64)
     limit, start = np.uint64(most | 0xFFFFFFFF), np.uint64(_START)  # the last step of mixing leaves the upper half as it is
     kept = []
     for place in range(0, len(words), _BLOCK):

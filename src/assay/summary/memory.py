@@ -1,7 +1,8 @@
-"""Arrow and numpy over the same memory, both ways, without a copy.
+"""Arrow and numpy over the same memory, both ways, without a copy; and fresh memory that the system need not be asked for.
 
 pyarrow's own ``to_numpy`` and ``pa.array`` import pandas wherever it is installed, which costs every process a sixth of a second;
-``numbers`` and ``array`` cost none. Only ``assay.summary`` uses them.
+``numbers`` and ``array`` cost none. Megabytes that numpy asks for go back to the system when they are free, batch after batch, and with
+several threads each return stops them all; Arrow's allocator keeps them for the next batch (``empty``). Only ``assay.summary`` uses them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-__all__ = ["array", "numbers"]
+__all__ = ["array", "empty", "numbers"]
 
 Array = np.ndarray[Any, Any]
 
@@ -47,3 +48,15 @@ def array(values: Array) -> pa.Array:
     """
     flat = np.ascontiguousarray(values)
     return pa.Array.from_buffers(_TYPES[flat.dtype], len(flat), [None, pa.py_buffer(flat)])
+
+
+def empty(count: int, kind: Any = np.float64) -> Array:
+    """Return room for so many numbers, in memory of Arrow's; what it holds is undefined.
+
+    >>> room = empty(3)
+    >>> room[:] = 1.5
+    >>> room.tolist(), len(empty(0))
+    ([1.5, 1.5, 1.5], 0)
+    """
+    dtype = np.dtype(kind)
+    return np.frombuffer(pa.allocate_buffer(count * dtype.itemsize), dtype) if count else np.empty(0, dtype)

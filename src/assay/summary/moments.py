@@ -10,6 +10,7 @@ import numpy as np
 
 from assay.errors import SummaryError
 from assay.summary import codec
+from assay.summary.memory import empty
 from assay.summary.summary import Summary
 from assay.summary.vector import Array, Vector
 
@@ -54,12 +55,11 @@ class Moments(Summary):
         self.zeros += int(np.searchsorted(values, 0.0, "right") - np.searchsorted(values, 0.0))
         self.low, self.high = min(self.low, float(values[0]) + 0.0), max(self.high, float(values[-1]) + 0.0)  # -0.0 becomes 0.0
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(np.mean(values))
+            mean = float(np.add.reduce(values)) / len(values)
             if not math.isfinite(mean):  # the sum overflows although no value does
                 mean = float(np.mean(values / len(values)) * len(values))
             mean = min(max(mean, float(values[0])), float(values[-1]))  # rounding must not leave the range: constants have variance 0
-            parts = np.array([_powers(values[start : start + _BLOCK] - mean) for start in range(0, len(values), _BLOCK)])
-            first, *sums = parts.sum(axis=0).tolist()
+            first, *sums = _powers(values, mean).tolist()
         rest = first / len(values)
         self._add(len(values), mean, rest if math.isfinite(rest) else 0.0, (sums[0], sums[1], sums[2]))
 
@@ -138,11 +138,17 @@ class Moments(Summary):
         return out
 
 
-def _powers(off: Array) -> tuple[float, float, float, float]:
-    """Return the sums of the first four powers, not as dot products: a BLAS with threads takes ten times as long beside ours."""
-    square = off * off
-    first, second = np.add.reduce(off), np.add.reduce(square)
-    off *= square
-    third = np.add.reduce(off)
-    square *= square
-    return float(first), float(second), float(third), float(np.add.reduce(square))
+def _powers(values: Array, mean: float) -> Array:
+    """Return the sums of the first four powers of deviations, not as dot products: a BLAS with threads takes ten times as long here."""
+    size, sums = min(len(values), _BLOCK), []
+    off, square = empty(size), empty(size)
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        off, square = off[: len(part)], square[: len(part)]
+        np.subtract(part, mean, out=off)
+        np.multiply(off, off, out=square)
+        first, second = np.add.reduce(off), np.add.reduce(square)
+        np.multiply(off, square, out=off)
+        np.multiply(square, square, out=square)
+        sums.append((first, second, np.add.reduce(off), np.add.reduce(square)))
+    return np.asarray(np.array(sums).sum(axis=0))

@@ -76,7 +76,10 @@ class Vector:
             array = array.cast(pa.float64())
         if array.null_count:
             array = array.drop_null()
-        ordered = np.sort(numbers(array))
+        given = numbers(array)
+        ordered = memory.empty(len(given), given.dtype)
+        np.copyto(ordered, given)
+        ordered.sort()
         if ordered.dtype.kind == "f":
             if len(ordered) and np.isnan(ordered[-1]):
                 ordered = ordered[: np.searchsorted(ordered, np.nan)]  # NaN sort to the end
@@ -101,7 +104,8 @@ class Vector:
     @cached_property
     def _new(self) -> Array:
         """Whether each finite number differs from the one before."""
-        new = np.ones(len(self.ordered), np.bool_)
+        new = memory.empty(len(self.ordered), np.bool_)
+        new[:1] = True
         np.not_equal(self.ordered[1:], self.ordered[:-1], out=new[1:])
         return new
 
