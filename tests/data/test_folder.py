@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -102,3 +103,34 @@ def test_one_bad_file_is_named(tmp_path: Path) -> None:
     (folder / "b.parquet").write_text("a\n1\n")
     with pytest.raises(UnreadableDataError, match=r"b.parquet: the file is not Parquet"):
         source(folder)
+
+
+def test_strips_of_a_folder_are_read_from_all_files_in_turn(tmp_path: Path) -> None:
+    many = 140_000
+    table = pa.table({"a": range(many), "b": [each / 2 for each in range(many)], "c": ["x", "y"] * (many // 2)})
+    for year in (2012, 2013):
+        (tmp_path / f"year={year}").mkdir()
+        pq.write_table(table, tmp_path / f"year={year}" / "0.parquet", row_group_size=50_000)
+    data = source(tmp_path)
+    assert data.columnar  # type: ignore[attr-defined]
+    asked: list[list[str]] = []
+
+    def strips() -> Iterator[list[str]]:
+        for names in (["a", "year"], ["c"], ["year"]):
+            asked.append(names)
+            yield names
+
+    found: dict[int, list[tuple]] = {}
+    for place, batch in data.strips(strips()):  # type: ignore[attr-defined]
+        assert len(asked) == place + 1  # a strip is taken when the one before was read
+        found.setdefault(place, []).extend(zip(*(each.to_pylist() for each in batch.columns), strict=True))
+    assert found == {0: rows(data, ["a", "year"]), 1: rows(data, ["c"]), 2: rows(data, ["year"])}
+    assert list(data.strips([])) == []  # type: ignore[attr-defined]
+
+
+def test_small_files_and_text_files_are_not_read_in_strips(tmp_path: Path) -> None:
+    small = write(tmp_path / "small", a=pa.table({"x": [1, 2]}), b=pa.table({"x": [3]}))
+    assert not source(small).columnar  # type: ignore[attr-defined]
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "a.csv").write_text("x\n1\n")
+    assert not source(tmp_path / "text").columnar  # type: ignore[attr-defined]

@@ -6,12 +6,13 @@ import dataclasses
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import assay
 from assay.data.slice import slicing
 from assay.engine import Plan, run
-from assay.errors import EmptyDataError, PredictionError
+from assay.errors import DataError, EmptyDataError, PredictionError
 from assay.summary import Need
 from assay.summary.target import Target
 
@@ -128,3 +129,28 @@ def test_only_what_is_needed_is_read(table):
     spy = Spy(assay.source(table))
     run(Plan.of([(Need("moments", ("age",)), None), (Need("moments", ("x",)), slicing("city", spy.schema))]), spy)
     assert spy.asked == ["x", "city", "age"]
+
+
+def test_columns_read_apart_by_any_number_of_threads_give_the_same_bits(tmp_path):
+    rng = np.random.default_rng(5)
+    n = 150_000
+    columns = {f"x{place}": rng.standard_normal(n) for place in range(9)} | {"c": rng.choice(["a", "b"], n)}
+    for part in range(2):
+        pq.write_table(pa.table(columns), tmp_path / f"{part}.parquet", row_group_size=40_000)
+    plan = Plan.of([(Need(kind, (name,)), None) for name in columns for kind in ("moments", "distinct", "frequent", "quantiles")])
+    seen: list[int] = []
+    found = [run(plan, assay.source(tmp_path), workers=workers, progress=seen.append) for workers in (1, 2, 5, 8)]
+    assert sum(seen) == 4 * 2 * n
+    assert {each.rows for each in found} == {2 * n}
+    assert len({each.dump() for each in found}) == 1
+
+
+def test_an_error_in_one_strip_ends_the_pass(tmp_path):
+    n = 150_000
+    columns = {f"x{place}": np.arange(float(n)) for place in range(8)}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet", compression="none", use_dictionary=False)
+    whole = (tmp_path / "a.parquet").read_bytes()
+    middle = len(whole) // 2
+    (tmp_path / "a.parquet").write_bytes(whole[:middle] + b"\xff" * 200_000 + whole[middle + 200_000 :])
+    with pytest.raises(DataError):
+        run(Plan.of([(Need("moments", (name,)), None) for name in columns]), assay.source(tmp_path / "a.parquet"), workers=2)

@@ -10,7 +10,7 @@ import itertools
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -25,6 +25,8 @@ __all__ = ["StreamReader", "TableReader", "stream_reader"]
 class TableReader:
     """A table in memory; its parts share that memory."""
 
+    columnar = True
+
     def __init__(self, table: pa.Table, name: str):
         self.table, self.name = table, name
         self.arrow: pa.Schema = table.schema
@@ -34,7 +36,7 @@ class TableReader:
         """Yield stretches of the table."""
         yield from self.table.select(list(columns)).to_batches(max_chunksize=LIMIT)
 
-    def strips(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def strips(self, strips: Iterable[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield stretches of the table, strip of columns by strip."""
         for place, columns in enumerate(strips):
             yield from ((place, batch) for batch in self.read(columns))

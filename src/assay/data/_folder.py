@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ from assay.data._csv import CsvReader
 from assay.data._file import Kind, kind, suffix_kind
 from assay.data._ipc import IpcReader
 from assay.data._parquet import ParquetReader
-from assay.data._reader import Reader, shares
+from assay.data._reader import LIMIT, Reader, shares
 from assay.data._type import CATEGORY, convert, normal, united
 from assay.errors import ColumnTypeError, DataError, EmptyDataError, UnreadableDataError, listed
 
@@ -54,11 +54,21 @@ class FolderReader:
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the batches of every file."""
         for reader, keys in self._files:
-            own = [each for each in columns if each in reader.arrow.names]
-            # a file that is asked only for what its folder's name says must still tell how many rows it has
-            for batch in reader.read(own or reader.arrow.names[:1]):
-                yield pa.record_batch([self._column(each, batch, keys, reader.name) for each in columns],
-                                      schema=pa.schema([self.arrow.field(each) for each in columns]))
+            for batch in reader.read(self._own(reader, columns)):
+                yield self._whole(batch, columns, reader, keys)
+
+    def strips(self, strips: Iterable[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the batches of each strip of columns in turn; a strip is read from all files before the next is taken."""
+        for place, columns in enumerate(strips):
+            for reader, keys in self._files:
+                for _, batch in reader.strips([self._own(reader, columns)]):  # type: ignore[attr-defined]
+                    yield place, self._whole(batch, columns, reader, keys)
+
+    @property
+    def columnar(self) -> bool:
+        """Whether columns can be read without the others, and files are large enough to be opened for each strip."""
+        return (all(getattr(each, "columnar", False) for each, _ in self._files) and self.rows is not None
+                and self.rows >= LIMIT * len(self._files))
 
     def parts(self, parts: int) -> list[Reader]:
         """Cut between files, or inside them where there are fewer files than parts."""
@@ -68,6 +78,15 @@ class FolderReader:
             files = [(part, keys) for reader, keys in files for part in reader.parts(each_file)]
         stretches = shares([reader.rows if reader.rows is not None else 1 for reader, _ in files], parts)
         return [FolderReader(self.path, only=files[low:high], arrow=self.arrow) for low, high in stretches]
+
+    @staticmethod
+    def _own(reader: Reader, columns: Sequence[str]) -> list[str]:
+        """Return the columns that a file itself holds; where there are none, one of them still tells how many rows it has."""
+        return [each for each in columns if each in reader.arrow.names] or list(reader.arrow.names[:1])
+
+    def _whole(self, batch: pa.RecordBatch, columns: Sequence[str], reader: Reader, keys: Mapping[str, Any]) -> pa.RecordBatch:
+        return pa.record_batch([self._column(each, batch, keys, reader.name) for each in columns],
+                               schema=pa.schema([self.arrow.field(each) for each in columns]))
 
     def _column(self, name: str, batch: pa.RecordBatch, keys: Mapping[str, Any], where: str) -> pa.Array:
         kind = self.arrow.field(name).type

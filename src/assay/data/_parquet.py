@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,6 +26,8 @@ _BUFFER = 1 << 20
 class ParquetReader:
     """One Parquet file, or a stretch of its rows."""
 
+    columnar = True
+
     def __init__(self, path: Path, *, name: str | None = None, start: int = 0, stop: int | None = None):
         self.path = path
         self.name = name or str(path)
@@ -44,11 +46,11 @@ class ParquetReader:
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the batches of the file."""
-        return guarded((batch for _, batch in self._batches([columns])), self._fault)
+        return guarded((batch for _, batch in self._batches([columns], threads=True)), self._fault)
 
-    def strips(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def strips(self, strips: Iterable[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield the batches of each strip of columns in turn, from one opening of the file: its footer grows with its columns."""
-        return guarded(self._batches(strips), self._fault)
+        return guarded(self._batches(strips, threads=False), self._fault)
 
     def parts(self, parts: int) -> list[Reader]:
         """Cut by row groups, or by rows where there are fewer groups than parts."""
@@ -67,7 +69,7 @@ class ParquetReader:
         stretches = shares([high - low for low, high in bounds], parts)
         return [ParquetReader(self.path, name=self.name, start=bounds[first][0], stop=bounds[last - 1][1]) for first, last in stretches]
 
-    def _batches(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def _batches(self, strips: Iterable[Sequence[str]], *, threads: bool) -> Iterator[tuple[int, pa.RecordBatch]]:
         groups: list[int] = []
         skip = at = 0
         for place, rows in enumerate(self._groups):
@@ -77,11 +79,9 @@ class ParquetReader:
             at += rows
         if not groups or self._stop <= self._start:
             return
-        coded = [each for columns in strips for each in columns if each in self._coded]
-        # the columns of a batch are decoded by all cores; a thread that decodes one batch ahead gained nothing beside that
-        with pq.ParquetFile(self.path, read_dictionary=coded, buffer_size=_BUFFER, pre_buffer=False) as file:
+        with pq.ParquetFile(self.path, read_dictionary=sorted(self._coded), buffer_size=_BUFFER, pre_buffer=False) as file:
             for place, columns in enumerate(strips):
-                found = file.iter_batches(LIMIT, row_groups=groups, columns=list(columns), use_threads=True)
+                found = file.iter_batches(LIMIT, row_groups=groups, columns=list(columns), use_threads=threads)
                 yield from ((place, batch) for batch in self._stretch(found, skip))
 
     def _stretch(self, batches: Iterator[pa.RecordBatch], skip: int) -> Iterator[pa.RecordBatch]:

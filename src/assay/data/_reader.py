@@ -22,8 +22,8 @@ T = TypeVar("T")
 class Reader(Protocol):
     """One kind of data. ``arrow`` has the types as found; ``rows`` is None where only reading tells.
 
-    Where some columns can be read without the others, a reader may have ``strips(strips)``: for each strip of columns in turn, its
-    place and a batch of it, as ``read`` gives them.
+    Where some columns can be read without the others, a reader is ``columnar`` and has ``strips(strips)``: for each strip of columns
+    in turn, its place and a batch of it, as ``read`` gives them. It works on the thread that asks: several read side by side.
     """
 
     name: str

@@ -7,7 +7,7 @@ kind of data writes a ``Reader`` (``_reader.py``) and adds its line to ``_reader
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -122,23 +122,34 @@ class _Source:
 
     @property
     def columnar(self) -> bool:
-        """Whether some columns can be read without the others."""
-        return hasattr(self.reader, "strips")
+        """Whether some columns can be read without the others, at no great cost."""
+        return bool(getattr(self.reader, "columnar", False))
 
-    def strips(self, strips: Sequence[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yield the batches of each strip of columns in turn, with its place; only of what is ``columnar``."""
-        reads = [self._read(names) for names in strips]
-        arrows = [pa.schema([self.schema.arrow.field(each) for each in names]) for names in reads]
+    def strips(self, strips: Iterable[Sequence[str]]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the batches of each strip of columns in turn, with its place; only of what is ``columnar``.
+
+        A strip is taken when the one before it was read.
+        """
+        taken: list[tuple[Sequence[str], pa.Schema]] = []
+
+        def reads() -> Iterator[list[str]]:
+            for names in strips:
+                read = self._read(names)
+                taken.append((names, pa.schema([self.schema.arrow.field(each) for each in read])))
+                yield read
+
         kept = 0
-        found = guarded(self.reader.strips(reads), self._fault)  # type: ignore[attr-defined]
+        found = guarded(self.reader.strips(reads()), self._fault)  # type: ignore[attr-defined]
         try:
             for place, batch in found:
-                for piece in self._pieces(batch, arrows[place], strips[place]):
+                names, arrow = taken[place]
+                for piece in self._pieces(batch, arrow, names):
                     kept += piece.num_rows
                     yield place, piece
         finally:
             found.close()  # type: ignore[attr-defined]
-        self._refuse_none(kept)
+        if taken:
+            self._refuse_none(kept)
 
     def split(self, parts: int) -> list[Source]:
         if parts < 1:

@@ -40,6 +40,7 @@ Later = Callable[[str, Mapping[Need, Summary]], Sequence[Need]]
 
 _COUNTED = ("@row", "@one")  # rows are counted as they were delivered, whatever they weigh
 _WIDE, _STRIP = 128, 64  # columns from which they are read in strips, and columns of a strip
+_FEW = 8  # columns from which threads have enough to do apart
 _SMALL = 1 << 18  # values below which starting threads takes longer than they save
 _HELD = 256 << 20  # bytes of sorted numbers kept for a second look at a column, beyond which the data are read again
 
@@ -158,9 +159,10 @@ class _Pass:
         return _ordered(schema, wanted) or list(schema.names[:1])
 
     def run(self, workers: int) -> Profile:
-        wide = len(self.plain) > _WIDE and getattr(self.source, "columnar", False)
+        columnar = getattr(self.source, "columnar", False)
+        wide, bare = columnar and len(self.plain) > _WIDE, not (self.scored or self.plan.sliced)
         rows = self.source.rows
-        if wide and (self.scored or self.plan.sliced):  # what needs whole rows is read apart
+        if wide and not bare:  # what needs whole rows is read apart
             apart = Plan.of([*((need, None) for need in self.scored), *((need, cut) for cut, some in self.plan.sliced for need in some)])
             both = _Pass(apart, self.source, self.models, self.target, None, None)
             self.profile = both.run(workers)
@@ -169,6 +171,8 @@ class _Pass:
             self._strips(workers)
         elif rows is not None and rows * max(len(self.plain), 1) <= _SMALL:
             self._batches(self.source.batches(self.columns()), None, 1)
+        elif columnar and bare and len(self.plain) >= _FEW and getattr(self.source, "where", None) is None:
+            self._strips(workers)  # what a thread decodes it summarises at once: a fifth of the memory of whole batches
         else:
             with ThreadPoolExecutor(workers, "assay") as pool:
                 self._batches(ahead(self.source.batches(self.columns())), pool, workers)
@@ -211,27 +215,39 @@ class _Pass:
     def _strips(self, workers: int) -> None:
         """Summarise columns without regard to each other; each thread reads strips of its own."""
         names = _ordered(self.source.schema, self.plain)
-        strips = [names[start : start + _STRIP] for start in range(0, len(names), _STRIP)]
-        workers = min(workers, len(strips))
+        # so many that no thread waits long for the last; not by the number of threads, so that any machine sees the same batches
+        size = min(_STRIP, -(-len(names) // 16))
+        strips = iter([names[start : start + size] for start in range(0, len(names), size)])
         with ThreadPoolExecutor(workers, "assay") as pool:
-            waiting = [pool.submit(self._strip, strips[place::workers], len(names), workers) for place in range(workers)]
-            rows = [task.result() for task in waiting]
-        self.profile.rows = rows[0]
-        meter.current().read(rows[0])  # once, in however many strips of columns
-        if self.progress and self.told < rows[0]:
-            self.progress(rows[0] - self.told)
+            waiting = [pool.submit(self._strip, strips, len(names), workers) for _ in range(workers)]
+            rows = max(task.result() for task in waiting)
+        self.profile.rows = rows
+        meter.current().read(rows)  # once, in however many strips of columns
+        if self.progress and self.told < rows:
+            self.progress(rows - self.told)
 
-    def _strip(self, strips: list[list[str]], width: int, workers: int) -> int:
-        """Summarise some strips; return the rows of the first."""
+    def _strip(self, strips: Iterator[list[str]], width: int, workers: int) -> int:
+        """Summarise strips for as long as there are any; return the rows of the first."""
         rows, last = 0, -1
         columns: list[_Column] = []
+        mine: list[list[str]] = []
+
+        def taken() -> Iterator[list[str]]:
+            while not self.stopped:
+                with self.lock:
+                    strip = next(strips, None)
+                if strip is None:
+                    return
+                mine.append(strip)
+                yield strip
+
         try:
-            for place, batch in self.source.strips(strips):  # type: ignore[attr-defined]
+            for place, batch in self.source.strips(taken()):  # type: ignore[attr-defined]
                 if self.stopped:
                     break
                 if place != last:
                     self._close(columns)
-                    columns, last = self._open({name: self.plain[name] for name in strips[place]}, _Room(_HELD // workers)), place
+                    columns, last = self._open({name: self.plain[name] for name in mine[place]}, _Room(_HELD // workers)), place
                 rows += batch.num_rows if place == 0 else 0
                 _updated(columns, batch)
                 self._tell(batch.num_rows * len(columns), width)
