@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["Attribution", "Cost", "Figure", "Finding", "Incident", "Outcome", "Run", "SliceKey", "Spread", "Value", "Verdict", "worst"]
+__all__ = ["FEWEST_SHOWN", "OUTCOMES",
+           "Attribution", "Cost", "Figure", "Finding", "Incident", "Outcome", "Run", "SliceKey", "Spread", "Value", "Verdict",
+           "goodness", "intervals",
+           "worst"]
 
 Scalar: TypeAlias = str | int | float | bool | None
 SliceKey: TypeAlias = tuple[tuple[str, Scalar], ...]
@@ -33,9 +36,9 @@ Better: TypeAlias = Literal["higher", "lower", "nearer 1", "nearer 0"]
 Outcome: TypeAlias = Literal["pass", "warn", "fail", "error", "inconclusive", "too small"]
 
 LEVEL = 0.95
-_FEWEST = 5  # rows of a slice below which its numbers tell of single people
+FEWEST_SHOWN = 5  # rows of a slice, or of a point in a figure, below which numbers tell of single people and are not shown
 _SHOWN = 20  # lines of a run that stand for it where it is printed
-_SEVERITY: dict[str, int] = {"pass": 0, "too small": 1, "warn": 2, "inconclusive": 3, "error": 4, "fail": 5}
+OUTCOMES: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "warn", "too small", "pass")  # the worst first
 RENDERERS: Registry[Any] = Registry("renderer", {
     "xml": "assay.report.junit:render", "md": "assay.report.markdown:render", "yaml": "assay.report.suite:render",
     "card": "assay.report.card:render", "html": "assay.report.html:render", "htm": "assay.report.html:render"})
@@ -162,6 +165,33 @@ class Spread:
         return cls(**{**lost, **_restored(cls, data)})
 
 
+def intervals(spreads: Sequence[Spread | None], level: float = LEVEL) -> list[tuple[float, float]]:
+    """Return the interval of each spread, all shares at once; NaN for None.
+
+    >>> intervals([Spread("binomial", 0.9, n=200), None])[0] == Spread("binomial", 0.9, n=200).interval()
+    True
+    """
+    tail = (1 - level) / 2
+    shares = [place for place, each in enumerate(spreads) if each is not None and each.kind == "binomial" and math.isfinite(each.estimate)]
+    found = [(math.nan, math.nan)] * len(spreads)
+    if len(shares) > 1:
+        import numpy as np
+        from scipy import special
+
+        some = [each for place in shares if (each := spreads[place]) is not None]
+        n = np.array([each._binomial_n(tail) for each in some])
+        k = np.clip([each.estimate for each in some], 0.0, 1.0) * n
+        low = np.where(k <= 0, 0.0, special.betaincinv(k + 0.5, n - k + 0.5, tail))
+        high = np.where(k >= n, 1.0, special.betaincinv(k + 0.5, n - k + 0.5, 1 - tail))
+        for place, ends in zip(shares, zip(low.tolist(), high.tolist(), strict=True), strict=True):
+            found[place] = ends
+    done = set(shares) if len(shares) > 1 else set()
+    for place, spread in enumerate(spreads):
+        if spread is not None and place not in done:
+            found[place] = spread.interval(level)
+    return found
+
+
 @dataclass(frozen=True)
 class Value:
     """A measured number with its interval and sample size.
@@ -227,6 +257,21 @@ class Value:
     def key(self) -> SliceKey:
         """The slice as a hashable, sorted tuple of pairs."""
         return tuple(sorted(self.slice.items()))
+
+    @property
+    def private(self) -> bool:
+        """Whether it is of a slice of so few rows that its number would tell of single people."""
+        return bool(self.slice) and self.n < FEWEST_SHOWN
+
+    def silenced(self) -> Value:
+        """Return the value as it may be shown to anyone: where it is private, without its number.
+
+        >>> Value("recall", 0.5, 0.1, 0.9, 4, {"ward": "a"}).silenced().value is None
+        True
+        """
+        if not self.private:
+            return self
+        return self.replace(value=None, low=None, high=None, spread=None, note=f"fewer than {FEWEST_SHOWN} rows: not shown")
 
     def replace(self, **changes: Any) -> Value:
         """Return a copy with some fields changed."""
@@ -441,7 +486,16 @@ def worst(outcomes: Iterable[Outcome], *, strict: bool = False) -> Outcome:
     if "too small" in seen and (strict or seen == {"too small"}):
         seen.add("inconclusive")
     seen.discard("too small")
-    return max(seen, key=_SEVERITY.__getitem__, default="pass")
+    return min(seen, key=OUTCOMES.index, default="pass")
+
+
+def goodness(number: float, better: Better | None) -> float:
+    """Return a number that is greater the better ``number`` is; where nothing is better, the smaller in size.
+
+    >>> goodness(0.9, "higher") > goodness(0.8, "higher"), goodness(0.9, "nearer 1") > goodness(1.2, "nearer 1")
+    (True, True)
+    """
+    return number if better == "higher" else -number if better == "lower" else -abs(number - 1) if better == "nearer 1" else -abs(number)
 
 
 @dataclass(frozen=True, repr=False)
@@ -476,7 +530,7 @@ class Run:
 
     def __repr__(self) -> str:
         """Return the verdict in words, and the worst of what was judged; ``to_json`` has everything."""
-        ordered = sorted(self.verdicts, key=lambda each: -_SEVERITY[each.verdict])
+        ordered = sorted(self.verdicts, key=lambda each: OUTCOMES.index(each.verdict))
         lines = [f"{self.verb}: {self.verdict}", *(f"  {each.verdict:12}  {each.sentence}" for each in ordered[:_SHOWN])]
         if len(ordered) > _SHOWN:
             lines.append(f"  and {len(ordered) - _SHOWN} more verdicts: .verdicts has all")
@@ -671,7 +725,7 @@ def _asked_metrics(metrics: str | Sequence[str] | None, known: Iterable[str]) ->
 
 def _field(value: Value | None, name: str) -> float:
     """Return one number of a value; NaN where there is none, or where so few rows would tell of single people."""
-    if value is None or (name != "n" and value.slice and value.n < _FEWEST):
+    if value is None or (name != "n" and value.private):
         return math.nan
     number = getattr(value, name)
     return math.nan if number is None else float(number)

@@ -28,6 +28,7 @@ from assay.errors import EmptyDataError, PredictionError, SummaryError
 from assay.model import guard
 from assay.model.answer import Answer
 from assay.model.model import Model
+from assay.result import SliceKey
 from assay.summary import Need, Profile, Summary
 from assay.summary.target import Target
 from assay.summary.vector import Vector
@@ -138,6 +139,7 @@ class _Pass:
             else:
                 self.plain.setdefault(need.columns[0], []).append(need)
         self.labelled = any(_labelled(need) for need in plan.needs)
+        self.stacks: dict[Need, _Sliced] = {}
         self.lock = threading.Lock()
         self.stopped = False
         self.done = self.told = 0
@@ -200,6 +202,9 @@ class _Pass:
             if self.progress:
                 self.progress(batch.num_rows)
         self._close(columns)
+        for need, stack in self.stacks.items():
+            for key, summary in stack.summaries():
+                self.profile.put(key, need, summary)
 
     def _open(self, plain: Mapping[str, Sequence[Need]], room: _Room) -> list[_Column]:
         return [_Column(name, [(need, need.empty()) for need in needs], room if self.later else None) for name, needs in plain.items()]
@@ -309,6 +314,15 @@ class _Pass:
             if not some:
                 continue
             chosen = np.where(frame.labelled, codes, -1) if labelled and frame.labelled is not None else codes
+            stacked = [need for need in some if self._stackable(need)]
+            if stacked:
+                inside = None if (chosen >= 0).all() else np.flatnonzero(chosen >= 0)
+                for need in stacked:
+                    if need not in self.profile.failures:
+                        self._stack(need, keys, _taken(chosen, inside), frame, inside)
+            some = [need for need in some if need not in self.stacks]
+            if not some:
+                continue
             order = np.argsort(chosen, kind="stable")
             bounds = np.searchsorted(chosen[order], np.arange(len(keys) + 1))
             for code, key in enumerate(keys):
@@ -317,15 +331,53 @@ class _Pass:
                     if need not in self.profile.failures:
                         self._update(key, need, frame, part)
 
-    def _update(self, key: Any, need: Need, frame: Frame, part: Array | None) -> None:
-        columns = [_taken(frame[name], part) for name in need.columns]
-        options = dict(need.options)
-        group = _taken(frame.group, part) if options.get("grouped") else None
-        weight = frame.weight if any(name.startswith("@") and name not in _COUNTED for name in need.columns) else None
+    def _stackable(self, need: Need) -> bool:
+        """Whether all slices of a need are counted in one array."""
+        if need not in self.stacks:
+            empty = need.empty()
+            if hasattr(empty, "stack"):
+                self.stacks[need] = _Sliced(empty.stack())
+        return need in self.stacks
+
+    def _stack(self, need: Need, keys: Sequence[SliceKey], codes: Array, frame: Frame, inside: Array | None) -> None:
+        columns, weight, group = self._arguments(need, frame, inside)
         try:
-            self.profile.summary(key, need).update(*columns, weight=None if weight is None else _taken(weight, part), group=group)
+            self.stacks[need].update(keys, codes, columns, weight, group)
+        except SummaryError as error:
+            self.profile.failures[need] = error
+
+    def _update(self, key: Any, need: Need, frame: Frame, part: Array | None) -> None:
+        columns, weight, group = self._arguments(need, frame, part)
+        try:
+            self.profile.summary(key, need).update(*columns, weight=weight, group=group)
         except SummaryError as error:  # too large to keep: the others go on
             self.profile.failures[need] = error
+
+    def _arguments(self, need: Need, frame: Frame, part: Array | None) -> tuple[list[Any], Any, Any]:
+        """Return what a summary is updated with: columns, weight and groups of some rows."""
+        columns = [_taken(frame[name], part) for name in need.columns]
+        group = _taken(frame.group, part) if dict(need.options).get("grouped") else None
+        weight = frame.weight if any(name.startswith("@") and name not in _COUNTED for name in need.columns) else None
+        return columns, None if weight is None else _taken(weight, part), group
+
+
+class _Sliced:
+    """The stack of one need by a slicing: which slice has which place in it."""
+
+    def __init__(self, stack: Any):
+        self.stack = stack
+        self.places: dict[SliceKey, int] = {}
+
+    def update(self, keys: Sequence[SliceKey], codes: Array, columns: Sequence[Any], weight: Any, group: Any) -> None:
+        """Add rows, given the keys of this batch and which of them each row has."""
+        places = np.array([self.places.setdefault(key, len(self.places)) for key in keys], np.int64)
+        self.stack.update(places[codes], len(self.places), columns, weight=weight, group=group)
+
+    def summaries(self) -> Iterator[tuple[SliceKey, Summary]]:
+        """Yield the key and the summary of each slice that has rows."""
+        keys = list(self.places)
+        for place, summary in self.stack.summaries():
+            yield keys[place], summary
 
 
 def _updated(columns: Sequence[_Column], batch: pa.RecordBatch) -> None:

@@ -14,23 +14,24 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 
 from assay.errors import ConfigError, UnknownNameError
 from assay.registry import Registry
-from assay.result import Better, Spread, Value
+from assay.result import Better, Spread, Value, intervals
 from assay.summary import Need, Summary
-from assay.summary.confusion import Cells
+from assay.summary.confusion import Cells, Confusion
 from assay.summary.losses import Means
-from assay.summary.resample import Array, Replicates
+from assay.summary.resample import Array, Replicates, drawn
 from assay.summary.residuals import Errors
 from assay.summary.scores import Ranks
 from assay.summary.target import Target
 
 __all__ = ["METRICS", "Metric", "Share", "metric"]
 
+_FEW = 64  # counts of a slice up to which many slices are resampled together
 Scale = Literal["identity", "log", "logit", "atanh", "square"]
 
 METRICS: Registry[Any] = Registry("metric", {
@@ -172,6 +173,55 @@ class Metric:
                 spread = self._spread(form, estimate, summaries, views, keywords, call, grouped)
         return Value.of(self.name, spread, n=rows, **fields)
 
+    def values(self, several: Sequence[Sequence[Summary]], target: Target, options: Mapping[str, Any], places: Sequence[Mapping[str, Any]],
+               held: dict[Any, Any] | None = None) -> list[Value]:
+        """Return what :meth:`value` gives for each of ``several`` slices, at once where their summaries are counts.
+
+        ``held`` keeps what other metrics of the same slices can use again.
+        """
+        held = {} if held is None else held
+        form, keywords = self.form(target), self.options(target, options)
+        if not _countable(form, several):
+            return [self.value(each, target, options, **place) for each, place in zip(several, places, strict=True)]
+        counted = [cast(Confusion, each[0]) for each in several]
+        first = counted[0]
+        if "totals" not in held:
+            held["totals"] = np.stack([each.total for each in counted])
+            held["rows"] = [each.n for each in counted]
+        with np.errstate(all="ignore"):
+            found = form.function(first.seen(held["totals"]), **keywords)
+            estimates = np.asarray(_ratio(found), float)
+            if isinstance(found, Share):
+                spreads: list[Spread | None] = [
+                    Spread("binomial", estimate, n=n) if math.isfinite(estimate) else None
+                    for estimate, n in zip(estimates.tolist(), np.broadcast_to(found.whole, estimates.shape).tolist(), strict=True)]
+            else:
+                spreads = self._counted_spreads(form, estimates, counted, keywords, held)
+        values = []
+        for place, (each, spread, (low, high)) in enumerate(zip(several, spreads, intervals(spreads), strict=True)):
+            if spread is None:
+                values.append(self.value(each, target, options, **places[place]))
+            else:
+                values.append(Value(self.name, spread.estimate, low, high, held["rows"][place], better=self.better, unit=self.unit,
+                                    method=spread.kind, spread=spread, **places[place]))
+        return values
+
+    def _counted_spreads(self, form: Form, estimates: Array, counted: Sequence[Confusion], keywords: dict[str, Any],
+                         held: dict[Any, Any]) -> list[Spread | None]:
+        """Return the spreads of many slices from draws of their counts; None for those that ask for more thought."""
+        if "draws" not in held:  # each slice has the draws that it would have alone
+            held["draws"] = counted[0].seen(np.stack([drawn(each) for each in held["totals"]]))
+        again = np.asarray(_ratio(form.function(held["draws"], **keywords)), float)
+        scaled = _scaled(self.scale, again)
+        errors = np.std(scaled, axis=1, ddof=1)
+        low, high = self.limits
+        ends = np.minimum(estimates - low, high - estimates)
+        plain = np.isfinite(scaled).all(axis=1) & np.isfinite(errors) & (ends >= 1e-12)
+        if math.isfinite(high - low):
+            plain &= errors >= 1e-12
+        return [Spread("normal", estimate, n=float(n), error=error, scale=self.scale, low_limit=low, high_limit=high) if fine else None
+                for estimate, error, fine, n in zip(estimates.tolist(), errors.tolist(), plain.tolist(), held["rows"], strict=True)]
+
     def difference(self, mine: Sequence[Summary], theirs: Sequence[Summary], target: Target, options: Mapping[str, Any],
                    *, paired: bool, factor: float = 1.0, **place: Any) -> Value:
         """Return this model's metric less ``factor`` times the other's.
@@ -281,6 +331,13 @@ def _caller(form: Form, summaries: Sequence[Summary], keywords: dict[str, Any]) 
     """Return a call of the form's function on views: on the one view, or on a tuple where a metric needs several."""
     several = len(summaries) > 1
     return lambda views: form.function(views if several else views[0], **keywords)
+
+
+def _countable(form: Form, several: Sequence[Sequence[Summary]]) -> bool:
+    """Whether the metric reads one set of counts of independent rows, few enough to be drawn for many slices at once."""
+    if len(several) < 2 or form.needs not in ("confusion", "predicted") or form.error is not None or form.spread is not None:
+        return False
+    return all(len(each) == 1 and type(each[0]) is Confusion and not each[0].grouped and each[0].counts.size <= _FEW for each in several)
 
 
 def _share_spread(found: Share, summaries: Sequence[Summary], views: tuple[Any, ...], call: Callable[[tuple[Any, ...]], Any]) -> Spread:

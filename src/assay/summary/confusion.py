@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,7 +15,7 @@ from assay.summary import codec
 from assay.summary.resample import DRAWS, GROUPS, Array, Replicates, drawn, grouping, left_out
 from assay.summary.summary import Summary
 
-__all__ = ["Cells", "Confusion", "Labels", "PairedConfusion"]
+__all__ = ["Cells", "Confusion", "Labels", "PairedConfusion", "Stack"]
 
 _LARGEST = 1 << 24  # cells in all groups together: 128 MiB
 _LEAST = 16  # groups, or draws: with fewer an error says nothing
@@ -38,8 +38,12 @@ class Cells:
     def of(cls, matrix: Array) -> Cells:
         """Return the cells of a confusion matrix (..., classes, classes)."""
         tp = np.diagonal(matrix, axis1=-2, axis2=-1)
-        truth, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
-        total = truth.sum(axis=-1, keepdims=True)
+        if matrix.shape[-1] == 2:  # sums of two are slow as sums, and a metric is asked of many resampled matrices
+            truth, predicted = matrix[..., 0] + matrix[..., 1], matrix[..., 0, :] + matrix[..., 1, :]
+            total = truth[..., :1] + truth[..., 1:]
+        else:
+            truth, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
+            total = truth.sum(axis=-1, keepdims=True)
         return cls(tp, predicted - tp, truth - tp, total - truth - predicted + tp, matrix)
 
     @property
@@ -71,19 +75,31 @@ class _Counted(Summary):
         self.rows = 0
         self.counts = np.zeros((many if grouped else 1, size))
 
-    def _count(self, cells: Array, rows: int, weight: Array | None, group: Array | None) -> None:
-        """Add one cell per row, or several: ``cells`` is (rows,) or (rows, labels)."""
-        size = self.counts.shape[1]
+    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+        cells, weight = self._places(columns, weight, group)
+        self.rows += len(cells)
+        self.counts += np.bincount(cells.ravel(), weight, self.counts.size).reshape(self.counts.shape)
+
+    def _cells(self, *columns: Any) -> Array:
+        """Return the cell of each row, or several: (rows,) or (rows, labels), to be written to."""
+        raise NotImplementedError
+
+    def _places(self, columns: Sequence[Any], weight: Any, group: Any) -> tuple[Array, Any]:
+        """Return the places of rows among the counts of all groups, and the weight of each place."""
+        cells, size = self._cells(*columns), self.counts.shape[1]
         if self.grouped:
             offset = grouping(group, self.kind)
             if len(self.counts) < GROUPS:
                 offset %= len(self.counts)
             offset *= size
             cells += offset if cells.ndim == 1 else offset[:, None]
-        self.rows += rows
         if weight is not None and cells.ndim == 2:
             weight = np.repeat(weight, cells.shape[1])
-        self.counts += np.bincount(cells.ravel(), weight, self.counts.size).reshape(self.counts.shape)
+        return cells, weight
+
+    def stack(self) -> Stack:
+        """Return what counts the rows of many slices, each as this summary would."""
+        return Stack(self)
 
     def merge(self, other: Self) -> Self:
         self._same(other, "_shape", "grouped")
@@ -103,23 +119,62 @@ class _Counted(Summary):
 
     def view(self) -> Any:
         """Return the cells that metrics read."""
-        return self._seen(self.total)
+        return self.seen(self.total)
 
     def replicates(self, seed: int = 0) -> Replicates[Any]:
         """Return resampled cells along a leading axis (see ``assay.summary.resample``)."""
         if self.grouped:
             parts = left_out(self.counts)
-            return Replicates(self._seen(parts.reshape(len(parts), *self._shape)), "jackknife", max(len(parts) - 1.0, 1.0))
+            return Replicates(self.seen(parts.reshape(len(parts), *self._shape)), "jackknife", max(len(parts) - 1.0, 1.0))
         # many classes make few draws, whose small number the degrees of freedom then own up to
         draws = min(DRAWS, max(_LEAST, 2 * _LARGEST // self.counts.size))
-        return Replicates(self._seen(drawn(self.total, draws, seed)), "bootstrap", np.inf if draws == DRAWS else draws - 1.0)
+        return Replicates(self.seen(drawn(self.total, draws, seed)), "bootstrap", np.inf if draws == DRAWS else draws - 1.0)
 
-    def _seen(self, counts: Array) -> Any:
+    def seen(self, counts: Array) -> Any:
+        """Return counts (..., in their natural shape) as the cells that metrics read."""
         return Cells.of(counts)
 
     def _read(self, fields: Mapping[str, Any]) -> Self:
         self.counts, self.rows = codec.array(fields, "counts", "<f8", self.counts.shape, least=0), codec.whole(fields, "rows")
         return self
+
+
+class Stack:
+    """Counts of many slices in one array while rows come in: a slice costs its counts, and an update no more for many slices.
+
+    >>> stack = Confusion(classes=2).stack()
+    >>> stack.update(np.array([0, 1, 1]), 2, [np.array([1, 1, 0]), np.array([1, 0, 0])])
+    >>> {place: summary.n for place, summary in stack.summaries()}
+    {0: 1, 1: 2}
+    """
+
+    def __init__(self, empty: _Counted):
+        self._empty = copy.copy(empty)
+        self._counts = np.zeros((0, empty.counts.size))
+        self._rows = np.zeros(0, np.int64)
+
+    def update(self, slices: Array, size: int, columns: Sequence[Any], *, weight: Any = None, group: Any = None) -> None:
+        """Add rows; ``slices`` is the place of the slice of each row, below ``size``."""
+        cells, weight = self._empty._places(columns, weight, group)
+        if size > len(self._rows):
+            more = max(size - len(self._rows), min(len(self._rows), 1 << 14))
+            self._counts = np.concatenate((self._counts, np.zeros((more, self._counts.shape[1]))))
+            self._rows = np.concatenate((self._rows, np.zeros(more, np.int64)))
+        self._rows += np.bincount(slices, minlength=len(self._rows))
+        offset = slices.astype(np.int64) * self._counts.shape[1]
+        cells = (cells + (offset if cells.ndim == 1 else offset[:, None])).ravel()
+        if self._counts.size <= 4 * len(cells):
+            self._counts += np.bincount(cells, weight, self._counts.size).reshape(self._counts.shape)
+        else:  # most counts stay as they are
+            np.add.at(self._counts.reshape(-1), cells, 1.0 if weight is None else weight)
+
+    def summaries(self) -> Iterator[tuple[int, _Counted]]:
+        """Yield the place and the summary of each slice that has rows."""
+        shape = self._empty.counts.shape
+        for place in np.flatnonzero(self._rows).tolist():
+            made = copy.copy(self._empty)
+            made.rows, made.counts = int(self._rows[place]), self._counts[place].reshape(shape)
+            yield place, made
 
 
 def _many(classes: int, most: int) -> int:
@@ -153,11 +208,11 @@ class Confusion(_Counted):
         self._shape = (self.classes, self.classes)
         super().__init__(grouped)
 
-    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+    def _cells(self, *columns: Any) -> Array:
         label, prediction = (_codes(each, self.classes) for each in columns)
-        cells = label * self.classes
+        cells: Array = label * self.classes
         cells += prediction
-        self._count(cells, len(label), weight, group)
+        return cells
 
     def fields(self) -> Mapping[str, Any]:
         return {"classes": self.classes, "grouped": self.grouped, "rows": self.rows, "counts": self.counts}
@@ -184,11 +239,13 @@ class Labels(_Counted):
         self._shape = (self.labels, 2, 2)
         super().__init__(grouped)
 
-    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+    def _cells(self, *columns: Any) -> Array:
         label, prediction = (_codes(each, 2).reshape(-1, self.labels) for each in columns)
-        self._count(np.arange(self.labels) * 4 + label * 2 + prediction, len(label), weight, group)
+        cells: Array = np.arange(self.labels) * 4 + label * 2 + prediction
+        return cells
 
-    def _seen(self, counts: Array) -> Cells:
+    def seen(self, counts: Array) -> Cells:
+        """Return counts (..., labels, 2, 2) as cells."""
         return Cells(counts[..., 1, 1], counts[..., 0, 1], counts[..., 1, 0], counts[..., 0, 0])
 
     def fields(self) -> Mapping[str, Any]:
@@ -217,11 +274,13 @@ class PairedConfusion(_Counted):
         self._shape = (self.classes,) * 3
         super().__init__(grouped)
 
-    def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
+    def _cells(self, *columns: Any) -> Array:
         label, first, second = (_codes(each, self.classes) for each in columns)
-        self._count((label * self.classes + first) * self.classes + second, len(label), weight, group)
+        cells: Array = (label * self.classes + first) * self.classes + second
+        return cells
 
-    def _seen(self, counts: Array) -> tuple[Cells, Cells]:
+    def seen(self, counts: Array) -> tuple[Cells, Cells]:
+        """Return counts (..., classes, classes, classes) as the cells of both models."""
         return Cells.of(counts.sum(axis=-1)), Cells.of(counts.sum(axis=-2))
 
     def fields(self) -> Mapping[str, Any]:

@@ -27,6 +27,7 @@ from assay.metric.column import ColumnMetric, before, need
 from assay.model.logged import Logged
 from assay.model.model import Model
 from assay.result import SliceKey, Value
+from assay.metric.metric import Metric
 from assay.screen import SCREENS, Sample, Screen, Study, sample
 from assay.summary import Need, Profile, Summary
 from assay.summary.quantiles import Quantiles
@@ -39,6 +40,7 @@ Progress = Callable[[str, int], None]
 _MANY = 64  # columns from which several threads measure them
 Failed = tuple[str | None, SliceKey, Exception]
 
+_TOGETHER = 64  # slices that are measured at a time
 
 @dataclass(frozen=True)
 class Subject:
@@ -148,6 +150,7 @@ class _Measurement:
         self.measured: dict[tuple[int, str | None], Value | Exception] = {}
         self.secret = _secret(subject.data.schema)
         self.parts = [self._part(each) for each in questions]
+    sliced: dict[SliceKey, Value] = field(default_factory=dict)  # what was measured with the other metrics of the same slices
 
     def answers(self) -> tuple[list[Answered], dict[str, Profile]]:
         self._pass("train", self._wants("train"))
@@ -159,6 +162,7 @@ class _Measurement:
             if part.answered.failed:
                 continue
             try:
+        self.orders: dict[Need, list[SliceKey]] = {}
                 if isinstance(part.question.metric, Screen):
                     self._screen(part)
                 else:
@@ -169,6 +173,7 @@ class _Measurement:
             options = dict(part.question.options)
             if _counts(part.question) and part.question.where:  # what tells one count from another
                 options["where"] = part.question.where
+        self._measure_slices()
             if options:
                 for values in (part.answered.values, part.answered.plain):
                     values[:] = [each.replace(options=options) for each in values]
@@ -435,7 +440,7 @@ class _Measurement:
             mine = self._summaries("data", key, needs)
             if mine is None:
                 continue
-            plain = question.metric.value(mine, target, question.options, slice=dict(key))
+            plain = part.sliced.get(key) or question.metric.value(mine, target, question.options, slice=dict(key))
             part.answered.plain.append(plain)
             if question.against:
                 part.answered.values.append(self._difference(part, key, needs, mine))
@@ -449,7 +454,7 @@ class _Measurement:
         self._raise_failure(profile, needs)
         if part.slicing is None:
             return [()]
-        keys = sorted(profile.slices(needs[0]), key=_place)
+        keys = self._sorted(profile, needs[0])
         if not keys:
             if part.question.where and not part.question.by:
                 raise EmptyDataError(f"no row fits 'where {part.question.where}'", where=self.subject.data.name)
@@ -491,6 +496,48 @@ class _Measurement:
                         found = self._column_value(part, column, kind, (), self._column_check(part, column, kind))
                         if found is not None:
                             self.measured[id(part), column] = found
+    def _measure_slices(self) -> None:
+        """Measure metrics of the same slices together, some slices at a time: what is drawn for one metric serves the next."""
+        cuts: dict[str, list[tuple[_Part, list[Need]]]] = {}
+        profile = self.profiles.get("data")
+        if profile is None:
+            return
+        for part in self._open():
+            question, target = part.question, part.target
+            if part.slicing is not None and target is not None and isinstance(question.metric, Metric) and question.against is None:
+                needs = _cut(question.metric.needs(target, question.options), part.slicing)
+                if not any(cause in profile.failures for each in needs for cause in (each, *asked(each, self.subject.models))):
+                    cuts.setdefault(part.slicing.text, []).append((part, needs))
+        for some in cuts.values():
+            ordered = {needs[0]: self._sorted(profile, needs[0]) for _, needs in some}
+            starts = range(0, max(map(len, ordered.values()), default=0), _TOGETHER)
+
+            def work(start: int, some: list[tuple[_Part, list[Need]]] = some, ordered: dict[Need, list[SliceKey]] = ordered) -> None:
+                held: dict[Need, dict[Any, Any]] = {}
+                for part, needs in some:
+                    self._measure_some(part, needs, ordered[needs[0]][start : start + _TOGETHER], held.setdefault(needs[0], {}))
+
+            if len(starts) > _MANY // 8:
+                with ThreadPoolExecutor(min(os.cpu_count() or 1, 4), "assay") as pool:
+                    list(pool.map(work, starts))
+            else:
+                list(map(work, starts))
+
+    def _measure_some(self, part: _Part, needs: list[Need], keys: list[SliceKey], held: dict[Any, Any]) -> None:
+        """Measure a metric of some slices, with what ``held`` has of them already."""
+        found = {key: mine for key in keys if (mine := self._summaries("data", key, needs)) is not None}
+        if found and part.target is not None:
+            with contextlib.suppress(AssayError, ArithmeticError, ValueError):  # told where each slice is measured
+                values = part.question.metric.values(list(found.values()), part.target, part.question.options,
+                                                     [{"slice": dict(key)} for key in found], held)
+                part.sliced.update(zip(found, values, strict=True))
+
+    def _sorted(self, profile: Profile, need: Need) -> list[SliceKey]:
+        """Return the slices of a need in the order in which they are shown."""
+        if need not in self.orders:
+            self.orders[need] = sorted(profile.slices(need), key=_place)
+        return self.orders[need]
+
                     except (AssayError, ArithmeticError, ValueError) as error:
                         self.measured[id(part), column] = error
 
