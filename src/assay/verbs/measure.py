@@ -24,10 +24,10 @@ from assay.engine.local import Later, asked
 from assay.errors import AssayError, ColumnTypeError, ConfigError, EmptyDataError, UnknownColumnError
 from assay.metric import disparity, find
 from assay.metric.column import ColumnMetric, before, need
+from assay.metric.metric import Metric
 from assay.model.logged import Logged
 from assay.model.model import Model
 from assay.result import SliceKey, Value
-from assay.metric.metric import Metric
 from assay.screen import SCREENS, Sample, Screen, Study, sample
 from assay.summary import Need, Profile, Summary
 from assay.summary.quantiles import Quantiles
@@ -37,10 +37,10 @@ from assay.summary.vector import kind_of
 __all__ = ["Answered", "Question", "Subject", "measure"]
 
 Progress = Callable[[str, int], None]
+_TOGETHER = 64  # slices that are measured at a time
 _MANY = 64  # columns from which several threads measure them
 Failed = tuple[str | None, SliceKey, Exception]
 
-_TOGETHER = 64  # slices that are measured at a time
 
 @dataclass(frozen=True)
 class Subject:
@@ -136,6 +136,7 @@ class _Part:
     answered: Answered = field(default_factory=Answered)
     columns: list[tuple[str | None, str]] = field(default_factory=list)  # of a column metric: column and kind
     target: Target | None = None
+    sliced: dict[SliceKey, Value] = field(default_factory=dict)  # what was measured with the other metrics of the same slices
     whole: Slicing | None = None  # of a metric that counts: the rows of which some fit, cut like those that do
 
 
@@ -147,10 +148,10 @@ class _Measurement:
         self.screened: dict[Any, list[Value]] = {}
         self.needs: dict[tuple[str, str], Need | None] = {}
         self.sides: dict[tuple[str, str], tuple[str, str] | None] = {}
+        self.orders: dict[Need, list[SliceKey]] = {}
         self.measured: dict[tuple[int, str | None], Value | Exception] = {}
         self.secret = _secret(subject.data.schema)
         self.parts = [self._part(each) for each in questions]
-    sliced: dict[SliceKey, Value] = field(default_factory=dict)  # what was measured with the other metrics of the same slices
 
     def answers(self) -> tuple[list[Answered], dict[str, Profile]]:
         self._pass("train", self._wants("train"))
@@ -158,11 +159,11 @@ class _Measurement:
         self._pass("reference", self._second())
         self._pass("data", [*self._wants("data"), *self._columns("data")])
         self._measure_columns()
+        self._measure_slices()
         for part in self.parts:
             if part.answered.failed:
                 continue
             try:
-        self.orders: dict[Need, list[SliceKey]] = {}
                 if isinstance(part.question.metric, Screen):
                     self._screen(part)
                 else:
@@ -173,7 +174,6 @@ class _Measurement:
             options = dict(part.question.options)
             if _counts(part.question) and part.question.where:  # what tells one count from another
                 options["where"] = part.question.where
-        self._measure_slices()
             if options:
                 for values in (part.answered.values, part.answered.plain):
                     values[:] = [each.replace(options=options) for each in values]
@@ -479,23 +479,6 @@ class _Measurement:
         value: Value = question.metric.difference(mine, theirs, target, question.options, paired=paired, factor=question.factor, **place)
         return value
 
-    def _measure_columns(self) -> None:
-        """Measure whole columns, a column with all that is asked of it at a time, by several threads where there are many."""
-        jobs: dict[str | None, list[tuple[_Part, str]]] = {}
-        for part in self._open():
-            if isinstance(part.question.metric, ColumnMetric) and not _counts(part.question) and part.slicing is None:
-                for column, kind in part.columns:
-                    jobs.setdefault(column, []).append((part, kind))
-        if len(jobs) < _MANY:
-            return
-
-        def work(columns: Sequence[str | None]) -> None:
-            for column in columns:
-                for part, kind in jobs[column]:
-                    try:
-                        found = self._column_value(part, column, kind, (), self._column_check(part, column, kind))
-                        if found is not None:
-                            self.measured[id(part), column] = found
     def _measure_slices(self) -> None:
         """Measure metrics of the same slices together, some slices at a time: what is drawn for one metric serves the next."""
         cuts: dict[str, list[tuple[_Part, list[Need]]]] = {}
@@ -538,6 +521,23 @@ class _Measurement:
             self.orders[need] = sorted(profile.slices(need), key=_place)
         return self.orders[need]
 
+    def _measure_columns(self) -> None:
+        """Measure whole columns, a column with all that is asked of it at a time, by several threads where there are many."""
+        jobs: dict[str | None, list[tuple[_Part, str]]] = {}
+        for part in self._open():
+            if isinstance(part.question.metric, ColumnMetric) and not _counts(part.question) and part.slicing is None:
+                for column, kind in part.columns:
+                    jobs.setdefault(column, []).append((part, kind))
+        if len(jobs) < _MANY:
+            return
+
+        def work(columns: Sequence[str | None]) -> None:
+            for column in columns:
+                for part, kind in jobs[column]:
+                    try:
+                        found = self._column_value(part, column, kind, (), self._column_check(part, column, kind))
+                        if found is not None:
+                            self.measured[id(part), column] = found
                     except (AssayError, ArithmeticError, ValueError) as error:
                         self.measured[id(part), column] = error
 
