@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-__all__ = ["FEWEST_SHOWN", "OUTCOMES",
-           "Attribution", "Cost", "Figure", "Finding", "Incident", "Outcome", "Run", "SliceKey", "Spread", "Value", "Verdict",
-           "goodness", "intervals",
+__all__ = ["FEWEST_SHOWN", "OUTCOMES", "Attribution", "Cost", "Figure", "Finding", "Incident", "Outcome", "Run", "SliceKey", "Spread",
+           "Value", "Verdict", "goodness", "intervals",
            "worst"]
 
 Scalar: TypeAlias = str | int | float | bool | None

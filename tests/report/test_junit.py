@@ -105,6 +105,11 @@ def test_numbers_of_slices_under_five_rows_stay_out() -> None:
     assert "0.71" in render(Run("check", verdicts=(Verdict("c", "pass", "s", {}, value(n=4)),)))
 
 
+def test_a_verdict_on_all_slices_tells_no_number_of_a_small_one() -> None:
+    small = Value.of("auc", Spread("binomial", 0.8125, n=4), n=4, better="higher", slice={"ward": "of four"})
+    assert "0.8125" not in render(Run("check", verdicts=(Verdict("auc by ward >= 0.7", "pass", "fine", value=small),)))
+
+
 def test_findings_and_incidents_are_cases_too() -> None:
     times = {"first_seen": "2026-03-01T00:00:00-05:00", "last_seen": "2026-03-02T00:00:00-05:00"}
     incidents = (Incident(**times, page=True, sentence="AUC fell", source="weather"),

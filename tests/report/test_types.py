@@ -76,6 +76,14 @@ def test_the_words_of_the_page_are_those_of_the_results() -> None:
     assert union("Figure", "kind") == set(typing.get_args(typing.get_type_hints(Figure)["kind"]))
 
 
+def test_outcomes_stand_in_one_order_everywhere() -> None:
+    found = re.search(r"OUTCOMES: Outcome\[\] = \[(.*?)\]", (UI / "src" / "words.ts").read_text("utf-8"))
+    assert found
+    assert tuple(re.findall(r'"([^"]+)"', found.group(1))) == result.OUTCOMES
+    assert set(result.OUTCOMES) == set(typing.get_args(result.Outcome))
+    assert [result.worst(result.OUTCOMES[place:]) for place in range(4)] == list(result.OUTCOMES[:4])
+
+
 def test_the_source_of_the_page_keeps_to_its_types(tmp_path: Path) -> None:
     if not (UI / "node_modules" / "typescript").is_dir():
         pytest.skip("the packages of the page are not installed (make ui)")

@@ -1,7 +1,7 @@
 // How outcomes, numbers and slices read; every component says them the same way.
 import type { Counts, Outcome, Run, Scalar, Slice, Value, Verdict } from "./types";
 
-export const OUTCOMES: Outcome[] = ["fail", "error", "inconclusive", "warn", "pass", "too small"];
+export const OUTCOMES: Outcome[] = ["fail", "error", "inconclusive", "warn", "too small", "pass"];
 const RANK = Object.fromEntries(OUTCOMES.map((each, place) => [each, place])) as Record<Outcome, number>;
 export const WORD: Record<Outcome, string> = {
   pass: "Pass", warn: "Warning", fail: "Fail", error: "Error", inconclusive: "Cannot tell", "too small": "Too small",

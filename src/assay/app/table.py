@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.app.layout import Line, Screen, cells, clean, cut, padded, wrapped
-from assay.result import Outcome, Run, Value
+from assay.result import FEWEST_SHOWN, Outcome, Run, Value, goodness
 
 __all__ = ["Figures", "name", "some", "tables"]
 
 MOST = 12  # rows of one table of slices or columns
 FEW = 5  # of one that no check speaks of
-PRIVATE = 5  # groups with fewer rows show no numbers
 
 
 @dataclass(frozen=True)
@@ -106,15 +105,9 @@ def _label(value: Value, kind: str) -> str:
 
 
 def _worst_first(value: Value) -> tuple[int, float, int]:
-    if hidden(value) or value.value is None:
+    if value.private or value.value is None:
         return 1, 0.0, -value.n
-    number = value.value
-    by = {"higher": number, "lower": -number, "nearer 1": -abs(number - 1), "nearer 0": -abs(number)}
-    return 0, by.get(value.better or "", 0.0), -value.n
-
-
-def hidden(value: Value) -> bool:
-    return bool(value.slice) and value.n < PRIVATE
+    return 0, goodness(value.value, value.better) if value.better else 0.0, -value.n
 
 
 def _table(title: str, rows: Sequence[_Row], screen: Screen, *, whole: Sequence[Value] = (), bound: float | None = None,
@@ -124,7 +117,7 @@ def _table(title: str, rows: Sequence[_Row], screen: Screen, *, whole: Sequence[
     most = len(rows) if not common else MOST if any(row.outcome for row in rows) else FEW
     shown = list(rows[:most] if len(rows) > most + 1 else rows)
     every = [_Row("all rows", each, None) for each in whole] + shown
-    figures = Figures.of([row.value for row in every if not hidden(row.value)])
+    figures = Figures.of([row.value for row in every if not row.value.private])
     cases = [_Case.of(row, figures if common else Figures.of([row.value])) for row in every]
     out = _grid(title, cases, screen, bound, plotted=common) or _list(title, cases, screen)
     if len(rows) > len(shown):
@@ -146,19 +139,19 @@ class _Case:
 
     @classmethod
     def of(cls, row: _Row, figures: Figures) -> _Case:
-        if hidden(row.value):
-            return cls(row, "", "", f"under {PRIVATE}")
+        if row.value.private:
+            return cls(row, "", "", f"under {FEWEST_SHOWN}")
         return cls(row, *figures.row(row.value), f"{row.value.n:,}")
 
     @property
     def style(self) -> str:
         outcome = self.row.outcome
-        return outcome if outcome in ("fail", "warn", "inconclusive", "error") else "too small" if hidden(self.row.value) else ""
+        return outcome if outcome in ("fail", "warn", "inconclusive", "error") else "too small" if self.row.value.private else ""
 
     @property
     def note(self) -> str:
         value = self.row.value
-        return clean(value.note) if value.value is None and value.note and not hidden(value) else ""
+        return clean(value.note) if value.value is None and value.note and not value.private else ""
 
 
 def _grid(title: str, cases: Sequence[_Case], screen: Screen, bound: float | None, *, plotted: bool) -> list[Line]:
@@ -169,7 +162,7 @@ def _grid(title: str, cases: Sequence[_Case], screen: Screen, bound: float | Non
     room, longest = screen.width - sum(widths) - 8, max(cells(each.row.name) for each in cases)
     if room < min(longest, 10):
         return []
-    drawable = [each.row.value for each in cases if plotted and not hidden(each.row.value)]
+    drawable = [each.row.value for each in cases if plotted and not each.row.value.private]
     plot = _Plot.of(drawable, bound, screen, min(max(24, min(40, screen.width // 3)), room - min(longest, 24) - 2))
     space = room - (plot.width + 2 if plot else 0)
     width = min(max(longest, cells(title) - 2 if cells(title) - 2 <= space else 0, 6), space)
@@ -183,9 +176,9 @@ def _grid(title: str, cases: Sequence[_Case], screen: Screen, bound: float | Non
     out = wrapped([], title, "head", screen.width, indent=2) if alone else []
     out.append([(f"{padded('' if alone else title, width + 2)}  {figures(*names)}", "head"), (f"  {plot.scale}" if plot else "", "dim")])
     for each in cases:
-        bar = f"  {plot.bar(each.row.value)}" if plot and not hidden(each.row.value) else ""
+        bar = f"  {plot.bar(each.row.value)}" if plot and not each.row.value.private else ""
         out.append([("  " + padded(cut(each.row.name, width), width), each.style),
-                    ("  " + figures(each.number, each.interval, each.count), "dim" if hidden(each.row.value) else ""), (bar, each.style)])
+                    ("  " + figures(each.number, each.interval, each.count), "dim" if each.row.value.private else ""), (bar, each.style)])
         out += wrapped([("    ", "")], each.note, "dim", screen.width) if each.note else []
     return out
 
@@ -207,7 +200,7 @@ def some(names: Sequence[str], most: int = 4) -> str:
 def _alike(rows: Sequence[_Row]) -> tuple[Sequence[_Row], Sequence[_Row]]:
     """Split off the best rows if all have the same exact number: a line says so of thirty columns without a gap."""
     best = rows[-1].value
-    if best.value is None or hidden(best) or best.spread is None or best.spread.kind != "exact":
+    if best.value is None or best.private or best.spread is None or best.spread.kind != "exact":
         return rows, []
     first = next((place for place, row in enumerate(rows) if row.value.value == best.value and row.outcome in (None, "pass")), len(rows))
     return (rows[:first], rows[first:]) if first and len(rows) - first > 2 else (rows, [])

@@ -13,12 +13,11 @@ from assay.app.layout import Line, Screen, clean, cut, padded, wrapped
 from assay.app.table import Figures, name, some, tables
 from assay.check.expression import Check, parse
 from assay.errors import AssayError
-from assay.result import Outcome, Run, Verdict, worst
+from assay.result import OUTCOMES, Outcome, Run, Verdict, worst
 
 __all__ = ["cost", "headline", "lines"]
 
 MOST = 10  # cases that one check lists
-ORDER: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "warn", "too small", "pass")
 SIGNS: Mapping[Outcome, tuple[str, str]] = {  # in unicode, plain
     "fail": ("✗", "x"), "error": ("✗", "E"), "inconclusive": ("?", "?"), "warn": ("!", "!"), "too small": ("·", "-"), "pass": ("✓", "+")}
 #: one and many
@@ -52,7 +51,7 @@ def headline(run: Run, screen: Screen) -> list[Line]:
         return wrapped([("NOTHING CHECKED: ", "head")], words, "", screen.width)
     if any(group.aspect for group in groups):
         return wrapped([(f"{run.verdict.upper()}: ", run.verdict)], _suite(groups), "head", screen.width)
-    counts = {outcome: [group for group in groups if group.outcome == outcome] for outcome in ORDER}
+    counts = {outcome: [group for group in groups if group.outcome == outcome] for outcome in OUTCOMES}
     total = len(groups)
     if len(counts["pass"]) == total:
         words = f"all {total:,} checks pass" if total > 1 else f"the check passes ({groups[0].title})"
@@ -125,9 +124,9 @@ def _groups(run: Run) -> list[_Group]:
         if all(each.verdict == "too small" for each in verdicts) and (run.verdict != "inconclusive" or verdicts[0].aspect):
             outcome = "too small"  # it made the run no worse, and must not look as if it had
         check = _parsed(verdicts[0].check)
-        ordered = sorted(verdicts, key=lambda each: (ORDER.index(each.verdict), _badness(each, check)))
+        ordered = sorted(verdicts, key=lambda each: (OUTCOMES.index(each.verdict), _badness(each, check)))
         groups.append(_Group(text, outcome, tuple(ordered), check))
-    return sorted(groups, key=lambda group: ORDER.index(group.outcome))
+    return sorted(groups, key=lambda group: OUTCOMES.index(group.outcome))
 
 
 def _parsed(text: str) -> Check | None:
@@ -187,7 +186,7 @@ def _tally(group: _Group) -> str:
     """Return how the slices of a check came out: ``2 of 16 slices fail, 14 pass``."""
     total = len(group.verdicts)
     parts: list[str] = []
-    for outcome in ORDER:
+    for outcome in OUTCOMES:
         count = sum(each.verdict == outcome for each in group.verdicts)
         if count:
             parts.append(f"{count:,}{'' if parts else f' of {total:,} {group.noun}s'} {_WORDS[outcome][count != 1]}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from assay.check.expression import Check, Scalar
-from assay.result import Outcome, Value
+from assay.result import FEWEST_SHOWN, Outcome, Value
 
 __all__ = ["Reason", "cut", "sentence"]
 
@@ -33,7 +33,7 @@ def sentence(check: Check, value: Value, outcome: Outcome, *, rows: int | None =
     """
     subject, place = _subject(check, value), _place(check, value)
     if private:
-        return f"{subject}{place}: fewer than 5 rows, too small to tell"
+        return f"{subject}{place}: fewer than {FEWEST_SHOWN} rows, too small to tell"
     where = f"on {_count(value.n)}{place}"
     if value.value is None or math.isnan(value.value):
         return f"{subject} is not defined {where}: {cut(' '.join((value.note or 'no number').split()), 300)}"

@@ -23,7 +23,6 @@ __all__ = ["ALPHA", "Case", "broken", "judge"]
 ALPHA = (1 - LEVEL) / 2  # one side of a two-sided interval
 FEWEST = 30  # rows below which an interval that leans on normality cannot pass
 FEWEST_TESTED = 10  # and below which it cannot fail either
-PRIVATE = 5  # slices with fewer rows are not shown with numbers
 MOST_GROWTH = 100.0  # more rows than that many times what there is are not realistic to ask for
 
 
@@ -89,7 +88,7 @@ class Case:
 
     @property
     def private(self) -> bool:
-        return bool(self.value.slice) and self.value.n < PRIVATE
+        return self.value.private
 
     @cached_property
     def spread(self) -> Spread | None:

@@ -20,12 +20,10 @@ from importlib import resources
 from typing import Any, TypeVar
 
 from assay.errors import ConfigError, without_secrets
-from assay.result import Figure, Run, Value, Verdict
+from assay.result import FEWEST_SHOWN, LEVEL, OUTCOMES, Figure, Run, Value, Verdict, goodness
 
 __all__ = ["render"]
 
-_PRIVATE = 5  # numbers of slices with fewer rows stay out of reports
-_FEW = f"fewer than {_PRIVATE} rows"
 _BYTES = 1_900_000  # of a whole page
 # What a page holds at most, before it is known how long the names are: rows of a table, and the longest text.
 _MOST = {"verdicts": 1_200, "values": 2_400, "figures": 60, "findings": 200, "incidents": 200, "notes": 100, "about": 60}
@@ -36,7 +34,6 @@ _LONGEST = 1_000
 _PLAIN = 20_000  # characters of the text that stands in for the page where scripts are off
 _ASPECTS = 40
 _COUNTS = ("rows", "n")  # columns of a figure's table that count the rows behind each line of it
-_SEVERITY = {"fail": 0, "error": 1, "inconclusive": 2, "warn": 3, "pass": 4, "too small": 5}
 # characters that have no place in a text, and marks that reverse how the text around them reads
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]|[\u202a-\u202e\u2066-\u2069]")
 _ESCAPES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
@@ -85,7 +82,7 @@ def _page(run: Run) -> str:
 
 def _plain(run: Run) -> str:
     """Return the run in words, for readers without scripts; it keeps silent of small slices as the page does."""
-    values = tuple(each.replace(value=None, low=None, high=None, note=_FEW) if _hidden(each) else each for each in run.values)
+    values = tuple(each.silenced() for each in run.values)
     verdicts = tuple(dataclasses.replace(each, sentence=_sentence(each)) for each in run.verdicts)
     return _cut(_text(repr(dataclasses.replace(run, values=values, verdicts=verdicts))), _PLAIN)
 
@@ -115,7 +112,7 @@ def _shown(run: Run, share: float) -> dict[str, Any]:
     """Return the JSON of what the page shows, at most ``share`` of what a page could show."""
     most = {part: max(5, int(count * share)) for part, count in _MOST.items()}
     verdicts = _fair(run.verdicts, most["verdicts"], lambda each: (each.aspect or "checks", each.check),
-                     lambda each: _SEVERITY[each.verdict])
+                     lambda each: OUTCOMES.index(each.verdict))
     values = _fair(run.values, most["values"], _family, _badness)
     figures = run.figures[:most["figures"]]
     left = {part: _left(len(items) - most[part], _WORDS[part]) for part, items in (
@@ -168,23 +165,12 @@ def _family(value: Value) -> Hashable:
 
 def _badness(value: Value) -> float:
     """Return a number that is smaller the worse the value is."""
-    if value.value is None:
-        return float("inf")
-    known = {"higher": value.value, "lower": -value.value, "nearer 1": -abs(value.value - 1), "nearer 0": -abs(value.value)}
-    return known.get(value.better or "", -abs(value.value))
-
-
-def _hidden(value: Value) -> bool:
-    return bool(value.slice) and value.n < _PRIVATE
+    return float("inf") if value.value is None else goodness(value.value, value.better)
 
 
 def _value(value: Value) -> dict[str, Any]:
-    data = {name: each for name, each in value.to_json().items() if name not in ("spread", "method", "bound", "level")}
-    if value.level != 0.95:
-        data["level"] = value.level
-    if _hidden(value):
-        data |= {"value": None, "low": None, "high": None, "note": _FEW}
-    return data
+    left_out = ("spread", "method", "bound", *(["level"] if value.level == LEVEL else []))
+    return {name: each for name, each in value.silenced().to_json().items() if name not in left_out}
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
@@ -193,10 +179,10 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def _sentence(verdict: Verdict) -> str:
-    if verdict.value is None or not _hidden(verdict.value):
+    if verdict.value is None or not verdict.value.private:
         return verdict.sentence
     where = ", ".join(f"{name} {each}" for name, each in verdict.slice.items()) or "a slice"
-    return f"{verdict.check}: {where} has {_FEW}, so its numbers are not shown"
+    return f"{verdict.check}: {where} has fewer than {FEWEST_SHOWN} rows, so its numbers are not shown"
 
 
 def _figure(figure: Figure, share: float) -> dict[str, Any]:
@@ -204,7 +190,7 @@ def _figure(figure: Figure, share: float) -> dict[str, Any]:
     data = figure.to_json()
     table: dict[str, list[Any]] = data["table"]
     if counts := next((table[name] for name in _COUNTS if name in table and name not in (figure.x, *figure.y)), None):
-        small = [isinstance(each, int | float) and each < _PRIVATE for each in counts]
+        small = [isinstance(each, int | float) and each < FEWEST_SHOWN for each in counts]
         named = {*figure.y, *figure.low, *figure.high}
         table = {name: [None if hide and name in named else each for each, hide in zip(column, small, strict=True)]
                  for name, column in table.items()}

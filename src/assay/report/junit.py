@@ -35,7 +35,6 @@ from assay.result import Run, Verdict
 
 __all__ = ["render"]
 
-_PRIVATE = 5  # numbers of slices with fewer rows stay out of reports
 _LONGEST = 500  # characters of a test's name
 _CLASS = "assay"  # servers cut class names at dots, which expressions are full of; so the test's name says everything
 # what XML 1.0 has no character for, and marks that reverse how text around them reads
@@ -108,7 +107,7 @@ def _case(verdict: Verdict, *, strict: bool) -> _Case:
     name = verdict.check + (f" [{', '.join(parts)}]" if parts else "")
     message = verdict.sentence + (f" (hint: {verdict.hint})" if verdict.hint else "")
     figures: dict[str, Any] = {}
-    if value is not None and not (verdict.slice and value.n < _PRIVATE):
+    if value is not None and not value.private:
         figures = {"value": value.value, "low": value.low, "high": value.high, "n": value.n, "threshold": verdict.threshold,
                    "p": verdict.p, "rows_needed": verdict.rows_needed}
     return _Case(name, outcome, message, verdict.verdict, figures)

@@ -11,16 +11,14 @@ import re
 from collections.abc import Iterable, Sequence
 
 from assay.errors import without_secrets
-from assay.result import Outcome, Run, Value, Verdict
+from assay.result import OUTCOMES, Outcome, Run, Value, Verdict, goodness
 
 __all__ = ["cell", "figures", "render", "shown", "table"]
 
 MOST_FAULTS = 20
 MOST_VALUES = 12
 MOST_SLICES = 10
-_PRIVATE = 5  # numbers of slices with fewer rows stay out of reports
 _SIGNS: dict[Outcome, str] = {"fail": "❌", "error": "💥", "inconclusive": "❔", "warn": "⚠️", "too small": "▫️", "pass": "✅"}
-_ORDER: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "warn", "too small", "pass")
 _NOUNS: dict[Outcome, str] = {"fail": "failed", "error": "in error", "inconclusive": "inconclusive", "warn": "warned",
                               "too small": "too small to tell", "pass": "passed"}
 
@@ -79,7 +77,7 @@ def figures(number: float | None, digits: int = 4) -> str:
 
 def shown(value: Value) -> bool:
     """Whether a value may be shown: it is defined, and no slice of so few rows that it tells of single people."""
-    return value.value is not None and not (value.slice and value.n < _PRIVATE)
+    return value.value is not None and not value.private
 
 
 def _about(run: Run) -> str:
@@ -87,13 +85,13 @@ def _about(run: Run) -> str:
 
 
 def _counts(verdicts: Sequence[Verdict]) -> str:
-    counts = {outcome: sum(each.verdict == outcome for each in verdicts) for outcome in _ORDER}
+    counts = {outcome: sum(each.verdict == outcome for each in verdicts) for outcome in OUTCOMES}
     return ", ".join(f"{count:,} {_NOUNS[outcome]}" for outcome, count in counts.items() if count)
 
 
 def _faults(run: Run) -> list[str]:
     faults = sorted((each for each in run.verdicts if each.verdict not in ("pass", "too small")),
-                    key=lambda each: _ORDER.index(each.verdict))
+                    key=lambda each: OUTCOMES.index(each.verdict))
     rows = [(_SIGNS[each.verdict], cell(each.sentence) + (f"<br><sub>{cell(each.hint)}</sub>" if each.hint else "")) for each in faults]
     more = f"and {len(rows) - MOST_FAULTS:,} more: the JSON has all" if len(rows) > MOST_FAULTS else ""
     return [table(("", ""), rows[:MOST_FAULTS]), more] if rows else []
@@ -130,7 +128,7 @@ def _slices(run: Run) -> list[str]:
 def _surely(value: Value) -> float:
     """Return how good a slice may be at best, for sorting: surely bad ones come first."""
     best = value.high if value.better == "higher" else value.low
-    return (best if best is not None else value.value or 0.0) * (1 if value.better == "higher" else -1)
+    return goodness(best if best is not None else value.value or 0.0, value.better)
 
 
 def _fine(run: Run) -> list[str]:

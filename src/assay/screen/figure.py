@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from assay.errors import PredictionError
 from assay.model.answer import Answer
-from assay.result import Figure, Spread
+from assay.result import FEWEST_SHOWN, Figure, Spread
 from assay.screen.leakage import identifies
 from assay.screen.power import clusters, error, readable, seconds
 from assay.screen.study import Sample, Study
@@ -33,7 +33,6 @@ BARS = 20
 CATEGORIES = 10
 CLASSES = 20
 MOST = 60           # features whose distributions are drawn
-FEWEST_SHOWN = 5    # rows of a group of people that may be told apart
 LONGEST = 40        # characters of a text that is a label on an axis
 FLOOR = 1e-4        # a share of no rows counts as this in the distance of two distributions
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.data.schema import family
+from assay.result import FEWEST_SHOWN
 from assay.screen.leakage import identifies
 from assay.screen.power import clusters, edges, numeric, readable, share
 from assay.screen.screen import Reading, screen
@@ -26,7 +27,6 @@ Array = np.ndarray[Any, Any]
 THIN = 0.1        # of the rows that its share asks for
 ENOUGH = 200      # rows of train from which a group can be learned, whatever its share
 FEW = 10          # rows, here and expected in train, below which a group may be thin by chance
-HIDDEN = 5        # rows of train below which a protected group's number is not told
 _BINS = 10
 _LEAVES = 16
 _LEAF = 100
@@ -153,7 +153,8 @@ def _text(study: Study, name: str, code: int) -> str:
 
 
 def _told(study: Study, name: str, rows: int) -> str:
-    return f"fewer than {HIDDEN}" if 0 < rows < HIDDEN and name in (*study.schema.protected, study.schema.entity) else f"{rows:,}"
+    few = 0 < rows < FEWEST_SHOWN and name in (*study.schema.protected, study.schema.entity)
+    return f"fewer than {FEWEST_SHOWN}" if few else f"{rows:,}"
 
 
 # regions ------------------------------------------------------------------------------------------------------------------------
@@ -233,7 +234,7 @@ def _condition(study: Study, column: _Ordered, low: float, high: float) -> str:
         here = column.places[0]
         found, counts = np.unique(here[(here > low) & (here <= high) & (here >= 0)], return_counts=True)
         shown = [_text(study, column.name, column.order[int(place)])
-                 for place, count in sorted(zip(found, counts, strict=True), key=lambda pair: -pair[1])[:3] if count >= HIDDEN]
+                 for place, count in sorted(zip(found, counts, strict=True), key=lambda pair: -pair[1])[:3] if count >= FEWEST_SHOWN]
         rest = len(found) - len(shown)
         parts = [", ".join(shown) + (f" and {rest} more" if rest and shown else f"one of {rest}" if rest else "")] if len(found) else []
     return f"{column.name} {' or '.join([*parts, *(['missing'] if missing else [])])}"

@@ -40,8 +40,6 @@ __all__ = ["check"]
 ROLES = ("label", "prediction", "score", "protected", "forbidden", "timestamp", "available_at", "id", "entity", "query", "horizon",
          "weight", "ignored")
 
-FEWEST_SHOWN = 5
-
 #: what is shown of a model when no check names a metric
 _USUAL = {
     "binary": ("auc", "average_precision", "accuracy", "precision", "recall", "f1", "log_loss", "brier", "calibration_error",
@@ -114,8 +112,8 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
         if suite is not None:
             verdicts += suite.verdicts(every, answers)
             figures = suite.figures()
-    verdicts = [dataclasses.replace(each, value=_shown(each.value)) if each.value else each for each in verdicts]
-    values = [_shown(each) for each in _values(answers)]
+    verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
+    values = [each.silenced() for each in _values(answers)]
     notes += _notes(subject, profiles, asked, shown)
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     rows = profiles["data"].rows if "data" in profiles else subject.data.rows
@@ -329,13 +327,6 @@ def _values(answers: Sequence[Answered]) -> list[Value]:
         for value in (*answer.values, *answer.plain):
             found.setdefault(repr((value.name, value.key, value.column, value.against, value.value, value.n)), value)
     return list(found.values())
-
-
-def _shown(value: Value) -> Value:
-    """Return a value as it may leave the run: of a slice of so few rows that it tells of single people, only that it is one."""
-    if not value.slice or not 0 < value.n < FEWEST_SHOWN:
-        return value
-    return value.replace(value=None, low=None, high=None, spread=None, note=f"fewer than {FEWEST_SHOWN} rows: not shown")
 
 
 def _notes(subject: Subject, profiles: Mapping[str, Profile], asked: Sequence[Check], shown: Sequence[Answered]) -> list[str]:

@@ -13,7 +13,7 @@ from assay.data.medium import media
 from assay.data.source import Source, source
 from assay.errors import ConfigError, EmptyDataError, listed, nearest
 from assay.metric import METRICS
-from assay.result import Cost, Figure, Run, Value
+from assay.result import FEWEST_SHOWN, Cost, Figure, Run, Value
 from assay.summary import Need, Profile
 from assay.summary.frequent import Frequent
 from assay.summary.vector import kind_of
@@ -23,7 +23,6 @@ from assay.verbs.suite import about
 
 __all__ = ["profile"]
 
-FEWEST = 5  # rows that a value must have to be shown: fewer tell of single people
 MOST_TOP = 10  # frequent values that are shown of a column
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NUMBERS = ("mean", "deviation", "least", "quantile", "greatest")
@@ -141,7 +140,7 @@ def _figures(subject: Subject, profiles: Mapping[str, Profile], texts: set[str])
         now, then = sides
         if now is None or not now.n or _unique(now):
             continue
-        top = [(value, count) for value, count in now.top[:MOST_TOP] if count >= FEWEST]
+        top = [(value, count) for value, count in now.top[:MOST_TOP] if count >= FEWEST_SHOWN]
         if not top:
             continue
         table: dict[str, tuple[Any, ...]] = {"value": tuple(value for value, _ in top),

@@ -20,6 +20,7 @@ from assay.errors import ConfigError
 from assay.metric import find
 from assay.model.logged import Logged
 from assay.model.signature import Input, Signature, plain
+from assay.result import goodness
 from assay.verbs._keras import callback
 from assay.verbs.check import _target
 from assay.verbs.measure import Question, Subject, measure
@@ -44,7 +45,7 @@ class Scorer:
         classes = tuple(plain(each) for each in estimator.classes_) if hasattr(estimator, "classes_") else ()
         task = ("binary" if len(classes) == 2 else "multiclass") if classes else "regression"
         found = _measured(self.metric, self.options, task, classes, y, answers, positive=self.positive, weight=sample_weight)
-        return _goodness(find(self.metric), found)
+        return goodness(found, find(self.metric).better)
 
     def __repr__(self) -> str:
         given = "".join(f", {name}={value!r}" for name, value in {"positive": self.positive, **self.options}.items() if value is not None)
@@ -112,7 +113,7 @@ def evaluation(metric: Any, *, library: Library, data: Any = None, positive: Any
             label = label.astype(np.int64)
         query = None if asked != "ranking" or group is None else np.repeat(np.arange(len(group)), group)
         number = _measured(name, options, asked, classes, label, answers, positive=positive, weight=weight, query=query)
-        return -_goodness(found, number) if found.better in ("nearer 0", "nearer 1") else number
+        return -goodness(number, found.better) if found.better in ("nearer 0", "nearer 1") else number
 
     def boosted(predicted: Any, rows: Any) -> Any:
         group = rows.get_group() if hasattr(rows, "get_group") else None
@@ -183,11 +184,6 @@ def _measured(name: str, options: Mapping[str, Any], task: str, classes: Sequenc
         raise failed
     (value,) = answer.values
     return math.nan if value.value is None else value.value
-
-
-def _goodness(metric: Any, number: float) -> float:
-    """Return a number that is greater where the metric is better."""
-    return {"higher": number, "lower": -number, "nearer 0": -abs(number), "nearer 1": -abs(number - 1)}[metric.better]
 
 
 def _task(metric: Any, label: Array, scores: Array, group: Any) -> str:
