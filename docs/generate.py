@@ -99,7 +99,7 @@ def _suite() -> Iterator[str]:
     from assay.check.suite.default import Item, Scene, items
 
     common: dict[str, Any] = {"labelled": True, "asked": True, "train": True, "reference": True, "entity": True, "available_at": True,
-                              "ids": True, "slices": ("carrier",), "protected": ("sex",), "forbidden": ("zip",)}
+                              "ids": True, "content": True, "slices": ("carrier",), "protected": ("sex",), "forbidden": ("zip",)}
     found: dict[tuple[str, str], Item] = {}
     scenes = (("binary", True, {"auc": 0.72}), ("multiclass", False, {"accuracy": 0.8}), ("regression", False, {"mae": 10.0}))
     for task, scored, overall in scenes:

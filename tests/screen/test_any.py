@@ -18,6 +18,7 @@ from tests.strategies.data import tables
 ALL = [SCREENS[name] for name in SCREENS]
 ASKS = [each for each in ALL if "model" in each.wants or each.name == "gain_over_baseline"]  # slow: they ask a model again, or fit some
 LABEL = "the label"
+WORDS = [first + second for first in ("ba", "ko", "li", "mu", "te", "wa") for second in ("n", "rt", "sh", "lo", "di")]
 BASELINES = {"majority", "one rule", "linear", "small tree"}
 
 
@@ -87,6 +88,7 @@ def whole():
         x = rng.normal(size=400)
         tables.append(pa.table({
             "row": np.arange(start, start + 400), "who": rng.integers(0, 60, 400) + start // 10, "x": x, "ward": np.where(x > 0, "north", "south"),
+            "note": [" ".join(rng.choice(WORDS, 12)) for _ in range(400)],
             "near": x + rng.normal(size=400), "known": np.arange(400).astype("datetime64[s]"), "when": np.arange(5, 405).astype("datetime64[s]"),
             "late": (x + rng.normal(size=400) > 0).astype(np.int64)}))
     return study(*tables, tables[1], model=assay.load(answer, task="binary", features=["x", "ward", "near"], name="any"), label="late", id="row", entity="who",

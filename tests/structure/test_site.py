@@ -28,7 +28,7 @@ from tests.structure.imports import SOURCE
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", flags=re.MULTILINE | re.DOTALL)
-FULL = {"labelled": True, "asked": True, "train": True, "reference": True, "entity": True, "available_at": True, "ids": True,
+FULL = {"labelled": True, "asked": True, "train": True, "reference": True, "entity": True, "available_at": True, "ids": True, "content": True,
         "slices": ("carrier",), "protected": ("sex",), "forbidden": ("zip",)}
 QUOTED = ("0.365 [0.341, 0.391]", "0.66 [0.54, 0.76]", "0.630 [0.568, 0.698]", "1.67 [1.53, 1.82]", "0.0296 [0.0236, 0.0357]",
           "0.008 [0.004, 0.013]", "0.487 [0.459, 0.515]")

@@ -25,7 +25,9 @@ def media(source: Source) -> dict[str, Medium]:
     Labels, ids, times and whatever else has a role that is not that of a feature are left out, and so is what the user ignores.
 
     >>> from assay.data.source import source
-    >>> media(source(pa.table({"note": [f"the parcel {each} came far too late" for each in range(50)], "carrier": ["AA", "UA"] * 25})))
+    >>> things = ("car", "cat", "hat", "cup", "box")
+    >>> notes = [f"{one} {two} was left behind the house" for one in ("a", "the", "my", "no", "her") for two in things]
+    >>> media(source(pa.table({"note": notes, "carrier": ["AA", "UA", "B6", "DL", "WN"] * 5})))
     {'note': 'text'}
     """
     schema = source.schema

@@ -82,7 +82,7 @@ def inputs(study: Study) -> tuple[str, ...]:
     schema, other = study.schema, study.train.schema
     barred = {schema.id, schema.entity, schema.query, schema.timestamp, schema.weight, schema.prediction, *schema.score, *schema.labels,
               *schema.forbidden, *schema.available_at.values()}
-    return tuple(name for name in study.features if name not in barred and name in other and study.kind(name) != "missing"
+    return tuple(name for name in study.measured if name not in barred and name in other and study.kind(name) != "missing"
                  and kind_of(other[name].type) == study.kind(name) and not pa.types.is_fixed_size_binary(schema[name].type)
                  and (not pa.types.is_temporal(schema[name].type) or schema[name].type == other[name].type))  # or units may differ
 

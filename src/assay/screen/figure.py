@@ -302,7 +302,7 @@ def _drift(study: Study) -> list[Figure]:
         return []
     than = "reference" if study.reference is not None else "training"
     found = []
-    for name in study.features:
+    for name in study.measured:
         if name not in other.schema or not readable(study, name) or not _alike(study.schema[name].type, other.schema[name].type):
             continue
         bars = _numbers(study, name, other) if study.kind(name) == "number" else _categories(study, name, other)

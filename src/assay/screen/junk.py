@@ -70,7 +70,7 @@ def placeholder_share(study: Study) -> Iterator[Reading]:
     """
     cluster = clusters(study.data)
     for name in study.features:
-        if not readable(study, name):
+        if not readable(study, name) or name in study.media:   # texts that say nothing are those of empty_content
             continue
         found = stand_ins(study, name)
         n = int(found.known.sum())
@@ -89,7 +89,7 @@ def placeholder_rows(study: Study) -> Iterator[Reading]:
     Stand-ins are those of ``placeholder_share``; records of tests have "test user", "dummy" or an address at example.com in the text of
     a feature, id or entity. Columns of which more than half are stand-ins do not count. Junk that looks like the rest is not seen.
     """
-    names = [name for name in study.features if readable(study, name)]
+    names = [name for name in study.features if readable(study, name) and name not in study.media]
     n = len(study.data)
     if not n:
         yield Reading(None, 0, note="there are no rows")
@@ -326,7 +326,7 @@ def _again(window: Array, places: Array, length: int) -> tuple[Array, tuple[int,
 
 def _strongest(study: Study) -> list[str]:
     """Return the features that tell most about the label alone, at most 30, in their order."""
-    names = [name for name in study.features if readable(study, name)]
+    names = [name for name in study.measured if readable(study, name)]
     if len(names) <= _FEATURES:
         return names
     what, half = aim(study), halves(study)

@@ -119,7 +119,7 @@ def identifies(study: Study, name: str) -> int:
         column = study.data.column(name).drop_null()
         kind = family(column.type)
         look = {"text": _names, "integer": _counter}.get(kind)
-        study._held[key] = look(column, study.data) if look and len(column) >= FEW else 0
+        study._held[key] = look(column, study.data) if look and len(column) >= FEW and name not in study.media else 0
     held: int = study._held[key]
     return held
 
@@ -134,7 +134,7 @@ def lone_power(study: Study) -> Iterator[Reading]:
     """
     what, half, cluster = aim(study), halves(study), clusters(study.data)
     n = int(what.known.sum())
-    for name in study.features:
+    for name in study.measured:
         if readable(study, name):
             found = power(bins(study, name), what, half, cluster)
             yield Reading(found, n, name, None if found else "too few labelled rows, or labels that do not differ")

@@ -34,7 +34,7 @@ def proxy_power(study: Study) -> Iterator[Reading]:
         return
     aims = {name: _few(aim(study, name)) for name in guarded}
     half, cluster = halves(study), clusters(study.data)
-    for name in study.features:
+    for name in study.measured:
         if name in guarded or not readable(study, name):
             continue
         found = {other: spread for other, what in aims.items() if (spread := power(bins(study, name), what, half, cluster)) is not None}

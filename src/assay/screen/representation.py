@@ -48,7 +48,7 @@ def thin_in_train(study: Study) -> Iterator[Reading]:
     assert train is not None
     cluster = clusters(study.data)
     n, m = len(study.data), len(train)
-    for name in dict.fromkeys((*study.features, *study.schema.protected)):
+    for name in dict.fromkeys((*study.measured, *study.schema.protected)):
         if not _comparable(study, name):
             continue
         if min(n, m) < ENOUGH:
@@ -76,7 +76,7 @@ def thin_region(study: Study) -> Iterator[Reading]:
     """
     train = study.train
     assert train is not None
-    names = [name for name in study.features if _comparable(study, name)][:_FEATURES]
+    names = [name for name in study.measured if _comparable(study, name)][:_FEATURES]
     n, m = len(study.data), len(train)
     if min(n, m) < 4 * _LEAF or not names:
         yield Reading(None, n, note=f"needs {4 * _LEAF} rows on both sides, and features that are no times or identifiers")

@@ -24,6 +24,7 @@ Wanted = Literal["train", "reference", "model", "label", "protected", "entity", 
 _BUILTIN: dict[str, tuple[str, ...]] = {
     "leakage": ("shared_rows", "shared_ids", "id_like", "lone_power", "known_late", "seen_entity_gain"),
     "junk": ("placeholder_rows", "placeholder_share", "repeated_blocks", "suspect_labels"),
+    "content": ("empty_content", "damaged_content", "repeated_content", "shared_content"),
     "unit": ("unit_changed",),
     "representation": ("thin_in_train", "thin_region"),
     "proxy": ("proxy_power", "forbidden_inputs"),

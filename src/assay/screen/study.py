@@ -30,7 +30,7 @@ from assay.summary.hashing import hashes, mixed, row_hashes
 from assay.summary.target import Target
 from assay.summary.vector import kind_of
 
-__all__ = ["Sample", "Study", "sample"]
+__all__ = ["Sample", "Study", "fingerprints", "sample"]
 
 Array = np.ndarray[Any, Any]
 
@@ -47,7 +47,8 @@ class Sample:
     ``table`` has the sampled rows, all columns. ``prints`` is a uint64 hash of each row but its id (features, label and all), in
     file order; ``ids`` and ``entities`` are the same of these columns, None without one. Of more than four million rows only
     those whose print is below ``cut`` are there, in every data set the same ones, so that shares stay right. ``media`` names the
-    columns of free text and images, ``copies`` holds a print of each of their values (0: none, or a text too short to be a copy).
+    columns of free text and images, ``copies`` holds the prints of their values that may be copies (not of short texts), below
+    the share ``looked`` of all prints.
     """
 
     name: str
@@ -63,6 +64,11 @@ class Sample:
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    @property
+    def looked(self) -> float:
+        """The share of all values whose prints are kept."""
+        return min(1.0, MOST_PRINTS / max(self.rows, 1))
 
     def column(self, name: str) -> pa.Array:
         """Return a sampled column, or one derived of it, as one Arrow array, dictionaries decoded."""
@@ -109,7 +115,7 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
         for name, column in marks.items():
             column.append(hashes(batch.column(name)))
         for name, column in copied.items():
-            column.append(_copies(batch.column(name), found_media[name]))
+            column.append(fingerprints(batch.column(name), found_media[name]))
         kept.append(batch)
         keys.append(key)
         waiting += batch.num_rows
@@ -131,12 +137,13 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
         some = every < np.uint64(int(MOST_PRINTS / len(every) * 2.0**64))
         every, found = every[some], {name: column[some] for name, column in found.items()}
     copies = {name: np.concatenate(column) for name, column in copied.items() if column}
+    copies = {name: column[column != 0] for name, column in copies.items()}
     if seen > MOST_PRINTS:  # by their own value, so that copies of a text are there together
         copies = {name: column[column < np.uint64(int(MOST_PRINTS / seen * 2.0**64))] for name, column in copies.items()}
     return Sample(source.name, schema, seen, table, every, found.get(schema.id or ""), found.get(schema.entity or ""), found_media, copies)
 
 
-def _copies(column: pa.Array, medium: Medium) -> Array:
+def fingerprints(column: pa.Array, medium: Medium) -> Array:
     """Return a print of each text or image by which copies are found, 0 where there is none."""
     if medium == "text":
         plain = text.normal(column)
@@ -147,9 +154,9 @@ def _copies(column: pa.Array, medium: Medium) -> Array:
     if pa.types.is_fixed_size_list(found.type):
         values = found.drop_null().flatten().cast(pa.float64()).to_numpy(zero_copy_only=False)
         rows = np.ascontiguousarray(values).view(np.uint8).reshape(int(there.sum()), -1)
-        prints = np.zeros(len(found), np.uint64)
-        prints[there] = hashes(pa.array([each.tobytes() for each in rows], pa.binary()))
-        return prints
+        marks = np.zeros(len(found), np.uint64)
+        marks[there] = hashes(pa.array([each.tobytes() for each in rows], pa.binary()))
+        return marks
     return np.where(there, hashes(found), np.uint64(0))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assay.check.expression import Check
+from assay.data.derived import holds, shown
+from assay.data.medium import media
 from assay.data.predicate import parse as parse_predicate
 from assay.data.schema import Schema, family
 from assay.data.slice import Slicing, slicing
@@ -66,6 +69,17 @@ class Subject:
             self._held["study"] = Study(data, drawn("train", self.train), drawn("reference", self.reference),
                                         None if logged is not None else model, logged, self.target)
         return self._held["study"]
+
+    @functools.cached_property
+    def media(self) -> dict[str, tuple[str, ...]]:
+        """The columns of free text and images, and what is derived of each when columns are compared."""
+        found: dict[str, str] = {}
+        for each in (self.data, self.reference, self.train):
+            for name, what in (media(each) if each is not None else {}).items():
+                if name not in self.data.schema.names or (holds(self.data.schema[name].type) == what and (
+                        each is self.data or name not in self.data.schema.media)):
+                    found.setdefault(name, what)
+        return {name: shown(name, self.data.schema[name].type) if name in self.data.schema.names else () for name in found}
 
     def source(self, name: str) -> Source:
         """Return a data set by name; raises ``ConfigError`` where it was not given."""
@@ -314,9 +328,12 @@ class _Measurement:
         names = list(question.columns)
         if names == ["*"]:
             names = list(dict.fromkeys([*schema.features, *(first.schema.features if first is not None and metric.compared else ())]))
+            if metric.compared and any(metric.needs.values()):  # texts and images are all different: what is derived of them is compared
+                media = self.subject.media
+                names = list(dict.fromkeys([made for name in (*names, *media) for made in media.get(name, (name,))]))
         found: list[tuple[str | None, str]] = []
         for name in names:
-            if name not in known:
+            if name not in known and name not in schema and (first is None or name not in first.schema):
                 raise UnknownColumnError.among(name, known, where=self.subject.data.name)
             side = schema if name in schema else first.schema if first is not None else schema
             kind = (self._side("data" if side is schema else "reference", name) or ("missing", ""))[0]

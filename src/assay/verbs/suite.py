@@ -25,6 +25,7 @@ __all__ = ["Suite"]
 MOST_SLICINGS = 6
 MOST_VALUES = 30
 FEWEST_IN_SLICE = 30
+CONTENT_BINS = 4
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class Suite:
             reference=subject.reference is not None, entity=schema.entity is not None,
             available_at=bool(schema.available_at) and schema.timestamp is not None,
             ids=schema.id is not None and subject.train is not None and schema.id in subject.train.schema,
-            classes=len(target.classes) if target else 0, slices=self._slices(), protected=schema.protected, forbidden=schema.forbidden)
+            classes=len(target.classes) if target else 0, content=bool(self.study.media), slices=self._slices(),
+            protected=schema.protected, forbidden=schema.forbidden)
 
     def questions(self) -> list[Question]:
         """Return what to measure, each question once."""
@@ -76,14 +78,30 @@ class Suite:
         """Return the slicings of the suite: those that were named, protected columns, and features with few values."""
         schema = self.subject.data.schema
         found = dict.fromkeys([*self.slices, *map(named, schema.protected)])
+        content = self._content_slices()
+        found |= dict.fromkeys(content)
         for name in self.study.features:
-            if len(found) >= MOST_SLICINGS + len(self.slices):
+            if len(found) >= MOST_SLICINGS + len(self.slices) + len(content):
                 break
             if name not in schema or named(name) in found or name == schema.entity:
                 continue
             if 2 <= self._values(self.study.data.column(name)) <= MOST_VALUES:
                 found[named(name)] = None
         return tuple(found)
+
+    def _content_slices(self) -> list[str]:
+        """Return how rows are cut by texts and images: by quantiles of length, brightness and contrast, and by language or script."""
+        found = []
+        for name in self.study.measured:
+            of = self.subject.data.schema.stored(name)
+            if of == name or name.partition(" of ")[0] in ("width", "height"):
+                continue
+            column = self.study.data.column(name)
+            if self.study.kind(name) == "category":
+                found += [named(name)] if self._values(column) else []
+            elif len(column.drop_null().unique()) > CONTENT_BINS:
+                found.append(f"{named(name)}:{CONTENT_BINS}")
+        return found
 
     @staticmethod
     def _values(column: pa.Array) -> int:

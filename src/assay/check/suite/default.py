@@ -20,8 +20,9 @@ Grave = Literal["fail", "warn"]
 class Scene:
     """What there is to judge: the task, what the model answers, and which data and columns were given.
 
-    ``slices`` are texts of slicings, ``protected`` and ``forbidden`` names of columns; ``overall`` holds the values measured on all
-    rows, by metric, as far as they are known; ``classes`` is how many there are.
+    ``content`` says that there are columns of free text or images; ``slices`` are texts of slicings, ``protected`` and ``forbidden``
+    names of columns; ``overall`` holds the values measured on all rows, by metric, as far as they are known; ``classes`` is how many
+    there are.
     """
 
     task: str | None = None
@@ -34,6 +35,7 @@ class Scene:
     available_at: bool = False
     ids: bool = False
     classes: int = 2
+    content: bool = False
     slices: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
@@ -88,7 +90,7 @@ def items(scene: Scene) -> tuple[Item, ...]:
     ['calibration_error <= 0.05', 'calibration_error <= 0.1']
     """
     found = [*_baselines(scene), *_calibration(scene), *_leakage(scene), *_slices(scene), *_fairness(scene), *_inputs(scene),
-             *_drift(scene), *_junk(scene), *_representation(scene), *_sensitivity(scene)]
+             *_drift(scene), *_junk(scene), *_content(scene), *_representation(scene), *_sensitivity(scene)]
     return tuple(found)
 
 
@@ -268,6 +270,24 @@ def _junk(scene: Scene) -> Iterator[Item]:
     if scene.labelled and scene.task in ("binary", "multiclass"):
         yield Item("quality", "suspect_labels <= 5%", "{value} of the labels are probably wrong [{low}, {high}] ({note}).",
                    "Few labels look wrong.", "Look at the rows whose label contradicts everything else.", rank=19)
+
+
+def _content(scene: Scene) -> Iterator[Item]:
+    """Texts and images: what is derived of them (length, language, brightness) is seen among features and slices."""
+    if not scene.content:
+        return
+    yield Item("quality", "empty_content of * <= 1%", "{column} says or shows nothing in {value} of the rows ({note}).",
+               "Texts and images hold something.", "Should the model answer at all where there is nothing to read or see?", rank=3)
+    yield Item("quality", "damaged_content of * <= 1%", "{column} is damaged in {value} of the rows ({note}).",
+               "Texts and images could be read.", "Mend the encoding, or the feed, before the model sees it.", rank=3)
+    yield Item("quality", "repeated_content of * <= 1%", "{column} repeats another row in {value} of the rows ({note}).",
+               "Texts and images do not repeat each other.", "They count twice in every number here: were they delivered twice?", rank=17)
+    if scene.train:
+        yield Item("leakage", "shared_content of * <= 1%",
+                   "{column} of the training data is judged again in {value} of the rows, so every number here is too good ({note}).",
+                   "No text or image is one of the training data, or nearly.",
+                   "Remove the copies from one of the two and judge again; split by where the texts or images come from.",
+                   grave="fail", rank=1)
 
 
 def _representation(scene: Scene) -> Iterator[Item]:
