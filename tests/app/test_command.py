@@ -189,3 +189,10 @@ def test_the_console_script_is_main(root: Path) -> None:
 
     scripts = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
     assert scripts == {"assay": f"{command.__name__}:{main.__name__}"}
+
+
+def test_the_command_line_knows_every_role() -> None:
+    from assay.app.check import _ROLES
+    from assay.data.schema import ROLES
+
+    assert set(_ROLES) == set(ROLES) - {"feature", "available_at"}  # features are options; what was known when is a mapping, for assay.yaml

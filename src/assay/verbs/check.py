@@ -21,6 +21,7 @@ from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import divided
 from assay.check.verdict import broken, judge
 from assay.data.meter import metered
+from assay.data.schema import ROLES as EVERY_ROLE
 from assay.data.source import Source, source
 from assay.errors import AssayError, ConfigError, SignatureError, listed, nearest
 from assay.metric import METRICS, find
@@ -37,8 +38,7 @@ from assay.verbs.suite import Suite, about
 
 __all__ = ["check"]
 
-ROLES = ("label", "prediction", "score", "protected", "forbidden", "timestamp", "available_at", "id", "entity", "query", "horizon",
-         "weight", "ignored")
+ROLES = tuple(each for each in EVERY_ROLE if each != "feature")  # features are the columns without another role
 
 #: what is shown of a model when no check names a metric
 _USUAL = {

@@ -14,6 +14,7 @@ from typing import Any
 from assay.check.expression import Check
 from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import DEFAULT
+from assay.data.schema import ROLES
 from assay.errors import ConfigError, listed, nearest
 from assay.monitor.setting import Settings, settings
 
@@ -22,8 +23,7 @@ __all__ = ["Config", "document", "read"]
 LIMIT = 1_000_000  # bytes; a configuration is written by a person
 _DEPTH = 20
 
-_COLUMNS = ("label", "prediction", "score", "protected", "forbidden", "timestamp", "available_at", "id", "entity", "query", "horizon",
-            "weight", "ignored")
+_COLUMNS = tuple(each for each in ROLES if each != "feature")
 _MANY = ("label", "score", "protected", "forbidden", "ignored")
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from assay.check.expression import parse
 from assay.check.suite import Scene, items, opinions
 from assay.check.suite.default import Item, named
+from assay.data.predicate import quoted
 from assay.result import Spread, Value
 
 FULL = Scene(task="binary", scored=True, labelled=True, asked=True, train=True, reference=True, entity=True, available_at=True, ids=True,
@@ -60,9 +61,15 @@ def test_a_scene_without_anything_asks_only_for_quality() -> None:
 
 
 def test_names_are_quoted_where_the_language_needs_it() -> None:
-    for name in ("age", "loan id", "of", "a`b", "1st", "größe", "a*b", "true"):
+    for name in ("age", "loan id", "of", "a`b", "1st", "größe", "a*b", "true", "Not", "a.b"):
         check = parse(f"missing of {named(name)} <= 0")
         assert check.columns == (name,)
+
+
+@given(st.one_of(st.text(min_size=1), st.sampled_from(["größe", "Not", "TRUE", "a.b", "a.", "_", "½", "x²"])))
+def test_checks_and_predicates_quote_alike(name: str) -> None:
+    """So that a slice that the user named is not cut by again under another spelling."""
+    assert named(name) == quoted(name)
 
 
 def test_what_is_not_shown_is_no_fault() -> None:
