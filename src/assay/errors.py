@@ -22,6 +22,8 @@ with what exists. The command line prints that sentence and exits with 2; nobody
       SummaryError (ValueError)        summaries that cannot be merged, or bytes that are not one
       MissingExtraError (ImportError)  an optional library is not installed
       DeliveryError                    a message about an incident did not arrive
+      StoreError                       the store cannot be opened, read or written
+        BusyError                      another process is at work there, and did not end in time
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ import re
 from collections.abc import Iterable
 
 __all__ = [
-    "AssayError", "ColumnTypeError", "ConfigError", "DataError", "DeliveryError", "EmptyDataError", "ExpressionError", "MissingExtraError",
-    "ModelError", "PredictionError", "SignatureError", "SummaryError", "UnknownColumnError", "UnknownFormatError",
+    "AssayError", "BusyError", "ColumnTypeError", "ConfigError", "DataError", "DeliveryError", "EmptyDataError", "ExpressionError",
+    "MissingExtraError", "ModelError", "PredictionError", "SignatureError", "StoreError", "SummaryError", "UnknownColumnError", "UnknownFormatError",
     "UnknownNameError", "UnreadableDataError", "UntrustedModelError", "nearest", "without_secrets",
 ]
 
@@ -213,3 +215,11 @@ class MissingExtraError(AssayError, ImportError):
 
 class DeliveryError(AssayError):
     """A message about an incident did not arrive."""
+
+
+class StoreError(AssayError):
+    """The store of results, or the ledger of rows, cannot be opened, read or written."""
+
+
+class BusyError(StoreError):
+    """Another process is at work on the same, and did not end in the time that was given."""

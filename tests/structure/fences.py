@@ -42,6 +42,7 @@ OPTIONAL = {
     "pandas": Fence(("data/_pandas.py", "model/_*.py"), "pandas", "pandas"),
     "polars": Fence(("data/_polars.py", "model/_polars.py"), "polars", "polars"),
     "sqlalchemy": Fence(("data/_sqlalchemy.py",), "sqlalchemy", "sql"),
+    "pg8000": Fence(("store/_pg8000.py",), "pg8000", "postgres"),
     "skops": Fence(("model/_skops.py",), "skops", "skops"),
     "xgboost": Fence(("model/_xgboost.py",), "xgboost", "xgboost"),
     "lightgbm": Fence(("model/_lightgbm.py",), "lightgbm", "lightgbm"),
