@@ -74,7 +74,7 @@ def test_it_stands_beside_checks_of_ones_own() -> None:
 def test_a_misspelt_item_is_told(monkeypatch) -> None:
     train, test, inputs = halves(load_breast_cancer(as_frame=True))
     model = LogisticRegression(max_iter=5000).fit(train[inputs], train["target"])
-    wrong = Item("leakage", "lone_powr of * <= 0.98", "fault", "fine", "hint")
+    wrong = Item("leakage", "lone_powr of * <= 0.98", fault="fault", fine="fine", hint="hint")
     monkeypatch.setattr(suite, "items", lambda scene: (wrong,))
     with pytest.raises(UnknownNameError, match="lone_powr"):
         assay.check(model, test, label="target")

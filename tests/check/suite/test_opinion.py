@@ -18,7 +18,8 @@ from assay.result import Spread, Value
 FULL = Scene(task="binary", scored=True, labelled=True, asked=True, train=True, reference=True, entity=True, available_at=True, ids=True,
              classes=2, slices=("carrier", "`a b`:4"), protected=("sex", "a b"), forbidden=("zip",),
              overall={"auc": 0.7, "accuracy": 0.8, "mae": 3.0})
-LINE = Item("leakage", "lone_power of * <= 0.98", "{column} at {value}", "none, {column} at {value}", "look at {column}", grave="fail",
+LINE = Item("leakage", "lone_power of * <= 0.98", fault="{column} at {value}",
+            fine="none, {column} at {value}", hint="look at {column}", grave="fail",
             many="{count}: {columns}", share=False)
 
 
@@ -80,13 +81,13 @@ def test_what_is_not_shown_is_no_fault() -> None:
 
 
 def test_faults_come_first_and_the_gravest_before_the_others() -> None:
-    warns = Item("junk", "missing of * <= 0.1", "{column} missing", "", "h", rank=0, share=True)
-    later = Item("x", "constant of * <= 0", "{column} constant", "", "h", grave="fail", rank=9)
+    warns = Item("junk", "missing of * <= 0.1", fault="{column} missing", fine="", hint="h", rank=0, share=True)
+    later = Item("x", "constant of * <= 0", fault="{column} constant", fine="", hint="h", grave="fail", rank=9)
     found = opinions([
         (warns, [Value.of("missing", Spread("exact", 0.5), n=100, column="a")]),
         (later, [Value.of("constant", Spread("exact", 1.0), n=100, column="b")]),
         (LINE, [power("c", 1.0), power("d", 0.2)]),
-        (Item("y", "duplicates <= 0.1", "many", "few", "h"), [Value.of("duplicates", Spread("exact", 0.0), n=100)])])
+        (Item("y", "duplicates <= 0.1", fault="many", fine="few", hint="h"), [Value.of("duplicates", Spread("exact", 0.0), n=100)])])
     assert [(each.verdict, each.sentence) for each in found] == [
         ("fail", "b constant"), ("fail", "c at 1"), ("warn", "a missing"), ("pass", "few")]
 
@@ -98,7 +99,7 @@ def test_many_columns_share_a_line_that_names_them_and_a_check_of_them() -> None
 
 
 def test_the_graver_of_two_items_speaks_for_a_column() -> None:
-    softer = Item("leakage", "lone_power of * <= 0.8", "{column} suspicious", "", "h")
+    softer = Item("leakage", "lone_power of * <= 0.8", fault="{column} suspicious", fine="", hint="h")
     found = opinions([(softer, [power("a", 1.0), power("b", 0.9)]), (LINE, [power("a", 1.0), power("b", 0.9)])])
     assert [each.sentence for each in found] == ["a at 1", "b suspicious"]
 
@@ -126,8 +127,8 @@ def test_groups_under_five_rows_are_never_named() -> None:
 def test_nothing_wrong_fails_at_most_once_in_twenty() -> None:
     """300 searches at the very edge of their bounds: the family-wise rate is 2.5 %; 400 draws err by 1.6 % (two sigma)."""
     rng = np.random.default_rng(0)
-    item = Item("s", "accuracy by c >= 0.9", "{place}", "", "h", grave="fail")
-    other = Item("l", "recall by c >= 0.8", "{place}", "", "h", grave="fail")
+    item = Item("s", "accuracy by c >= 0.9", fault="{place}", fine="", hint="h", grave="fail")
+    other = Item("l", "recall by c >= 0.8", fault="{place}", fine="", hint="h", grave="fail")
     failed = 0
     for _ in range(400):
         answers = []

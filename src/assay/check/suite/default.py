@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal
 
 __all__ = ["Item", "Scene", "items", "named"]
@@ -56,6 +56,7 @@ class Item:
 
     aspect: str
     expression: str
+    _: KW_ONLY
     fault: str
     fine: str
     hint: str
@@ -101,9 +102,10 @@ def _baselines(scene: Scene) -> Iterator[Item]:
     if scene.train and scene.labelled and scene.task in ("binary", "multiclass", "regression"):
         fault = "A baseline does better than the model: {column} ({note}) is ahead by {away} [{nearest}, {farthest}]."
         hint = "Ship the baseline, or find out what the model lost: features, labels and training rows are the usual suspects."
-        yield Item("baselines", "gain_over_baseline of * >= -0.005", fault, "", hint, grave="fail", rank=4, share=False)
-        yield Item("baselines", "gain_over_baseline of * >= 0", fault,
-                   "The model beats every baseline; the best of them is {column} ({note}), behind by {value} [{low}, {high}].", hint,
+        yield Item("baselines", "gain_over_baseline of * >= -0.005", fault=fault, fine="", hint=hint, grave="fail", rank=4, share=False)
+        yield Item("baselines", "gain_over_baseline of * >= 0", fault=fault,
+                   fine="The model beats every baseline; the best of them is {column} ({note}), behind by {value} [{low}, {high}].",
+                   hint=hint,
                    rank=4, share=False,
                    proof="The model does not clearly beat {column} ({note}): the difference is {value} [{low}, {high}].")
 
@@ -114,42 +116,44 @@ def _calibration(scene: Scene) -> Iterator[Item]:
                  "Whoever reads a score as a risk is misled.")
         fine = "Scores are near the shares that occur: off by {value} on average [{low}, {high}]."
         hint = "Recalibrate on held-out data (isotonic or Platt), or use the scores for ranking only."
-        yield Item("calibration", "calibration_error <= 0.05", fault, fine, hint, rank=12)
-        yield Item("calibration", "calibration_error <= 0.1", fault, fine, hint, grave="fail", rank=8)
+        yield Item("calibration", "calibration_error <= 0.05", fault=fault, fine=fine, hint=hint, rank=12)
+        yield Item("calibration", "calibration_error <= 0.1", fault=fault, fine=fine, hint=hint, grave="fail", rank=8)
 
 
 def _leakage(scene: Scene) -> Iterator[Item]:
     if scene.train:
         yield Item("leakage", "shared_rows <= 1%",
-                   "Rows of the training data are judged again: {value} of the rows, so every number here is too good ({note}).",
-                   "Rows are not those of the training data ({note}).",
-                   "Remove the shared rows and judge again; split by entity and by time.", grave="fail", rank=1)
+                   fault="Rows of the training data are judged again: {value} of the rows, so every number here is too good ({note}).",
+                   fine="Rows are not those of the training data ({note}).",
+                   hint="Remove the shared rows and judge again; split by entity and by time.", grave="fail", rank=1)
         if scene.ids:
             yield Item("leakage", "shared_ids <= 1%",
-                       "Rows with the ids of training rows are judged: {value} of the rows.", "No id is in the training data too.",
-                       "Split by id, or find out why ids repeat.", rank=11)
+                       fault="Rows with the ids of training rows are judged: {value} of the rows.",
+                       fine="No id is in the training data too.",
+                       hint="Split by id, or find out why ids repeat.", rank=11)
     if scene.labelled:
         hint = "Find out when {column} is known: what is written after the outcome must not be a feature."
         yield Item("leakage", "lone_power of * <= 0.98",
-                   "{column} alone gives the label away: power {value} of 1 [{low}, {high}]. That is the label in other clothes.",
-                   "No feature gives the label away; the strongest alone is {column}, power {value} of 1.", hint, grave="fail",
+                   fault="{column} alone gives the label away: power {value} of 1 [{low}, {high}]. That is the label in other clothes.",
+                   fine="No feature gives the label away; the strongest alone is {column}, power {value} of 1.", hint=hint, grave="fail",
                    rank=0, many="{count} features give the label away each alone: {columns}.", share=False)
         yield Item("leakage", "lone_power of * <= 0.8",
-                   "{column} alone almost predicts the label: power {value} of 1 [{low}, {high}].", "", hint, rank=3,
+                   fault="{column} alone almost predicts the label: power {value} of 1 [{low}, {high}].", fine="", hint=hint, rank=3,
                    many="{count} features almost predict the label each alone: {columns}.", share=False)
     if scene.labelled and scene.train and scene.entity and scene.task is not None:
         yield Item("leakage", "seen_entity_gain <= 10%",
-                   "The model does better on entities that it has seen: its error on new ones is {value} larger [{low}, {high}].",
-                   "New entities are predicted about as well as those seen in training.",
-                   "Split by entity; what you measure here is memory.", rank=9)
+                   fault="The model does better on entities that it has seen: its error on new ones is {value} larger [{low}, {high}].",
+                   fine="New entities are predicted about as well as those seen in training.",
+                   hint="Split by entity; what you measure here is memory.", rank=9)
     if scene.available_at:
         yield Item("leakage", "known_late of * <= 0",
-                   "{column} was known only after the moment of prediction in {value} of the rows.", "Features were known in time.",
-                   "Use the value as it was known then.", grave="fail", rank=0,
+                   fault="{column} was known only after the moment of prediction in {value} of the rows.",
+                   fine="Features were known in time.",
+                   hint="Use the value as it was known then.", grave="fail", rank=0,
                    many="{count} features were known only after the moment of prediction: {columns}.")
     yield Item("leakage", "id_like of * <= 0",
-               "{column} looks like an identifier ({note}): a model can learn rows by heart with it, and nothing for new ones.",
-               "No feature looks like an identifier.", "Leave {column} out of the features: columns: {{id: {column}}}.",
+               fault="{column} looks like an identifier ({note}): a model can learn rows by heart with it, and nothing for new ones.",
+               fine="No feature looks like an identifier.", hint="Leave {column} out of the features: columns: {{id: {column}}}.",
                grave="fail", rank=2, many="{count} features look like identifiers: {columns}.", share=False)
 
 
@@ -162,22 +166,25 @@ def _slices(scene: Scene) -> Iterator[Item]:
     for text in scene.slices:
         if ranked:
             yield Item("slices", f"auc by {text} >= 0.5",
-                       "The model ranks {place} worse than a coin would: AUC {value} [{low}, {high}] on {n} rows. "
+                       fault="The model ranks {place} worse than a coin would: AUC {value} [{low}, {high}] on {n} rows. "
                        "Labels, or a feature, may be turned round there.",
-                       "", "Look at rows of {place}: are label and features what they are elsewhere?", grave="fail", rank=1, share=False)
+                       fine="", hint="Look at rows of {place}: are label and features what they are elsewhere?", grave="fail", rank=1,
+                       share=False)
         if whole is None:
             continue
         told = f"on {{n}} rows, where all rows have {whole:.3g}."
         name = _literal(_dimension(text))
         if main == "mae":
             yield Item("slices", f"mae by {text} <= {1.5 * whole:.3g}",
-                       f"Errors of {{place}} are much larger: {{value}} [{{low}}, {{high}}] {told}",
-                       f"Errors are of one size for every {name}: the largest is {{value}} of {{place}}.", _SERVE, rank=15, share=False)
+                       fault=f"Errors of {{place}} are much larger: {{value}} [{{low}}, {{high}}] {told}",
+                       fine=f"Errors are of one size for every {name}: the largest is {{value}} of {{place}}.", hint=_SERVE, rank=15,
+                       share=False)
         else:
             shown = main.upper() if main == "auc" else main
             yield Item("slices", f"{main} by {text} >= {whole - 0.1:.3g}",
-                       f"{{place}} is served worse: {shown} {{value}} [{{low}}, {{high}}] {told}",
-                       f"No {name} is served much worse than all rows: the lowest {shown} is {{value}} of {{place}}.", _SERVE, rank=15,
+                       fault=f"{{place}} is served worse: {shown} {{value}} [{{low}}, {{high}}] {told}",
+                       fine=f"No {name} is served much worse than all rows: the lowest {shown} is {{value}} of {{place}}.", hint=_SERVE,
+                       rank=15,
                        share=False)
 
 
@@ -195,38 +202,38 @@ def _fairness(scene: Scene) -> Iterator[Item]:
         by, column = named(protected), _literal(protected)
         if scene.task == "binary":
             yield Item("fairness", f"selection_rate ratio by {by} >= 0.8",
-                       f"Groups of {column} are selected at different rates: the least favoured at {{value}} of the most favoured's "
+                       fault=f"Groups of {column} are selected at different rates: the least favoured at {{value}} of the most favoured's "
                        "[{low}, {high}], below four fifths.",
-                       f"Groups of {column} are selected at similar rates: ratio {{value}} [{{low}}, {{high}}].",
-                       "Below 0.8 many regulators presume adverse impact: look which features carry the gap.", grave="fail", rank=5,
+                       fine=f"Groups of {column} are selected at similar rates: ratio {{value}} [{{low}}, {{high}}].",
+                       hint="Below 0.8 many regulators presume adverse impact: look which features carry the gap.", grave="fail", rank=5,
                        share=False)
             if scene.labelled:
                 for metric, name in (("recall", "true positive rate"), ("false_positive_rate", "false positive rate")):
                     yield Item("fairness", f"{metric} difference by {by} <= 0.1",
-                               f"The {name} differs between groups of {column} by {{value}} [{{low}}, {{high}}].",
-                               f"The {name} is similar in all groups of {column}: apart by {{value}} [{{low}}, {{high}}].",
-                               "Equal opportunity is missed: compare thresholds and label quality by group.", rank=13, share=False)
+                               fault=f"The {name} differs between groups of {column} by {{value}} [{{low}}, {{high}}].",
+                               fine=f"The {name} is similar in all groups of {column}: apart by {{value}} [{{low}}, {{high}}].",
+                               hint="Equal opportunity is missed: compare thresholds and label quality by group.", rank=13, share=False)
         if scene.labelled:
             yield Item("fairness", f"accuracy difference by {by} <= 0.1",
-                       f"Accuracy differs between groups of {column} by {{value}} [{{low}}, {{high}}].",
-                       f"Accuracy is similar in all groups of {column}: apart by {{value}} [{{low}}, {{high}}].",
-                       "Is there too little training data for a group?", rank=18, share=False)
+                       fault=f"Accuracy differs between groups of {column} by {{value}} [{{low}}, {{high}}].",
+                       fine=f"Accuracy is similar in all groups of {column}: apart by {{value}} [{{low}}, {{high}}].",
+                       hint="Is there too little training data for a group?", rank=18, share=False)
 
 
 def _inputs(scene: Scene) -> Iterator[Item]:
     if scene.forbidden and scene.asked:
-        yield Item("features", "forbidden_inputs of * <= 0", "The model reads the forbidden column {column}.",
-                   "The model reads no forbidden column.", "Train without {column}.", grave="fail", rank=0,
+        yield Item("features", "forbidden_inputs of * <= 0", fault="The model reads the forbidden column {column}.",
+                   fine="The model reads no forbidden column.", hint="Train without {column}.", grave="fail", rank=0,
                    many="The model reads forbidden columns: {columns}.", share=False)
     if scene.forbidden or scene.protected:
         yield Item("features", "proxy_power of * <= 0.7",
-                   "{column} stands in for a column that must not count: {note}, power {value} of 1 [{low}, {high}].",
-                   "No feature stands in for a protected or forbidden column; the strongest is {column} ({note}, power {value} of 1).",
-                   "Train without {column} and see what is lost; if it must stay, write down why.", rank=6, share=False,
+                   fault="{column} stands in for a column that must not count: {note}, power {value} of 1 [{low}, {high}].",
+                   fine="No feature stands in for a protected or forbidden column; the strongest is {column} ({note}, power {value} of 1).",
+                   hint="Train without {column} and see what is lost; if it must stay, write down why.", rank=6, share=False,
                    many="{count} features stand in for columns that must not count: {columns}.")
     if scene.asked:
-        yield Item("features", "unused of * <= 0", "The model does not use {column}: shuffling it changes no prediction.",
-                   "The model uses every feature.", "Drop it, or find out why training ignored it: constant, or wrongly encoded?",
+        yield Item("features", "unused of * <= 0", fault="The model does not use {column}: shuffling it changes no prediction.",
+                   fine="The model uses every feature.", hint="Drop it, or find out why training ignored it: constant, or wrongly encoded?",
                    rank=7, many="The model does not use {count} of its features: {columns}. Shuffling them changes no prediction.",
                    share=False)
 
@@ -235,83 +242,92 @@ def _drift(scene: Scene) -> Iterator[Item]:
     if not scene.reference and not scene.train:
         return
     than = "reference" if scene.reference else "training data"
-    yield Item("drift", "type_changed of * <= 0", f"{{column}} has another type than in the {than}.",
-               f"Columns have the types of the {than}.", "Mend the feed or the reader.", grave="fail", rank=0,
+    yield Item("drift", "type_changed of * <= 0", fault=f"{{column}} has another type than in the {than}.",
+               fine=f"Columns have the types of the {than}.", hint="Mend the feed or the reader.", grave="fail", rank=0,
                many=f"{{count}} columns have other types than in the {than}: {{columns}}.", share=False)
     if scene.reference:
-        yield Item("drift", "unit_changed of * <= 0", "{column} seems to be in other units than in the reference: {note}.",
-                   "No column is in other units than in the reference.", "Ask who delivers {column}; convert it before the model sees it.",
+        yield Item("drift", "unit_changed of * <= 0", fault="{column} seems to be in other units than in the reference: {note}.",
+                   fine="No column is in other units than in the reference.",
+                   hint="Ask who delivers {column}; convert it before the model sees it.",
                    grave="fail", rank=0, many="{count} columns seem to be in other units: {columns}.", share=False)
-    yield Item("drift", "psi of * <= 0.25", f"{{column}} has another distribution than in the {than}: PSI {{value}} [{{low}}, {{high}}].",
-               f"Features are distributed as in the {than}; the most changed is {{column}}, PSI {{value}}.",
-               "Is it the season, a new kind of customer, or a broken feed? The figure shows where it moved.", rank=30,
+    yield Item("drift", "psi of * <= 0.25",
+               fault=f"{{column}} has another distribution than in the {than}: PSI {{value}} [{{low}}, {{high}}].",
+               fine=f"Features are distributed as in the {than}; the most changed is {{column}}, PSI {{value}}.",
+               hint="Is it the season, a new kind of customer, or a broken feed? The figure shows where it moved.", rank=30,
                many=f"{{count}} features have other distributions than in the {than}: {{columns}}.", share=False)
-    yield Item("drift", "new_categories of * <= 1%", f"{{column}} has values that the {than} never had, in {{value}} of the rows.",
-               f"Categories are those of the {than}.", "Does the model know what to do with them?", rank=20,
+    yield Item("drift", "new_categories of * <= 1%", fault=f"{{column}} has values that the {than} never had, in {{value}} of the rows.",
+               fine=f"Categories are those of the {than}.", hint="Does the model know what to do with them?", rank=20,
                many=f"{{count}} columns have values that the {than} never had: {{columns}}.")
-    yield Item("drift", "out_of_range of * <= 5%", f"{{column}} lies outside the range of the {than} in {{value}} of the rows.",
-               f"Numbers lie in the range of the {than}.", "Trees answer there as at the edge, linear models anything.", rank=21,
+    yield Item("drift", "out_of_range of * <= 5%", fault=f"{{column}} lies outside the range of the {than} in {{value}} of the rows.",
+               fine=f"Numbers lie in the range of the {than}.", hint="Trees answer there as at the edge, linear models anything.", rank=21,
                many=f"{{count}} columns lie outside the range of the {than}: {{columns}}.")
 
 
 def _junk(scene: Scene) -> Iterator[Item]:
-    yield Item("quality", "placeholder_rows <= 1%", "{value} of the rows are junk, records of tests or rows of stand-ins ({note}).",
-               "Rows look like records of real cases.", "Remove them from training and test, and find out who writes them.", rank=3)
-    yield Item("quality", "placeholder_share of * <= 1%", "{column} holds stand-ins for missing values in {value} of the rows ({note}).",
-               "No column holds stand-ins for missing values, such as -999.",
-               "Turn them into missing values before training and scoring.", rank=16,
+    yield Item("quality", "placeholder_rows <= 1%", fault="{value} of the rows are junk, records of tests or rows of stand-ins ({note}).",
+               fine="Rows look like records of real cases.", hint="Remove them from training and test, and find out who writes them.",
+               rank=3)
+    yield Item("quality", "placeholder_share of * <= 1%",
+               fault="{column} holds stand-ins for missing values in {value} of the rows ({note}).",
+               fine="No column holds stand-ins for missing values, such as -999.",
+               hint="Turn them into missing values before training and scoring.", rank=16,
                many="{count} columns hold stand-ins for missing values: {columns}.")
-    yield Item("quality", "duplicates <= 1%", "{value} of the rows repeat another row.", "Rows do not repeat each other.",
-               "Were they delivered twice? They count twice in every number here.", rank=17)
-    yield Item("quality", "repeated_blocks <= 0.1%", "Whole blocks of rows stand there twice, {value} of the rows.",
-               "No block of rows was delivered twice.", "Deliver again, once.", rank=14)
-    yield Item("quality", "missing of * <= 50%", "{column} is missing in {value} of the rows.",
-               "No column is mostly missing; the most is {value} of {column}.", "Is the feed there?", rank=22,
+    yield Item("quality", "duplicates <= 1%", fault="{value} of the rows repeat another row.", fine="Rows do not repeat each other.",
+               hint="Were they delivered twice? They count twice in every number here.", rank=17)
+    yield Item("quality", "repeated_blocks <= 0.1%", fault="Whole blocks of rows stand there twice, {value} of the rows.",
+               fine="No block of rows was delivered twice.", hint="Deliver again, once.", rank=14)
+    yield Item("quality", "missing of * <= 50%", fault="{column} is missing in {value} of the rows.",
+               fine="No column is mostly missing; the most is {value} of {column}.", hint="Is the feed there?", rank=22,
                many="{count} columns are mostly missing: {columns}.")
-    yield Item("quality", "constant of * <= 0", "{column} has one value only.", "No feature is constant.", "Drop it, or mend its feed.",
+    yield Item("quality", "constant of * <= 0", fault="{column} has one value only.", fine="No feature is constant.",
+               hint="Drop it, or mend its feed.",
                rank=23, many="{count} features have one value only: {columns}.", share=False)
     if scene.labelled and scene.task in ("binary", "multiclass"):
-        yield Item("quality", "suspect_labels <= 5%", "{value} of the labels are probably wrong [{low}, {high}] ({note}).",
-                   "Few labels look wrong.", "Look at the rows whose label contradicts everything else.", rank=19)
+        yield Item("quality", "suspect_labels <= 5%", fault="{value} of the labels are probably wrong [{low}, {high}] ({note}).",
+                   fine="Few labels look wrong.", hint="Look at the rows whose label contradicts everything else.", rank=19)
 
 
 def _content(scene: Scene) -> Iterator[Item]:
     """Texts and images: what is derived of them (length, language, brightness) is seen among features and slices."""
     if not scene.content:
         return
-    yield Item("quality", "empty_content of * <= 1%", "{column} says or shows nothing in {value} of the rows ({note}).",
-               "Texts and images hold something.", "Should the model answer at all where there is nothing to read or see?", rank=3)
-    yield Item("quality", "damaged_content of * <= 1%", "{column} is damaged in {value} of the rows ({note}).",
-               "Texts and images could be read.", "Mend the encoding, or the feed, before the model sees it.", rank=3)
-    yield Item("quality", "repeated_content of * <= 1%", "{column} repeats another row in {value} of the rows ({note}).",
-               "Texts and images do not repeat each other.", "They count twice in every number here: were they delivered twice?", rank=17)
+    yield Item("quality", "empty_content of * <= 1%", fault="{column} says or shows nothing in {value} of the rows ({note}).",
+               fine="Texts and images hold something.", hint="Should the model answer at all where there is nothing to read or see?",
+               rank=3)
+    yield Item("quality", "damaged_content of * <= 1%", fault="{column} is damaged in {value} of the rows ({note}).",
+               fine="Texts and images could be read.", hint="Mend the encoding, or the feed, before the model sees it.", rank=3)
+    yield Item("quality", "repeated_content of * <= 1%", fault="{column} repeats another row in {value} of the rows ({note}).",
+               fine="Texts and images do not repeat each other.", hint="They count twice in every number here: were they delivered twice?",
+               rank=17)
     if scene.train:
         yield Item("leakage", "shared_content of * <= 1%",
-                   "{column} of the training data is judged again in {value} of the rows, so every number here is too good ({note}).",
-                   "No text or image is one of the training data, or nearly.",
-                   "Remove the copies from one of the two and judge again; split by where the texts or images come from.",
+                   fault="{column} of the training data is judged again in {value} of the rows, so every number here is too good ({note}).",
+                   fine="No text or image is one of the training data, or nearly.",
+                   hint="Remove the copies from one of the two and judge again; split by where the texts or images come from.",
                    grave="fail", rank=1)
 
 
 def _representation(scene: Scene) -> Iterator[Item]:
     if scene.train:
         yield Item("representation", "thin_in_train of * <= 1%",
-                   "The training data hardly have some groups of {column}: {value} of the rows judged ({note}).",
-                   "Every group that is judged was there in training.", "Collect rows of that group, or do not answer for it.", rank=24,
+                   fault="The training data hardly have some groups of {column}: {value} of the rows judged ({note}).",
+                   fine="Every group that is judged was there in training.", hint="Collect rows of that group, or do not answer for it.",
+                   rank=24,
                    many="The training data hardly have some groups of {count} columns: {columns}.")
-        yield Item("representation", "thin_region <= 5%", "{value} of the rows lie where there was hardly a training row ({note}).",
-                   "The training data cover the region that is judged.",
-                   "The model guesses there: collect such rows, or warn who reads it.", rank=25)
+        yield Item("representation", "thin_region <= 5%", fault="{value} of the rows lie where there was hardly a training row ({note}).",
+                   fine="The training data cover the region that is judged.",
+                   hint="The model guesses there: collect such rows, or warn who reads it.", rank=25)
 
 
 def _sensitivity(scene: Scene) -> Iterator[Item]:
     if scene.asked:
-        yield Item("robustness", "noise_effect <= 5%", "Noise of a hundredth changes {value} of the decisions [{low}, {high}].",
-                   "Noise of a hundredth changes {value} of the decisions.", "Many rows lie on the threshold, or features are overfitted.",
+        yield Item("robustness", "noise_effect <= 5%", fault="Noise of a hundredth changes {value} of the decisions [{low}, {high}].",
+                   fine="Noise of a hundredth changes {value} of the decisions.",
+                   hint="Many rows lie on the threshold, or features are overfitted.",
                    rank=26)
         if scene.labelled:
-            yield Item("robustness", "missing_effect of * <= 0.1", "Without {column} the model loses {value}: it hangs on that feed.",
-                       "No single missing feature does much harm; the most is {value}, of {column}.",
-                       "Watch that feed, and decide what to answer when it is gone.", rank=28,
+            yield Item("robustness", "missing_effect of * <= 0.1", fault="Without {column} the model loses {value}: it hangs on that feed.",
+                       fine="No single missing feature does much harm; the most is {value}, of {column}.",
+                       hint="Watch that feed, and decide what to answer when it is gone.", rank=28,
                        many="The model hangs on {count} feeds, each of which costs more than 0.1 when it is missing: {columns}.",
                        share=False)
