@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import unquote
@@ -41,8 +42,9 @@ class FolderReader:
     """Files that hold the same columns, one after another."""
 
     def __init__(self, path: Path, *, types: Mapping[str, pa.DataType] | None = None, only: Sequence[tuple[Reader, Mapping[str, Any]]] = (),
-                 arrow: pa.Schema | None = None):
-        self.path, self.name = path, str(path)
+                 arrow: pa.Schema | None = None, name: str | None = None, far: Mapping[PurePath, Callable[[], Reader]] | None = None):
+        self.path, self.name = path, name or str(path)
+        self._far = far  # files that are not on this machine, by their place in the folder
         if only and arrow is not None:
             self._files, self.arrow = list(only), arrow
         else:
@@ -77,7 +79,7 @@ class FolderReader:
             each_file = -(-parts // len(files))
             files = [(part, keys) for reader, keys in files for part in reader.parts(each_file)]
         stretches = shares([reader.rows if reader.rows is not None else 1 for reader, _ in files], parts)
-        return [FolderReader(self.path, only=files[low:high], arrow=self.arrow) for low, high in stretches]
+        return [FolderReader(self.path, name=self.name, only=files[low:high], arrow=self.arrow) for low, high in stretches]
 
     @staticmethod
     def _own(reader: Reader, columns: Sequence[str]) -> list[str]:
@@ -100,6 +102,10 @@ class FolderReader:
             raise ColumnTypeError(f"the column '{name}' does not fit the type {kind} that the other files give it", where=where) from error
 
     def _opened(self, types: dict[str, pa.DataType]) -> list[tuple[Reader, Mapping[str, Any]]]:
+        if self._far is not None:
+            places = sorted(self._far, key=lambda each: each.parts)
+            with ThreadPoolExecutor(16) as pool:  # each footer is a journey
+                return list(zip(pool.map(lambda each: each(), [self._far[place] for place in places]), map(_keys, places), strict=True))
         found: dict[Kind, list[Path]] = {}
         for path in sorted(_walk(self.path), key=lambda each: each.relative_to(self.path).parts):
             if (named := suffix_kind(path)[0]) is not None:

@@ -1,6 +1,7 @@
 """Parquet files: streamed in bounded memory however large their row groups are, text as dictionaries.
 
-``ParquetReader(path)`` is a ``Reader``. Only ``assay.data.source`` and ``assay.data._folder`` import it.
+``ParquetReader(path)`` is a ``Reader``; with ``store``, an Arrow file system, ``path`` is a place in it. Only ``assay.data._folder``
+and ``assay.data._store`` import it.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assay.data._reader import LIMIT, Reader, guarded, shares, told
+from assay.data._reader import LIMIT, Reader, guarded, shares, told, unreached
 from assay.data._type import is_text
 from assay.errors import AssayError, UnreadableDataError
 
@@ -28,11 +30,11 @@ class ParquetReader:
 
     columnar = True
 
-    def __init__(self, path: Path, *, name: str | None = None, start: int = 0, stop: int | None = None):
-        self.path = path
+    def __init__(self, path: Path | str, *, name: str | None = None, start: int = 0, stop: int | None = None, store: Any = None):
+        self.path, self._store = path, store
         self.name = name or str(path)
         try:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(path, filesystem=store) as file:
                 meta, plain = file.metadata, file.schema_arrow
                 self._groups = [meta.row_group(place).num_rows for place in range(meta.num_row_groups)]
                 self._coded = _coded(meta, plain)
@@ -67,7 +69,8 @@ class ParquetReader:
         if not bounds:
             return [self]
         stretches = shares([high - low for low, high in bounds], parts)
-        return [ParquetReader(self.path, name=self.name, start=bounds[first][0], stop=bounds[last - 1][1]) for first, last in stretches]
+        return [ParquetReader(self.path, name=self.name, start=bounds[first][0], stop=bounds[last - 1][1], store=self._store)
+                for first, last in stretches]
 
     def _batches(self, strips: Iterable[Sequence[str]], *, threads: bool) -> Iterator[tuple[int, pa.RecordBatch]]:
         groups: list[int] = []
@@ -79,9 +82,14 @@ class ParquetReader:
             at += rows
         if not groups or self._stop <= self._start:
             return
-        with pq.ParquetFile(self.path, read_dictionary=sorted(self._coded), buffer_size=_BUFFER, pre_buffer=False) as file:
+        far = self._store is not None
+        with pq.ParquetFile(self.path, read_dictionary=sorted(self._coded), buffer_size=0 if far else _BUFFER, pre_buffer=far,
+                            filesystem=self._store) as file:
             for place, columns in enumerate(strips):
-                found = file.iter_batches(LIMIT, row_groups=groups, columns=list(columns), use_threads=threads)
+                # of a far file each row group is fetched at once, in few requests, and let go before the next
+                found = itertools.chain.from_iterable(
+                    file.iter_batches(LIMIT, row_groups=some, columns=list(columns), use_threads=threads)
+                    for some in ([[each] for each in groups] if far else [groups]))
                 yield from ((place, batch) for batch in self._stretch(found, skip))
 
     def _stretch(self, batches: Iterator[pa.RecordBatch], skip: int) -> Iterator[pa.RecordBatch]:
@@ -111,6 +119,8 @@ class ParquetReader:
     def _fault(self, error: Exception) -> AssayError:
         if isinstance(error, OSError) and error.errno:
             return UnreadableDataError(f"the file cannot be read ({error.strerror})", where=self.name)
+        if isinstance(error, OSError) and self._store is not None and "magic bytes" not in str(error):
+            return unreached(error, self.name)
         return UnreadableDataError(f"the Parquet file is broken ({told(error)})", where=self.name, hint="copy it again, or write it anew")
 
 

@@ -11,9 +11,9 @@ from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
-from assay.errors import AssayError, UnreadableDataError
+from assay.errors import AssayError, UnreadableDataError, without_secrets
 
-__all__ = ["LIMIT", "Reader", "checked", "guarded", "shares", "told"]
+__all__ = ["LIMIT", "Reader", "checked", "guarded", "shares", "told", "unreached"]
 
 LIMIT = 131_072   # rows a batch: a column of numbers is 1 MiB, which stays in cache while it is summarised
 T = TypeVar("T")
@@ -44,6 +44,12 @@ def told(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else type(error).__name__
     return text if len(text) <= 200 else text[:197] + "..."
+
+
+def unreached(error: BaseException, where: str) -> UnreadableDataError:
+    """Return the error of a store of objects that did not give what was asked; what it said may hold credentials."""
+    return UnreadableDataError(f"the store could not be read ({without_secrets(told(error))})", where=where,
+                               hint="check the name, the region and the credentials, which are taken from the environment")
 
 
 def guarded(batches: Iterable[T], fault: Callable[[Exception], AssayError]) -> Iterator[T]:

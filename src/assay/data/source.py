@@ -52,9 +52,10 @@ def source(data: Any, *, label: Names = None, prediction: str | None = None, sco
            types: Mapping[str, str] | None = None, where: str | None = None, sql: str | None = None) -> Source:
     """Return a source over ``data``.
 
-    ``data`` is a path (Parquet, CSV plain or compressed, Arrow IPC, a folder of such files), a pandas or polars frame, an Arrow
-    table, batch or stream, a database URL or SQLAlchemy engine with ``sql``, or a source, whose roles may be stated anew. Files, streams
-    and queries are never held in memory as a whole. ``types`` maps columns to Arrow types (``{"zip": "string"}``), ``where`` is a
+    ``data`` is a path (Parquet, CSV plain or compressed, Arrow IPC, a folder of such files), the URI of Parquet in a store (``s3://``,
+    ``gs://``, ``abfs://``, ``file://``: a file or a folder), a pandas or polars frame, an Arrow table, batch or stream, a database URL
+    or SQLAlchemy engine with ``sql``, or a source, whose roles may be stated anew. Files, streams and queries are never held in memory
+    as a whole. ``types`` maps columns to Arrow types (``{"zip": "string"}``), ``where`` is a
     predicate on the rows to keep (see ``assay.data.predicate``). In ``types``, ``text`` and ``image`` also say what a column holds
     where its values do not tell, and ``category`` that it is neither. The other arguments name the columns of each role.
 
@@ -266,6 +267,10 @@ def _at(place: str | bytes, types: Mapping[str, pa.DataType], sql: str | None) -
     """Return the reader for a path or URL."""
     text = os.fsdecode(place)
     if "://" in text:
+        from assay.data._store import is_stored, store_reader
+
+        if sql is None and is_stored(text):
+            return store_reader(text, types)
         if sql is None:
             raise ConfigError("a URL needs a query to read with", where=without_secrets(text), expected="a path, or a database URL and sql",
                               hint="pass sql='select ...'; download files first")
