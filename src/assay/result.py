@@ -39,7 +39,7 @@ FEWEST_SHOWN = 5  # rows of a slice, or of a point in a figure, below which numb
 _SHOWN = 20  # lines of a run that stand for it where it is printed
 OUTCOMES: tuple[Outcome, ...] = ("fail", "error", "inconclusive", "warn", "too small", "pass")  # the worst first
 RENDERERS: Registry[Any] = Registry("renderer", {
-    "xml": "assay.report.junit:render", "md": "assay.report.markdown:render", "yaml": "assay.report.suite:render",
+    "xml": "assay.report.junit:render", "md": "assay.report.markdown:render", "yaml": "assay.report.yaml:render",
     "card": "assay.report.card:render", "html": "assay.report.html:render", "htm": "assay.report.html:render"})
 
 

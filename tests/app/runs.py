@@ -7,7 +7,7 @@ import math
 import os
 from pathlib import Path
 
-from assay.app.layout import Screen, drawn
+from assay.app.layout import Terminal, drawn
 from assay.app.terminal import lines
 from assay.check.expression import parse
 from assay.check.verdict import broken, judge
@@ -88,7 +88,7 @@ def main() -> None:
     for name, width, form in PAGES:
         (GOLDEN / f"{name}.json").write_text(json.dumps(globals()[name]().to_json(), ensure_ascii=True), "utf-8")
         run = Run.from_json((GOLDEN / f"{name}.json").read_text("utf-8"))
-        screen = Screen(width, form == "plain")
+        screen = Terminal(width, form == "plain")
         with (GOLDEN / f"{name}-{width}-{form}.txt").open("w", encoding="utf-8") as file:
             drawn(lines(run, screen), screen, file)
 

@@ -118,13 +118,13 @@ def test_json_on_standard_output_is_alone_there(flights: Path) -> None:
 
 
 def test_a_run_from_json_is_drawn_the_same(folder: Path) -> None:
-    from assay.app.layout import Screen
+    from assay.app.layout import Terminal
     from assay.app.terminal import lines
     from assay.result import Run
 
     run = assay("check", "assay.yaml", "--trust", "--json", "out.json", cwd=folder, env={"COLUMNS": "90"})
     back = Run.from_json((folder / "out.json").read_text("utf-8"))
-    assert run.stdout == "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines(back, Screen(90)))
+    assert run.stdout == "".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines(back, Terminal(90)))
 
 
 def test_junit_is_read_by_a_parser(folder: Path, inside) -> None:

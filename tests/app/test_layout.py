@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.app.layout import Screen, cells, clean, cut, drawn, padded, wrapped
+from assay.app.layout import Terminal, cells, clean, cut, drawn, padded, wrapped
 
 texts = st.text(max_size=120) | st.text("ab 名e\u0301[],.", max_size=120)
 
@@ -55,8 +55,8 @@ def test_a_terminal_gets_colours_unless_told_not_to(set_: dict[str, str], plain:
         monkeypatch.setenv(name, value)
     master, slave = pty.openpty()
     with os.fdopen(slave, "w", encoding="utf-8") as stream:
-        assert Screen.of(stream).plain is plain
-        assert Screen.of(stream, plain=True).plain
+        assert Terminal.of(stream).plain is plain
+        assert Terminal.of(stream, plain=True).plain
     os.close(master)
 
 
@@ -64,23 +64,23 @@ def test_what_is_no_terminal_gets_none_unless_forced(monkeypatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    assert Screen.of(stream).plain
+    assert Terminal.of(stream).plain
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
-    assert not Screen.of(stream).plain
-    assert Screen.of(io.TextIOWrapper(io.BytesIO(), encoding="ascii")).plain  # it has no box-drawing characters
+    assert not Terminal.of(stream).plain
+    assert Terminal.of(io.TextIOWrapper(io.BytesIO(), encoding="ascii")).plain  # it has no box-drawing characters
 
 
 def test_the_width_has_limits(monkeypatch) -> None:
     widths = []
     for columns in ("10", "72", "999"):
         monkeypatch.setenv("COLUMNS", columns)
-        widths.append(Screen.of(io.StringIO()).width)
+        widths.append(Terminal.of(io.StringIO()).width)
     assert widths == [40, 72, 120]
 
 
 def test_markup_is_text_in_colour_too(monkeypatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     stream = io.StringIO()
-    drawn([[("[bold]x[/bold] :smile:", "fail")]], Screen(80, plain=False), stream)
+    drawn([[("[bold]x[/bold] :smile:", "fail")]], Terminal(80, plain=False), stream)
     assert stream.getvalue() == "\x1b[1;31m[bold]x[/bold] :smile:\x1b[0m\n"

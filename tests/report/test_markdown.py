@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.report import card, markdown, suite
+from assay.report import card, markdown
+from assay.report import yaml as listed
 from assay.result import Run, Spread, Value, Verdict
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=40)
@@ -85,7 +86,7 @@ def test_the_header_survives_any_name(text: str) -> None:
 @given(TEXTS)
 def test_checks_are_read_back_as_they_were(text: str) -> None:
     run = Run("check", verdicts=(Verdict(text, "warn", text, aspect="drift", expression=text), Verdict(text, "pass", "again")))
-    assert yaml.safe_load(suite.render(run)) == {"checks": [text]}
+    assert yaml.safe_load(listed.render(run)) == {"checks": [text]}
 
 
 @pytest.mark.parametrize(("name", "format", "words"), [("r.md", None, "## "), ("README.md", "card", "model-index:"), ("c.yaml", None, "checks:")])

@@ -139,10 +139,10 @@ def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, stric
 
 def show(run: Run, *, plain: bool = False, quiet: bool = False) -> None:
     """Draw a run on standard output, or only its verdict."""
-    from assay.app.layout import Screen, drawn
+    from assay.app.layout import Terminal, drawn
     from assay.app.terminal import headline, lines
 
-    screen = Screen.of(sys.stdout, plain=plain)
+    screen = Terminal.of(sys.stdout, plain=plain)
     drawn(headline(run, screen) if quiet else lines(run, screen), screen)
 
 

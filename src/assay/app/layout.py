@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TextIO, TypeAlias
 
-__all__ = ["Line", "Screen", "cells", "clean", "cut", "drawn", "padded", "wrapped"]
+__all__ = ["Line", "Terminal", "cells", "clean", "cut", "drawn", "padded", "wrapped"]
 
 Line: TypeAlias = list[tuple[str, str]]
 
@@ -30,14 +30,14 @@ NARROWEST = 40
 
 
 @dataclass(frozen=True)
-class Screen:
+class Terminal:
     """What a stream can show: ``width`` in cells, and whether it takes colours and box-drawing characters."""
 
     width: int = 80
     plain: bool = True
 
     @classmethod
-    def of(cls, stream: TextIO, *, plain: bool = False) -> Screen:
+    def of(cls, stream: TextIO, *, plain: bool = False) -> Terminal:
         """Return what ``stream`` can show. Only a terminal gets colours, unless FORCE_COLOR is set; never where NO_COLOR is."""
         dull = plain or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         forced = bool(os.environ.get("FORCE_COLOR"))
@@ -131,7 +131,7 @@ def _pieces(words: Iterable[str], width: int) -> Iterable[str]:
         yield left
 
 
-def drawn(lines: Sequence[Line], screen: Screen, stream: TextIO | None = None) -> None:
+def drawn(lines: Sequence[Line], screen: Terminal, stream: TextIO | None = None) -> None:
     """Write ``lines`` to ``stream`` (standard output) as the screen can show them."""
     stream = sys.stdout if stream is None else stream
     if screen.plain:

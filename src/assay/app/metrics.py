@@ -20,11 +20,11 @@ _GROUPS = {"rows": "Of labelled rows", "compared": "Of a column, against the ref
 @shared
 def metrics(plain: bool) -> None:
     """List the metrics: for which models, which direction is better, and what each one says."""
-    from assay.app.layout import Line, Screen, cells, drawn, padded, wrapped
+    from assay.app.layout import Line, Terminal, cells, drawn, padded, wrapped
     from assay.metric import METRICS
     from assay.screen import SCREENS
 
-    screen = Screen.of(sys.stdout, plain=plain)
+    screen = Terminal.of(sys.stdout, plain=plain)
     groups: dict[str, list[tuple[str, str, str]]] = {}
     for name in METRICS:
         each = METRICS[name]

@@ -16,7 +16,7 @@ from assay.app.option import Command, Option, quietly, shared
 from assay.app.state import State
 
 if TYPE_CHECKING:
-    from assay.app.layout import Line, Screen
+    from assay.app.layout import Line, Terminal
     from assay.result import Run, Value
 
 __all__ = ["lines", "profile"]
@@ -65,7 +65,7 @@ def profile(state: State, /, data: str, *, json: str | None, html: str | None, p
     Missing and different values, moments, quantiles, the most frequent categories, and with --reference how far each column has moved.
     """
     from assay.app.check import files_of, json_of, rows_of, written
-    from assay.app.layout import Screen, drawn
+    from assay.app.layout import Terminal, drawn
     from assay.app.progress import Progress
     from assay.verbs.profile import profile as verb
 
@@ -81,12 +81,12 @@ def profile(state: State, /, data: str, *, json: str | None, html: str | None, p
         sys.stdout.write(json_of(run) + "\n")
         sys.stdout.flush()
     else:
-        screen = Screen.of(sys.stdout, plain=plain)
+        screen = Terminal.of(sys.stdout, plain=plain)
         drawn(_headline(run, screen) if quiet else lines(run, screen), screen)
     return run.exit_code
 
 
-def lines(run: Run, screen: Screen) -> list[Line]:
+def lines(run: Run, screen: Terminal) -> list[Line]:
     """Return the lines that show a profile: a table of numbers, one of categories, each of a bounded length."""
     from assay.app.layout import clean, wrapped
     from assay.app.terminal import cost
@@ -103,7 +103,7 @@ def lines(run: Run, screen: Screen) -> list[Line]:
     return [line for part in parts if part for line in (*part, [])][:-1]
 
 
-def _headline(run: Run, screen: Screen) -> list[Line]:
+def _headline(run: Run, screen: Terminal) -> list[Line]:
     from assay.app.layout import clean, wrapped
 
     about = run.about
@@ -112,7 +112,7 @@ def _headline(run: Run, screen: Screen) -> list[Line]:
     return wrapped([("PROFILE: ", "head")], words, "", screen.width)
 
 
-def _table(title: str, columns: dict[str, dict[str, Value]], tops: dict[str | None, list[str]], screen: Screen) -> list[Line]:
+def _table(title: str, columns: dict[str, dict[str, Value]], tops: dict[str | None, list[str]], screen: Terminal) -> list[Line]:
     """Return the table of some columns, the worst of them where there are many."""
     from assay.app.layout import cells, clean, cut, padded, wrapped
 

@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assay.app.layout import Line, Screen, cells, clean, cut, padded, wrapped
+from assay.app.layout import Line, Terminal, cells, clean, cut, padded, wrapped
 from assay.result import FEWEST_SHOWN, Outcome, Run, Value, goodness
 
 __all__ = ["Figures", "name", "some", "tables"]
@@ -27,7 +27,7 @@ class _Row:
     outcome: Outcome | None
 
 
-def tables(run: Run, screen: Screen) -> list[list[Line]]:
+def tables(run: Run, screen: Terminal) -> list[list[Line]]:
     """Return the tables of values: overall, then by slices, then of columns."""
     judged = {_identity(each.value): each.verdict for each in run.verdicts if each.value is not None}
     bounds: dict[tuple[object, ...], set[float]] = {}
@@ -110,7 +110,7 @@ def _worst_first(value: Value) -> tuple[int, float, int]:
     return 0, goodness(value.value, value.better) if value.better else 0.0, -value.n
 
 
-def _table(title: str, rows: Sequence[_Row], screen: Screen, *, whole: Sequence[Value] = (), bound: float | None = None,
+def _table(title: str, rows: Sequence[_Row], screen: Terminal, *, whole: Sequence[Value] = (), bound: float | None = None,
            common: bool = True) -> list[Line]:
     """Return a table of values; with ``common``, of one metric: worst first, cut, and drawn on one scale where there is room."""
     rows, alike = _alike(rows) if common else (rows, [])
@@ -154,7 +154,7 @@ class _Case:
         return clean(value.note) if value.value is None and value.note and not value.private else ""
 
 
-def _grid(title: str, cases: Sequence[_Case], screen: Screen, bound: float | None, *, plotted: bool) -> list[Line]:
+def _grid(title: str, cases: Sequence[_Case], screen: Terminal, bound: float | None, *, plotted: bool) -> list[Line]:
     """Return the cases in columns, or nothing where the screen has no room for them."""
     intervals = max(len(each.interval) for each in cases)
     widths = (max(5, *(len(each.number) for each in cases)), max(intervals, 13) if intervals else 0,
@@ -183,7 +183,7 @@ def _grid(title: str, cases: Sequence[_Case], screen: Screen, bound: float | Non
     return out
 
 
-def _list(title: str, cases: Sequence[_Case], screen: Screen) -> list[Line]:
+def _list(title: str, cases: Sequence[_Case], screen: Terminal) -> list[Line]:
     """Return the cases as sentences, which can be wrapped: huge numbers on a narrow screen."""
     out = wrapped([], title, "head", screen.width)
     for each in cases:
@@ -256,7 +256,7 @@ class _Plot:
     plain: bool
 
     @classmethod
-    def of(cls, values: Sequence[Value], bound: float | None, screen: Screen, width: int) -> _Plot | None:
+    def of(cls, values: Sequence[Value], bound: float | None, screen: Terminal, width: int) -> _Plot | None:
         ends = [end for each in values if each.low is not None and each.high is not None and each.low < each.high
                 for end in (each.low, each.high) if math.isfinite(end)]
         if len(ends) < 4 or width < 12:  # one interval compares with nothing

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assay.app.layout import Line, Screen, clean, cut, padded, wrapped
+from assay.app.layout import Line, Terminal, clean, cut, padded, wrapped
 from assay.app.table import Figures, name, some, tables
 from assay.check.expression import Check, parse
 from assay.errors import AssayError
@@ -26,7 +26,7 @@ _WORDS: Mapping[Outcome, tuple[str, str]] = {
     "warn": ("warns", "warn"), "too small": ("is too small to tell", "are too small to tell"), "pass": ("passes", "pass")}
 
 
-def lines(run: Run, screen: Screen) -> list[Line]:
+def lines(run: Run, screen: Terminal) -> list[Line]:
     """Return the lines that show ``run`` on ``screen``."""
     groups = _groups(run)
     parts = [headline(run, screen)]
@@ -42,7 +42,7 @@ def lines(run: Run, screen: Screen) -> list[Line]:
 # the verdict --------------------------------------------------------------------------------------------------------------
 
 
-def headline(run: Run, screen: Screen) -> list[Line]:
+def headline(run: Run, screen: Terminal) -> list[Line]:
     """Return the verdict in one sentence, with the checks that decide it."""
     groups = _groups(run)
     if not groups:
@@ -146,7 +146,7 @@ def _badness(verdict: Verdict, check: Check | None) -> float:
     return value.value if check.at_least is not None else -value.value
 
 
-def _group(group: _Group, screen: Screen, width: int) -> list[Line]:
+def _group(group: _Group, screen: Terminal, width: int) -> list[Line]:
     first: Line = [(padded(group.outcome, width), group.outcome)]
     if group.aspect:
         return _said(group.verdicts[0], first, screen, width)
@@ -167,7 +167,7 @@ def _group(group: _Group, screen: Screen, width: int) -> list[Line]:
     return out
 
 
-def _said(verdict: Verdict, first: Line, screen: Screen, width: int) -> list[Line]:
+def _said(verdict: Verdict, first: Line, screen: Terminal, width: int) -> list[Line]:
     """Return an opinion of the suite: its sentence, and what to do about a fault."""
     if verdict.verdict in ("pass", "too small"):
         return wrapped(first, clean(verdict.sentence), "dim", screen.width)

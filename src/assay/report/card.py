@@ -11,7 +11,7 @@ import json
 
 from assay.report import markdown
 from assay.report.markdown import cell, figures, shown
-from assay.report.suite import quoted
+from assay.report.yaml import quoted
 from assay.result import Run, Value
 
 __all__ = ["render"]
