@@ -42,7 +42,6 @@ __all__ = ["Answered", "Question", "Subject", "measure"]
 Progress = Callable[[str, int], None]
 _TOGETHER = 64  # slices that are measured at a time
 _MANY = 64  # columns from which several threads measure them
-Failed = tuple[str | None, SliceKey, Exception]
 
 
 @dataclass(frozen=True)
