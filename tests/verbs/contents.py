@@ -53,7 +53,7 @@ def paragraphs() -> tuple[pa.Table, pa.Table]:
             texts.append((text, library))
         seen |= three
     rng = np.random.default_rng(0)
-    order = rng.permutation(len(texts))
+    order = rng.permutation(len(texts))[:2000]
     sides = [[texts[place] for place in order[start::2]] for start in (0, 1)]
     first, second = (pa.table({"note": [text for text, _ in side], "library": [library for _, library in side]}) for side in sides)
     return first, second
@@ -87,8 +87,17 @@ def scans() -> tuple[pa.Table, pa.Table]:
     return table.take(pa.array(np.sort(order[::2]))), table.take(pa.array(np.sort(order[1::2])))
 
 
+@functools.cache
+def _decoded(file: bytes) -> Any:
+    """A model is asked many times about the same scans; one that cannot be read is black to it."""
+    try:
+        return np.asarray(Image.open(io.BytesIO(file)).convert("L").resize((8, 8), Image.Resampling.BOX), np.float64).ravel()
+    except OSError:
+        return np.zeros(64)
+
+
 def _pixels(files: Any) -> Any:
-    return np.stack([np.asarray(Image.open(io.BytesIO(each)).resize((8, 8), Image.Resampling.BOX), np.float64).ravel() for each in files])
+    return np.stack([_decoded(each) if each is not None else np.zeros(64) for each in files])
 
 
 @functools.cache

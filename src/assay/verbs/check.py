@@ -20,6 +20,7 @@ from assay.check.expression import Check
 from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import divided
 from assay.check.verdict import broken, judge
+from assay.data.medium import media
 from assay.data.meter import metered
 from assay.data.schema import ROLES as EVERY_ROLE
 from assay.data.source import Source, source
@@ -228,14 +229,18 @@ def _bound(model: Model, first: Source, name: str, notes: list[str]) -> Model:
     if not model.signature.positional:
         return model
     notes.append(f"the {name} carries no column names: its inputs are taken to be the feature columns of {first.name}, in that order")
-    fields = [first.schema.arrow.field(each) for each in first.schema.features]
+    names = first.schema.features
+    if getattr(model, "textual", False):   # of several columns of text a model of text reads the free one
+        free = [each for each, what in media(first).items() if what == "text" and each in names]
+        names = tuple(free) if len(free) == 1 else names
+    fields = [first.schema.arrow.field(each) for each in names]
     return bind(model, pa.schema(fields))
 
 
 def _fits(model: Model, data: Source) -> None:
     """Refuse a model whose inputs are not in the data, before anything is read."""
     for each in model.signature.inputs or ():
-        if each.name not in data.schema:
+        if each.name not in data.schema.names:
             near = nearest(each.name, data.schema.names)
             raise SignatureError(f"the model needs the column '{each.name}', which is not there", where=data.name,
                                  expected=f"its inputs {listed((one.name for one in model.signature.inputs or ()), 12)}",
