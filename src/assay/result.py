@@ -9,6 +9,7 @@ slow to load.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import re
@@ -844,6 +845,7 @@ _SCALES: dict[str, tuple[Any, Any]] = {
 }
 
 
+@functools.lru_cache(maxsize=1024)
 def _quantile(p: float, df: float) -> float:
     if math.isinf(df) and 0 < p < 1:  # most intervals; importing scipy for it would cost each process a tenth of a second
         from statistics import NormalDist

@@ -80,6 +80,8 @@ class ColumnMetric:
         found = self.function(*arguments, **self.options(options))
         fields = {"better": self.better, "unit": self.unit, "column": column, "against": "reference" if self.compared else None, **place}
         fields.setdefault("n", found.n)
+        if options:
+            fields["options"] = dict(options)
         if found.spread is None or not math.isfinite(found.spread.estimate):
             return Value.undefined(self.name, found.note or "not defined for this column", **fields)
         return Value.of(self.name, found.spread, bound=found.bound, note=found.note, **fields)

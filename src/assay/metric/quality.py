@@ -311,11 +311,8 @@ def quantile(current: Summaries, *, q: float = 0.5) -> Measured:
     sketch = cast(Quantiles, current["quantiles"])
     if not sketch.count or not 0 <= q <= 1:
         return Measured(None, sketch.n, note="the column has no finite values" if not sketch.count else "q is not between 0 and 1")
-    half = 1.96 * math.sqrt(q * (1 - q) / sketch.count)
-    low, high = sketch.quantile(max(q - half, 0.0)), sketch.quantile(min(q + half, 1.0))
-    spread = Spread("normal", sketch.quantile(q), n=float(sketch.count), error=(high - low) / (2 * 1.96))
+    half, off = 1.96 * math.sqrt(q * (1 - q) / sketch.count), sketch.error
     # the sketch knows its error of a rank; what that is in the column's unit depends on how dense values are there
-    off = sketch.error
-    above, below = sketch.quantile(min(q + off, 1.0)) - sketch.quantile(q), sketch.quantile(q) - sketch.quantile(max(q - off, 0.0))
-    bound = max(above, below) if off else 0.0
-    return Measured(spread, sketch.n, bound)
+    low, high, found, under, over = sketch.quantiles((max(q - half, 0.0), min(q + half, 1.0), q, max(q - off, 0.0), min(q + off, 1.0)))
+    spread = Spread("normal", found, n=float(sketch.count), error=(high - low) / (2 * 1.96))
+    return Measured(spread, sketch.n, max(over - found, found - under) if off else 0.0)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -22,6 +23,16 @@ POINTS = 1024  # points of a compressed buffer
 _GRID = (1 - np.cos(np.linspace(0, np.pi, POINTS + 1))) / 2
 _MIDDLES, _SHARES = (_GRID[1:] + _GRID[:-1]) / 2, np.diff(_GRID)
 _HALF = float(np.max(_SHARES)) / 2  # of the widest cell: what one compression may add to a rank, as a share of its rows
+
+
+class _Last(threading.local):
+    """The sketch that a thread asked last, and its distribution: whoever asks for one quantile soon asks for another."""
+
+    of: tuple[Quantiles, tuple[int, float]] | None = None
+    found: tuple[Array, Array] = (np.empty(0), np.empty(0))
+
+
+_LAST = _Last()
 
 
 class Quantiles(Summary):
@@ -130,23 +141,37 @@ class Quantiles(Summary):
     @property
     def points(self) -> tuple[Array, Array]:
         """Sorted finite values, and the number of rows that each stands for."""
-        parts = [(self._exact[0], self._exact[1].astype(np.float64))]
-        parts += [(points, _SHARES * rows) for points, rows in (each for each in self._levels if each is not None)]
+        parts = [(points, _SHARES * rows) for points, rows in (each for each in self._levels if each is not None)]
+        if len(self._exact[0]) or not parts:
+            parts.insert(0, (self._exact[0], self._exact[1].astype(np.float64)))
+        if len(parts) == 1:
+            return parts[0]
         values, weights = np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
-        if len(parts) > 1:
-            order = np.argsort(values, kind="stable")
-            values, weights = values[order], weights[order]
-        return values, weights
+        order = np.argsort(values, kind="stable")
+        return values[order], weights[order]
 
     def quantile(self, q: float) -> float:
         """Return the least value with at least the share ``q`` of the finite values at or below it; NaN without values."""
+        return self.quantiles((q,))[0]
+
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Return several quantiles at once.
+
+        >>> sketch = Quantiles()
+        >>> sketch.update([1.0, 2.0, 3.0, 4.0])
+        >>> sketch.quantiles((0.0, 0.5, 0.75))
+        [1.0, 2.0, 3.0]
+        """
         if not self.count:
-            return float("nan")
-        if q <= 0 or q >= 1:
-            return float(self.low if q <= 0 else self.high)
-        values, weights = self.points
-        reached = np.cumsum(weights)
-        return float(values[min(int(np.searchsorted(reached, q * reached[-1] * (1 - 1e-12))), len(values) - 1)])
+            return [float("nan")] * len(shares)
+        if _LAST.of is None or _LAST.of[0] is not self or _LAST.of[1] != (self.count, self._slack):
+            values, weights = self.points
+            _LAST.of, _LAST.found = (self, (self.count, self._slack)), (values, np.cumsum(weights))
+        values, reached = _LAST.found
+        q = np.asarray(shares, np.float64)
+        places = np.minimum(np.searchsorted(reached, q * reached[-1] * (1 - 1e-12)), len(values) - 1)
+        return [float(self.low) if share <= 0 else float(self.high) if share >= 1 else value
+                for share, value in zip(shares, values[places].tolist(), strict=True)]
 
     def edges(self, bins: int = 20) -> tuple[float, ...]:
         """Return inner edges of about ``bins`` equally full bins; columns of few distinct values get a bin per value.

@@ -9,6 +9,7 @@ To add a summary: one file with a subclass, one line in ``SUMMARIES``, one line 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -134,6 +135,16 @@ class Need:
     columns: tuple[str, ...]
     options: tuple[tuple[str, Any], ...] = ()
     by: str = ""
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:  # a need is a key many times over, and may hold dozens of edges
+        return hash((self.kind, self.columns, self.options, self.by))
+
+    def __reduce__(self) -> tuple[Any, ...]:  # hashes of texts differ between processes
+        return Need, (self.kind, self.columns, self.options, self.by)
 
     def cut(self, by: str) -> Need:
         """Return the same need by a slicing.

@@ -195,6 +195,16 @@ def kind_of(kind: pa.DataType) -> Literal["number", "category", "missing"]:
     >>> kind_of(pa.float32()), kind_of(pa.date32()), kind_of(pa.bool_()), kind_of(pa.null()), kind_of(pa.list_(pa.int8()))
     ('number', 'number', 'category', 'missing', 'missing')
     """
+    found = _KINDS.get(kind.id)
+    if found is None:  # all types of one id are of one kind
+        found = _KINDS[kind.id] = _kind(kind)
+    return found
+
+
+_KINDS: dict[int, Literal["number", "category", "missing"]] = {}
+
+
+def _kind(kind: pa.DataType) -> Literal["number", "category", "missing"]:
     if pa.types.is_dictionary(kind) or pa.types.is_boolean(kind) or _is_text(kind):
         return "category"
     plain = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind)

@@ -189,7 +189,7 @@ class _Measurement:
                 options["where"] = part.question.where
             if options:
                 for values in (part.answered.values, part.answered.plain):
-                    values[:] = [each.replace(options=options) for each in values]
+                    values[:] = [each if each.options == options else each.replace(options=options) for each in values]
         return [part.answered for part in self.parts], self.profiles
 
     # what to ask ----------------------------------------------------------------------------------------------------------
@@ -399,10 +399,11 @@ class _Measurement:
 
     def _need(self, kind: str, column: str, seen: Mapping[Need, Summary] | None = None) -> Need | None:
         """Return the need of a column, set up with what the reference showed."""
-        earlier = before(kind)
-        if earlier is None:
-            return need(kind, column)
         if (kind, column) not in self.needs:
+            earlier = before(kind)
+            if earlier is None:
+                made = self.needs[kind, column] = need(kind, column)
+                return made
             first, profile = Need(earlier, (column,)), self.profiles.get("reference")
             found = seen.get(first) if seen is not None else profile.get(((), first)) if profile is not None else None
             made = need(kind, column, {} if found is None else {earlier: found})

@@ -86,7 +86,8 @@ def _questions(subject: Subject, texts: set[str]) -> list[Question]:
     for name, kind in known.items():
         if kind in kinds:
             kinds[kind].append(name)
-    open_numbers = [name for name in kinds["number"] if name not in named and name not in schema.protected]
+    closed = named | set(schema.protected)
+    open_numbers = [name for name in kinds["number"] if name not in closed]
     asked: list[tuple[str, Mapping[str, Any], list[str]]] = [
         ("missing", {}, list(known)), ("distinct", {}, [*kinds["number"], *kinds["category"]])]
     for name in _NUMBERS:
