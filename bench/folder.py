@@ -90,6 +90,7 @@ def main() -> None:
     if options.work:
         print(WORK[options.work[0]](options.work[1]))
         return
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as an installed program runs: compiled once
     from _workload import FOLDER, timed
 
     folder = options.folder or FOLDER / "folder"

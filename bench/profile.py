@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,7 @@ def main() -> None:
     if options.work:
         print(WORK[options.work[0]](*options.work[1:]))
         return
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as an installed program runs: compiled once
     from _workload import FOLDER, compared
     from drift import tables
 

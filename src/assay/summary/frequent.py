@@ -89,7 +89,7 @@ class Frequent(Summary):
         """Bring distinct values down to ``size``: the step of Misra and Gries, before the rare ones are made text in vain."""
         if len(counts) <= self.size:
             return values, counts
-        heavy = np.flatnonzero(counts > 1)
+        heavy = np.flatnonzero(counts > 1) if counts.strides[0] else np.empty(0, np.int64)  # all 1, by one number that stands for all
         if len(heavy) > self.size:
             cut = int(np.partition(counts, -self.size - 1)[-self.size - 1])
             heavy = np.flatnonzero(counts > cut)
