@@ -65,6 +65,12 @@ def test_no_text_is_in_what_is_written() -> None:
     assert not [each for each in test["note"].to_pylist() if each in written]
 
 
+def test_no_text_is_in_a_note_on_new_values() -> None:
+    train, test = paragraphs()
+    run = assay.check(None, test, reference=train, label="library", checks=["new_categories of note <= 1%", "new_categories of `script of note` <= 1%"])
+    assert [(each.value, each.note) for each in run.values if each.column == "note"] == [(1.0, None)]
+
+
 @pytest.mark.parametrize(("fault", "words"), [
     ("empty", "note says or shows nothing in 5.0 %"),
     ("shared", "note of the training data is judged again in 5.0 %"),

@@ -67,20 +67,29 @@ def properties(array: pa.Array, names: Sequence[str]) -> dict[str, pa.Array]:
 def _scripts(array: pa.Array) -> pa.Array:
     """Return the script of most letters of each text; that of Japanese is "Japanese" where a tenth of its letters are kana."""
     looked = pc.utf8_slice_codeunits(array, 0, _LOOKED)
-    letters, latin = _counts(looked, r"\p{L}"), _counts(looked, r"\p{Latin}")
-    found = np.where(letters == 0, "none", "Latin").astype(object)
-    rest = np.flatnonzero(2 * latin < letters)   # few texts: other scripts are counted in these only
+    found = np.where(_true(pc.match_substring_regex(looked, "[A-Za-z]"), False), "Latin", "none").astype(object)
+    # letters are counted one by one, which is slow: only where there are others than those of ASCII
+    rest = np.flatnonzero(~_true(pc.string_is_ascii(looked), True))
     if len(rest):
         some = looked.take(pa.array(rest))
+        letters, latin = _counts(some, r"\p{L}"), _counts(some, r"\p{Latin}")
+        found[rest] = np.where(letters == 0, "none", "Latin")
+        other = 2 * latin < letters
+        rest, some, letters = rest[other], some.filter(pa.array(other)), letters[other]
+    if len(rest):
         counts = np.stack([_counts(some, _KANA if name == "Kana" else rf"\p{{{name}}}") for name in SCRIPTS])
         han, kana = counts[SCRIPTS.index("Han")], counts[SCRIPTS.index("Kana")]
         japanese = (kana > 0) & (10 * kana >= han + kana)
         counts[SCRIPTS.index("Kana")] += np.where(japanese, han, 0)
         most = counts.argmax(axis=0)
-        known = counts.max(axis=0) > letters[rest] - counts.sum(axis=0) + np.where(japanese, han, 0)
+        known = counts.max(axis=0) > letters - counts.sum(axis=0) + np.where(japanese, han, 0)
         names = np.array([*SCRIPTS[:-1], "Japanese"], object)
         found[rest] = np.where(known, names[most], "other")
     return pa.array(found, pa.string(), mask=array.is_null().to_numpy(zero_copy_only=False))
+
+
+def _true(marks: pa.Array, missing: bool) -> Array:
+    return np.asarray(marks.fill_null(missing).to_numpy(zero_copy_only=False), np.bool_)
 
 
 def _counts(array: pa.Array, pattern: str) -> Array:
