@@ -619,7 +619,7 @@ class _Measurement:
             for name, held in zip(("reference", "data"), sides, strict=True):
                 held["type"] = self._type(name, text)
         found: Value = metric.value(column, *sides, part.question.options, **place)
-        return found.replace(note=None) if found.note and text in self.secret else found
+        return found.replace(note=None) if found.note and (text in self.secret or text in self.subject.media) else found
 
     def _answer_count(self, part: _Part) -> None:
         question, profile = part.question, self.profiles["data"]
