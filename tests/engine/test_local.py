@@ -154,3 +154,46 @@ def test_an_error_in_one_strip_ends_the_pass(tmp_path):
     (tmp_path / "a.parquet").write_bytes(whole[:middle] + b"\xff" * 200_000 + whole[middle + 200_000 :])
     with pytest.raises(DataError):
         run(Plan.of([(Need("moments", (name,)), None) for name in columns]), assay.source(tmp_path / "a.parquet"), workers=2)
+
+
+@pytest.mark.parametrize("roles", [{}, {"weight": "w"}, {"entity": "who"}])
+def test_slices_counted_in_one_array_are_those_of_a_pass_over_each(table, model, roles):
+    """Crossed slices, some only in later batches, rows without a label, and a condition that leaves most rows out."""
+    need = dataclasses.replace(CONFUSION, options=(("classes", 2), ("grouped", bool(roles))))
+    for text in ("city * age", "age > 80"):
+        data = assay.source(table, label="y", **roles)
+        cut = slicing(text, data.schema)
+        profile = run(Plan.of([(need, cut)]), data, {"model": model}, target=TARGET)
+        keys = profile.slices(need.cut(cut.text))
+        assert len(keys) == (3 * 72 if "*" in text else 1)
+        for key in keys[::40]:
+            where = " and ".join(f"{name} == {value!r}" for name, value in key) if "*" in text else text
+            one = run(Plan.of([(need, None)]), assay.source(table, label="y", where=where, **roles), {"model": model}, target=TARGET)
+            found = profile[key, need.cut(cut.text)]
+            assert found.n == one[(), need].n
+            if "entity" in roles or not roles:
+                np.testing.assert_allclose(found.counts, one[(), need].counts, rtol=1e-12)
+            np.testing.assert_allclose(found.total, one[(), need].total, rtol=1e-12)
+
+
+def test_what_comes_later_is_what_a_second_pass_gives(table):
+    """Histograms on edges of the quantiles: held numbers, and a pass over the data where there is no room to hold them."""
+    from assay.engine import local
+    from assay.metric.column import need
+
+    def later(column, summaries):
+        made = need("histogram", column, {"quantiles": summaries[Need("quantiles", (column,))]})
+        return [made] if made else []
+
+    first = [Need("quantiles", (name,)) for name in ("x", "age")]
+    found = run(Plan.of([(each, None) for each in first]), assay.source(table), later=later)
+    for name, each in zip(("x", "age"), first, strict=True):
+        (made,) = later(name, {each: found[(), each]})
+        again = run(Plan.of([(made, None)]), assay.source(table))
+        assert found[(), made] == again[(), made]
+    held, local._HELD = local._HELD, 1000
+    try:
+        small = run(Plan.of([(each, None) for each in first]), assay.source(table), later=later)
+    finally:
+        local._HELD = held
+    assert small == found

@@ -121,6 +121,17 @@ def test_wide_tables_are_those_of_narrow_ones() -> None:
             assert found[place] == value
 
 
+def test_only_what_is_asked_is_measured(table: pa.Table) -> None:
+    run = assay.profile(table, reference=table, metrics=("missing", "psi"))
+    assert {each.metric for each in run.values} == {"missing", "psi"}
+    whole = by_name(assay.profile(table, reference=table))
+    assert all(whole[place] == value for place, value in by_name(run).items())
+    with pytest.raises(AssayError, match="did you mean 'missing'"):
+        assay.profile(table, metrics=("mising",))
+    with pytest.raises(ConfigError, match="there is none"):
+        assay.profile(table, metrics=("psi",))
+
+
 def test_misspelt_roles_and_missing_files_are_told(table: pa.Table) -> None:
     with pytest.raises(ConfigError, match="did you mean 'protected'"):
         assay.profile(table, protect=["sex"])

@@ -545,8 +545,6 @@ class _Measurement:
             if isinstance(part.question.metric, ColumnMetric) and not _counts(part.question) and part.slicing is None:
                 for column, kind in part.columns:
                     jobs.setdefault(column, []).append((part, kind))
-        if len(jobs) < _MANY:
-            return
 
         def work(columns: Sequence[str | None]) -> None:
             for column in columns:
@@ -559,6 +557,9 @@ class _Measurement:
                         self.measured[id(part), column] = error
 
         columns, workers = list(jobs), min(os.cpu_count() or 1, 4)
+        if len(columns) < _MANY:
+            work(columns)
+            return
         with ThreadPoolExecutor(workers, "assay") as pool:
             list(pool.map(work, [columns[place::workers] for place in range(workers)]))
 

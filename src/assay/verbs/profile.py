@@ -6,12 +6,12 @@ The same as ``assay profile`` on the command line. One pass over each data set g
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.data.medium import media
 from assay.data.source import Source, source
-from assay.errors import ConfigError, EmptyDataError, listed, nearest
+from assay.errors import ConfigError, EmptyDataError, UnknownNameError, listed, nearest
 from assay.metric import METRICS
 from assay.result import FEWEST_SHOWN, Cost, Figure, Run, Value
 from assay.summary import Need, Profile
@@ -25,11 +25,12 @@ __all__ = ["profile"]
 
 MOST_TOP = 10  # frequent values that are shown of a column
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_ALWAYS = ("missing", "distinct")
 _NUMBERS = ("mean", "deviation", "least", "quantile", "greatest")
 _DISTANCES = ("psi", "jensen_shannon", "wasserstein")
 
 
-def profile(data: Any, *, reference: Any = None, where: str | None = None, sql: str | None = None,
+def profile(data: Any, *, reference: Any = None, metrics: Sequence[str] | None = None, where: str | None = None, sql: str | None = None,
             types: Mapping[str, str] | None = None, progress: Callable[[str, int], None] | None = None, **roles: Any) -> Run:
     """Return a run whose values describe each column of ``data``, and its distance from ``reference`` where one is given.
 
@@ -38,7 +39,8 @@ def profile(data: Any, *, reference: Any = None, where: str | None = None, sql: 
     ``jensen_shannon`` and, of numbers, ``wasserstein``. Of columns that name or protect people (id, entity, query, protected) and of free
     text no value is shown: only how many are missing and different, and how far a protected column has moved.
 
-    ``data`` and ``reference`` are whatever ``assay.source`` takes, ``roles`` are its roles (``id="loan_id"``). Raises ``AssayError`` for
+    ``metrics`` names some of these, where not all are wanted: ``("missing", "psi")``. ``data`` and ``reference`` are whatever
+    ``assay.source`` takes, ``roles`` are its roles (``id="loan_id"``). Raises ``AssayError`` for
     what cannot be read or is misspelt.
 
     >>> import pyarrow as pa
@@ -52,13 +54,18 @@ def profile(data: Any, *, reference: Any = None, where: str | None = None, sql: 
             near = nearest(name, ROLES)
             raise ConfigError(f"profile takes no argument '{name}'", expected=f"a role, one of {listed(ROLES, 20)}",
                               hint=f"did you mean '{near}'?" if near else None)
+    for name in metrics or ():
+        if name not in (*_ALWAYS, *_NUMBERS, *_DISTANCES):
+            raise UnknownNameError.among("metric of a profile", name, (*_ALWAYS, *_NUMBERS, *_DISTANCES))
+    if metrics is not None and reference is None and not set(metrics) - set(_DISTANCES):
+        raise ConfigError(f"{listed(metrics)} compare with a reference, and there is none", hint="pass reference=...")
     current = source(data, where=where, sql=sql, types=types, **roles)
     other = None if reference is None else source(reference, where=where, types=types)
     if other is not None and roles:
         other = source(other, **_known(other, roles))
     subject = Subject(current, reference=other)
     texts = set(media(current))
-    questions = _questions(subject, texts)
+    questions = [each for each in _questions(subject, texts) if metrics is None or each.metric.name in metrics]
     answers, profiles = measure(subject, questions, progress=progress)
     values = [value for answer in answers for value in answer.values]
     seen = profiles.get("data")
