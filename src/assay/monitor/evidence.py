@@ -1,0 +1,528 @@
+"""Evidence that something has changed, gathered from window to window, and pages at the bound that the budget buys.
+
+``step(state, readings, ...) -> (State, Outcome)`` is the whole interface, with ``judged`` for what people say of a page. Pure: the same
+state and readings give the same outcome, so any page can be replayed, and a window that changed late is computed again from the state
+before it. ``State.dump`` and ``State.parse`` are its bytes.
+
+A stream's deviation from its forecast gets a p-value from the tail of its pool, an e-value that bets against chance, and a
+Shiryaev-Roberts sum M <- e (M + 1) (Shin, Ramdas and Rinaldo 2022). A source's sum is the weighted mean of those of its streams, which
+is again an e-detector under any dependence, and pages at 1 / (alpha w). See ``design/monitor-evidence.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from assay.errors import SummaryError
+from assay.monitor import baseline as past
+from assay.monitor import tail
+from assay.monitor.baseline import Baseline, Season
+from assay.monitor.budget import Account, shares
+from assay.monitor.reading import STATISTICS, Readings, Stream
+from assay.summary import codec
+
+__all__ = ["Moved", "Outcome", "Page", "State", "Tuning", "judged", "step"]
+
+Array = np.ndarray[Any, Any]
+
+COMMON = "common "            # before the statistic: what the columns of a source do together
+_MIXED = ("mean", "spread", "shift")  # shares of rows that are lost together speak for themselves
+_TOGETHER = 4                 # columns from which on there is a common movement
+_WEEK = 7                     # windows of a block of the pinned reference
+_PINNED = 0.15                # of a source's weight, for blocks against the pinned reference
+_LEAK = 0.02                  # share of rows that may be lost slowly without harm
+_MOST = 1e12                  # a sum beyond this says nothing more
+_REFIT = 7                    # windows between two fits of the tails
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What may be chosen; the defaults are those that ``bench/alerts.py`` measures.
+
+    ``learning`` windows before a stream can page; ``immediate`` the part of the evidence's budget for what is seen in one window;
+    ``accept`` windows after which what does not pass is how it is now; ``trust`` windows after which a page that nobody answered widens its
+    streams like a dismissed one, up to the cap of one window.
+    """
+
+    learning: int = 28
+    immediate: float = 0.3
+    accept: int = 7
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A stream that moved: by how many standard deviations of its own, and its share of the source's evidence."""
+
+    stream: Stream
+    z: float
+    e: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Page:
+    """A source whose evidence reached the bound: ``opened``, ``going on``, ``withheld`` (no budget left), or near it: a ``ticket``."""
+
+    source: str
+    state: str
+    evidence: float
+    bound: float
+    moved: tuple[Moved, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a window said: pages and what goes on, sources that were quiet again or accepted, and the list of what moved (FDR 5 %)."""
+
+    pages: tuple[Page, ...] = ()
+    passed: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+    listed: tuple[Moved, ...] = ()
+    drifted: tuple[Moved, ...] = ()
+    learned: int = 0
+    z: Array = field(default_factory=lambda: np.zeros(0))
+    e: Array = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Where each stream belongs, derived from their names."""
+
+    streams: tuple[Stream, ...]
+    sources: tuple[str, ...]
+    place: Mapping[Stream, int]
+    group: Array                # of each stream: the number of its source
+    pool: Array                 # of each stream: the number of its pool
+    kind: Array                 # of each pool: the number of its statistic
+    lend: Array                 # of each stream: the number of its pool for noise
+    sided: Array
+    harmless: Array
+    damage: Array
+    common: Array               # streams that are made of others
+    members: Array              # of each ordinary stream: the stream that it is a part of, or -1
+    weight: Array               # of each stream in its source, all together 1
+    number: Array               # of streams by source
+
+
+_HELD: dict[int, _Index] = {}
+
+
+def _index(streams: tuple[Stream, ...]) -> _Index:
+    """Return where streams belong, made once for each tuple: to hash 100,000 names would cost more than the step."""
+    held = _HELD.get(id(streams))
+    if held is None or held.streams is not streams:
+        while len(_HELD) >= 256:
+            _HELD.pop(next(iter(_HELD)))
+        held = _HELD[id(streams)] = _indexed(streams)
+    return held
+
+
+def _indexed(streams: tuple[Stream, ...]) -> _Index:
+    sources = tuple(dict.fromkeys(each.source for each in streams))
+    at = {name: number for number, name in enumerate(sources)}
+    pools: dict[tuple[str, str], int] = {}
+    kinds: dict[str, int] = {}
+    kind_of: list[int] = []
+    pool, group = [], []
+    for each in streams:
+        name = ("common", "") if each.statistic.startswith(COMMON) else (each.statistic, each.source)
+        if name not in pools:
+            pools[name] = len(pools)
+            kind_of.append(kinds.setdefault(name[0], len(kinds)))
+        pool.append(pools[name])
+        group.append(at[each.source])
+    place = {each: number for number, each in enumerate(streams)}
+    common = np.array([each.statistic.startswith(COMMON) for each in streams], bool)
+    part = [-1 if mixed else place.get(Stream(each.source, "", COMMON + each.statistic), -1)
+            for each, mixed in zip(streams, common.tolist(), strict=True)]
+    plain = [STATISTICS.get(each.statistic.removeprefix(COMMON)) for each in streams]
+    sided = np.array([each is not None and each.sided for each in plain], bool) & ~common
+    harmless = np.array([each.harmless if each and not mixed else 0.0 for each, mixed in zip(plain, common, strict=True)])
+    groups = np.array(group, np.int64)
+    number = np.bincount(groups, minlength=len(sources)).astype(float)
+    damage = np.array([each.statistic in STATISTICS and STATISTICS[each.statistic].damaged for each in streams], bool)
+    return _Index(streams, sources, place, groups, np.array(pool, np.int64), np.array(kind_of, np.int64), np.array(pool, np.int64), sided,
+                  harmless, damage, common, np.array(part, np.int64), 1 / number[groups] if len(streams) else number, number)
+
+
+@dataclass(frozen=True)
+class State:
+    """All that the evidence remembers: plain arrays by stream, by pool and by source. Grows with new streams, keeps vanished ones."""
+
+    streams: tuple[Stream, ...] = ()
+    phases: int = 0
+    windows: int = 0
+    account: Account = field(default_factory=Account)
+    past: Baseline = field(default_factory=lambda: Baseline.empty(0))
+    pools: Array = field(default_factory=lambda: np.zeros((0, tail.BINS)))
+    nu: Array = field(default_factory=lambda: np.zeros(0))
+    scale: Array = field(default_factory=lambda: np.zeros(0))
+    sums: Array = field(default_factory=lambda: np.zeros(0))       # M of each stream
+    # of each stream, the reference that stays: number of blocks, mean, squared deviations, greatest; the block that is being filled; its M
+    pinned: Array = field(default_factory=lambda: np.zeros((7, 0)))
+    pending: Array = field(default_factory=lambda: np.zeros(0))    # largest deviation of the incident that is open or was last
+    culprit: Array = field(default_factory=lambda: np.zeros(0))    # 1 where the stream is part of an open incident
+    recent: Array = field(default_factory=lambda: np.zeros(0))     # where it is since then
+    age: Array = field(default_factory=lambda: np.zeros(0))        # of each source's incident in windows, 0 where none is open
+
+    @property
+    def index(self) -> _Index:
+        return _index(self.streams)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.index.sources
+
+    def dump(self) -> bytes:
+        """Return the state as bytes, the same for the same state."""
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        names = "\x00".join("\x01".join(each) for each in self.streams).encode("utf-8", "surrogatepass")
+        return codec.dump("evidence", {"phases": self.phases, "windows": self.windows, "account": self.account.to_json(),
+                                       "names": np.frombuffer(names, np.uint8), **arrays,
+                                       **{f"past.{each.name}": getattr(self.past, each.name) for each in fields(Baseline)}})
+
+    @classmethod
+    def parse(cls, data: bytes) -> State:
+        """Return the state that :meth:`dump` wrote; raises ``SummaryError`` for anything else."""
+        kind, found = codec.parse(data)
+        if kind != "evidence":
+            raise SummaryError(f"the bytes hold '{kind}'", expected="the evidence of a monitor")
+        try:
+            text = found["names"].tobytes().decode("utf-8", "surrogatepass")
+            streams = tuple(Stream(*each.split("\x01")) for each in text.split("\x00")) if text else ()
+            arrays = {name: found[name] for name in _ARRAYS}
+            history = Baseline(**{each.name: found[f"past.{each.name}"] for each in fields(Baseline)})
+            state = cls(streams, int(found["phases"]), int(found["windows"]), Account.from_json(found["account"]), history, **arrays)
+            shapes = {"sums": len(streams), "pending": len(streams), "culprit": len(streams), "recent": len(streams),
+                      "pinned": len(streams), "nu": len(state.index.kind), "pools": len(state.index.kind), "age": len(state.sources)}
+            sizes = {name: getattr(state, name).shape[0 if name == "pools" else -1] for name in shapes}
+            if sizes != shapes or any(getattr(history, each.name).shape[-1] != len(streams) for each in fields(Baseline)):
+                raise SummaryError("the arrays of the evidence do not belong together")
+        except SummaryError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise SummaryError(f"the fields do not make the evidence of a monitor ({type(error).__name__})") from error
+        return state
+
+
+_ARRAYS = ("pools", "nu", "scale", "sums", "pinned", "pending", "culprit", "recent", "age")
+
+
+def step(state: State, readings: Readings, *, alpha: float, season: Season | None = None, weights: Mapping[str, float] | None = None,
+         apart: Collection[tuple[str, str]] = (), resting: Collection[str] = (), covered: Collection[str] = (),
+         tuning: Tuning | None = None) -> tuple[State, Outcome]:
+    """Return the state after a window, and what the window said.
+
+    ``alpha`` is the number of false pages that one window may bring; ``weights`` share it among sources. Columns ``apart`` (by source and
+    name) are known to be broken: they bring no evidence and teach nothing. Sources ``resting`` (a holiday) neither page nor learn. Sources
+    ``covered`` have a page already, by a rule, which evidence joins at no cost.
+    """
+    season, tuning = season or Season(), tuning or Tuning()
+    state, x, v = _aligned(state, readings, season)
+    if not len(state.streams):
+        return replace(state, windows=state.windows + 1), Outcome()
+    index = state.index
+    expected = past.forecast(state.past, season, index.lend)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = expected.deviation(x, v)
+        deviation = np.sqrt(expected.variance + np.where(np.isfinite(v), v, 1.0))
+        harmless = np.where(index.damage, _rise(expected.mean, index.harmless), index.harmless) / deviation
+        x, v, z = _mixed(index, expected, x, v, z, harmless, state.past.n)
+    active = np.isfinite(z) & (state.past.n >= 2)
+    resting_ = np.array([name in resting for name in index.sources], bool)[index.group] if resting else np.zeros(len(x), bool)
+    apart_ = _apart(index, apart)
+    clear = np.maximum(np.where(index.sided, z, np.abs(z)) - harmless, 0.0)  # beyond what is harmless
+    tame = np.where(active, clear / np.maximum(1.0, state.past.memory / past.MEMORY), 0.0)
+    p = tail.p_value(tame, state.nu[index.pool], state.scale[index.pool])
+    portion = shares(index.sources, weights)
+    alphas = alpha * np.array([portion[name] for name in index.sources])
+    speaks = active & (state.past.n >= tuning.learning) & ~resting_ & ~apart_
+    own = (1 - _PINNED) * index.weight
+    cut = tuning.immediate * alphas[index.group] * own
+    e = np.where(speaks, tail.e_value(p, cut, tuning.immediate), 1.0)
+
+    busy = state.age > 0
+    sums = np.where(speaks, np.minimum(e * (state.sums + 1), _MOST), state.sums)
+    sums = np.where(busy[index.group], 0.0, sums)
+    pinned, block, drift = _blocks(state, index, x, expected, v, speaks & ~busy[index.group], apart_ | resting_ | (state.culprit > 0))
+    total = (np.bincount(index.group, own * sums, len(busy))
+             + np.bincount(index.group, _PINNED * np.where(index.damage, pinned[6], 0.0), len(busy))
+             / np.maximum(np.bincount(index.group, index.damage, len(busy)), 1.0))
+    with np.errstate(divide="ignore"):
+        bound = np.where(alphas > 0, 1 / alphas, np.inf)
+    return _settled(state, _Window(season, tuning, index, expected, x, v, z, clear, tame, p, e, active, speaks, resting_ | apart_, sums,
+                                   pinned, block, drift, total, bound, own, alpha, frozenset(covered)))
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What was computed of one window, on the way to its outcome."""
+
+    season: Season
+    tuning: Tuning
+    index: _Index
+    expected: past.Forecast
+    x: Array
+    v: Array
+    z: Array
+    clear: Array
+    tame: Array
+    p: Array
+    e: Array
+    active: Array
+    speaks: Array
+    held: Array
+    sums: Array
+    pinned: Array
+    block: Array
+    drift: Array
+    total: Array
+    bound: Array
+    own: Array
+    alpha: float
+    covered: frozenset[str]
+
+
+def _settled(state: State, w: _Window) -> tuple[State, Outcome]:
+    """Decide on pages, let the streams that may learn, and say what was found."""
+    index, group = w.index, w.index.group
+    busy = state.age > 0
+    account = state.account.filled(w.alpha)
+    reached = (w.total >= w.bound) & ~busy
+    opened, withheld = np.zeros(len(busy), bool), np.zeros(len(busy), bool)
+    for place in np.flatnonzero(reached)[np.argsort(-w.total[reached] / w.bound[reached], kind="stable")].tolist():
+        if index.sources[place] in w.covered:
+            opened[place] = True
+        elif account.open:
+            account, opened[place] = account.spent(), True
+        else:
+            account, withheld[place] = account.refused(), True
+    moving = w.speaks & (w.p <= 1e-3)
+    leaking = index.damage & (w.pinned[6] * _PINNED >= np.maximum(w.bound / 100, 1.0)[group])
+    culprit = np.where(busy[group], (state.culprit > 0) | moving, (opened | withheld)[group] & (moving | leaking))
+    # an incident is over when none of its streams is out of its way any more
+    out = culprit & w.speaks & (w.p <= 1e-3)
+    unseen = culprit & ~w.speaks
+    still = np.bincount(group, out | (unseen & busy[group]), len(busy)) > 0
+    age = np.where(opened | withheld, 1.0, np.where(busy, state.age + 1, 0.0))
+    passed = busy & ~still
+    accepted = busy & still & (age > w.tuning.accept)
+    closed = passed | accepted
+    pending = np.where(culprit & w.active, np.maximum(np.where(busy[group], state.pending, 0.0), w.clear), state.pending)
+
+    learns = np.isfinite(w.x) & ~w.held & ~culprit
+    jumped = np.where(w.active & (state.past.n >= 10), w.clear, 0.0)
+    history = past.taken(state.past, w.x, w.v, w.expected, w.season, learns, jumped)
+    level = w.x - w.expected.effect
+    recent = np.where(culprit & np.isfinite(w.x), np.where(state.culprit > 0, 0.5 * state.recent + 0.5 * level, level), state.recent)
+    if accepted.any():
+        moved = accepted[group] & culprit
+        history = past.widened(past.settled(history, moved, recent), np.where(moved, np.minimum(pending, past.CAP), 0.0))
+    pinned = w.pinned
+    if (opened | closed).any():  # what was leaked is known now: the reference that stays is where it is
+        again = (opened | accepted)[group] & (leaking | culprit)
+        pinned = pinned.copy()
+        pinned[3] = np.where(again & np.isfinite(w.block), np.maximum(pinned[3], w.block), pinned[3])
+        pinned[6] = np.where((opened | closed)[group], 0.0, pinned[6])
+    pool_z = np.where(learns & w.active & (state.past.n >= 10), w.tame, np.nan)
+    pools = tail.added(state.pools, index.pool, pool_z)
+    nu, scale = (state.nu, state.scale) if state.windows % _REFIT else tail.fitted(pools, index.kind)
+    sums = np.where((opened | withheld | closed)[group], 0.0, w.sums)
+    after = replace(state, windows=state.windows + 1, account=account, past=history, pools=pools, nu=nu, scale=scale, sums=sums,
+                    pinned=pinned, pending=pending, culprit=(culprit & ~closed[group]).astype(float), recent=recent,
+                    age=np.where(closed, 0.0, age))
+    pages = _pages(w, busy & still & ~accepted, opened, withheld, culprit)
+    mature = int(np.median(state.past.n)) + 1
+    return after, Outcome(pages, _named(index, passed), _named(index, accepted), _listed(w), _drifted(w), mature, w.z, w.e)
+
+
+def judged(state: State, source: str, true: bool) -> State:
+    """Return the state after a person said whether the last page of a source was worth it.
+
+    One that was not widens its streams, for jumps like this one are nothing; one that was leaves no trace, and costs no budget.
+    """
+    index = state.index
+    account = state.account.judged(true)
+    if source not in index.sources:
+        return replace(state, account=account)
+    mine = index.group == index.sources.index(source)
+    if true:
+        return replace(state, account=account, pending=np.where(mine, 0.0, state.pending))
+    history = past.widened(state.past, np.where(mine, state.pending, 0.0))
+    pinned = state.pinned.copy()
+    pinned[6] = np.where(mine, 0.0, pinned[6])
+    # it is over: what it is now was never wrong
+    moved = mine & (state.culprit > 0)
+    history = past.settled(history, moved & (state.age[index.group] > 1), state.recent)
+    return replace(state, account=account, past=history, pinned=pinned, pending=np.where(mine, 0.0, state.pending),
+                   culprit=np.where(mine, 0.0, state.culprit), age=np.where(np.array(index.sources) == source, 0.0, state.age))
+
+
+def _aligned(state: State, readings: Readings, season: Season) -> tuple[State, Array, Array]:
+    """Return the state with room for every stream, and the readings in its order; NaN for those that are not there."""
+    phases = sum(season.sizes)
+    if not state.streams:
+        state = replace(state, phases=phases, past=Baseline.empty(0, phases))
+    if phases != state.phases:
+        raise SummaryError(f"the state has {state.phases} phases of a season, the window {phases}", hint="one cadence, one state")
+    old = len(readings.streams) if state.streams[: len(readings.streams)] == readings.streams else -1
+    if old < 0:
+        known = set(state.streams)
+        new = [each for each in readings.streams if each not in known]
+        counts: dict[tuple[str, str], int] = {}
+        for each in (*state.streams, *new):
+            if each.column and each.statistic in _MIXED:
+                counts[each.source, each.statistic] = counts.get((each.source, each.statistic), 0) + 1
+        held = {*known, *new}
+        mixed = [Stream(source, "", COMMON + statistic) for (source, statistic), count in counts.items() if count >= _TOGETHER]
+        new += [each for each in mixed if each not in held]
+        if new:
+            state = _grown(state, new)
+    size = len(state.streams)
+    x, v = np.full(size, np.nan), np.full(size, np.nan)
+    if old >= 0:
+        x[:old], v[:old] = readings.x, readings.v
+    else:
+        place = state.index.place
+        at = np.array([place[each] for each in readings.streams], np.int64)
+        x[at], v[at] = readings.x, readings.v
+    bad = ~(np.isfinite(x) & np.isfinite(v) & (v >= 0))
+    x[bad] = v[bad] = np.nan
+    return state, x, np.maximum(v, 1e-12)
+
+
+def _grown(state: State, new: Sequence[Stream]) -> State:
+    streams = (*state.streams, *new)
+    index, before = _index(streams), state.index
+    size, pools = len(streams), len(index.kind)
+
+    def wider(array: Array, to: int, fill: float = 0.0) -> Array:
+        return np.concatenate((array, np.full((*array.shape[:-1], to - array.shape[-1]), fill)), axis=-1)
+
+    counts = np.concatenate((state.pools, np.zeros((pools - len(state.pools), tail.BINS))))
+    nu, scale = tail.fitted(counts, index.kind)
+    kept = len(before.kind)
+    nu[:kept], scale[:kept] = state.nu, state.scale
+    return replace(state, streams=streams, past=state.past.grown(size), pools=counts, nu=nu, scale=scale, sums=wider(state.sums, size),
+                   pinned=wider(state.pinned, size), pending=wider(state.pending, size), culprit=wider(state.culprit, size),
+                   recent=wider(state.recent, size), age=wider(state.age, len(index.sources)))
+
+
+def _mixed(index: _Index, expected: past.Forecast, x: Array, v: Array, z: Array, harmless: Array,
+           n: Array) -> tuple[Array, Array, Array]:
+    """Fill in what the columns of a source do together: the mean of their deviations beyond what is harmless, each held within 4."""
+    if not index.common.any():
+        return x, v, z
+    part = (index.members >= 0) & np.isfinite(z) & (n >= 4)
+    at = index.members[part]
+    number = np.bincount(at, minlength=len(x))
+    beyond = np.sign(z[part]) * np.maximum(np.abs(z[part]) - harmless[part], 0.0)
+    total = np.bincount(at, np.clip(beyond, -4.0, 4.0), len(x))
+    there = index.common & (number >= _TOGETHER)
+    x, v, z = x.copy(), v.copy(), z.copy()
+    x[there] = total[there] / number[there]
+    v[there] = 0.25 / number[there]
+    z[there] = (x[there] - expected.mean[there]) / np.sqrt(expected.variance[there] + v[there])
+    return x, v, z
+
+
+def _apart(index: _Index, apart: Collection[tuple[str, str]]) -> Array:
+    found = np.zeros(len(index.streams), bool)
+    if apart:
+        sources = {source for source, _ in apart}
+        for place, each in enumerate(index.streams):
+            # what columns do together is not to be believed while some of them are broken
+            found[place] = (each.source, each.column) in apart or (each.statistic.startswith(COMMON) and each.source in sources)
+    return found
+
+
+def _blocks(state: State, index: _Index, x: Array, expected: past.Forecast, v: Array, speaks: Array,
+            out: Array) -> tuple[Array, Array, Array]:
+    """Compare weeks of windows with a reference that does not move: slow leaks, which a level that follows would follow.
+
+    Rows of ``pinned``: blocks in the reference, their mean, squared deviations and greatest; sum and number of the block that is being
+    filled; the sum of evidence. The first eight blocks make the reference.
+    """
+    count, mean, square, greatest, filling, number, sums = state.pinned
+    used = np.isfinite(x) & ~out
+    filling = filling + np.where(used, x - expected.effect, 0.0)
+    number = number + used
+    full = number >= _WEEK
+    block = np.where(full, filling / np.maximum(number, 1.0), np.nan)
+    learns = full & (count < 8)
+    count_ = count + learns
+    step_ = np.where(learns, block - mean, 0.0)
+    mean_ = mean + step_ / np.maximum(count_, 1.0)
+    square_ = square + step_ * np.where(learns, block - mean_, 0.0)
+    greatest_ = np.where(learns, np.where(count > 0, np.maximum(greatest, block), block), greatest)
+    drift = np.zeros(len(x))
+    tested = full & (count >= 4) & np.isfinite(block)
+    if tested.any():
+        least = np.where(np.isfinite(v), v, 0.0) / _WEEK
+        # blocks are few, so their variance is drawn to what independent windows would give
+        spread = (square + 4 * (expected.variance / _WEEK + least)) / np.maximum(count - 1 + 4, 1.0)
+        edge = np.where(index.damage, np.maximum(greatest, mean), mean)
+        free = np.where(index.damage, _rise(edge, _LEAK), index.harmless)
+        off = np.where(index.damage | index.sided, block - edge, np.abs(block - edge)) - free
+        t = np.maximum(off, 0.0) / np.sqrt(np.maximum(spread * (1 + 1 / np.maximum(count, 1.0)), 1e-300))
+        p = 2 * special.stdtr(np.maximum(0.8 * (count + 3), 1.0), -t)
+        drift = np.where(tested, t, 0.0)
+        e = np.where(t > 0, tail.e_value(p), 0.5)
+        sums = np.where(tested & speaks, np.minimum(e * (sums + 1), _MOST), sums)
+    return (np.array([count_, mean_, square_, greatest_, np.where(full, 0.0, filling), np.where(full, 0.0, number), sums]), block, drift)
+
+
+def _rise(x: Array, share: Array | float) -> Array:
+    """Return what a share of rows more adds to an arcsine root of a share."""
+    now = np.clip(x, 0.0, np.pi / 2)
+    found: Array = np.arcsin(np.sqrt(np.minimum(np.sin(now) ** 2 + share, 1.0))) - now
+    return found
+
+
+def _named(index: _Index, at: Array) -> tuple[str, ...]:
+    return tuple(index.sources[place] for place in np.flatnonzero(at).tolist())
+
+
+def _pages(w: _Window, going: Array, opened: Array, withheld: Array, culprit: Array) -> tuple[Page, ...]:
+    """Return the sources that page, whose incident goes on, or that came within a tenth of it."""
+    near = (w.total >= w.bound / 10) & ~opened & ~withheld & ~going
+    found = []
+    for place in np.flatnonzero(opened | withheld | going | near).tolist():
+        state = "opened" if opened[place] else "withheld" if withheld[place] else "going on" if going[place] else "ticket"
+        moved = _moved(w, place, culprit, going[place])
+        found.append(Page(w.index.sources[place], state, float(w.total[place]), float(w.bound[place]), moved))
+    return tuple(found)
+
+
+def _moved(w: _Window, place: int, culprit: Array, going: bool) -> tuple[Moved, ...]:
+    mine = np.flatnonzero(w.index.group == place)
+    shown = np.where(culprit[mine], w.e[mine], 0.0) if going else w.own[mine] * w.sums[mine]
+    leak = np.where(w.index.damage[mine], _PINNED * w.pinned[6][mine] / max(float(w.index.damage[mine].sum()), 1.0), 0.0)
+    part = shown + (0 if going else leak)
+    whole = max(float(part.sum()), 1e-300)
+    order = [at for at in np.argsort(-part, kind="stable").tolist() if part[at] >= 0.01 * whole and part[at] > 0][:20]
+    return tuple(Moved(w.index.streams[mine[at]], float(np.nan_to_num(w.z[mine[at]])), float(w.e[mine[at]]), float(part[at]) / whole)
+                 for at in order)
+
+
+def _listed(w: _Window, level: float = 0.05) -> tuple[Moved, ...]:
+    """Return what moved in this window: e-values, so the share of false ones is at most 5 % under any dependence (Wang and Ramdas 2022)."""
+    e = np.where(w.speaks, w.e, 0.0)
+    many = int(w.speaks.sum())
+    high = np.flatnonzero(e >= 1 / level)
+    high = high[np.argsort(-e[high], kind="stable")]
+    good = np.flatnonzero(e[high] * np.arange(1, len(high) + 1) >= many / level)
+    chosen = high[: good[-1] + 1][:100] if len(good) else high[:0]
+    return tuple(Moved(w.index.streams[at], float(w.z[at]), float(w.e[at]), 0.0) for at in chosen.tolist())
+
+
+def _drifted(w: _Window) -> tuple[Moved, ...]:
+    """Return what lies far from the reference that stays; shown, not paged."""
+    far = np.flatnonzero((w.drift >= 5.0) & ~w.index.common)
+    far = far[np.argsort(-w.drift[far], kind="stable")][:50]
+    return tuple(Moved(w.index.streams[at], float(w.drift[at]), 0.0, 0.0) for at in far.tolist())

@@ -1,0 +1,282 @@
+"""Broken data, by rules that need no statistics: catastrophes whatever the history, and what exceeds a column's own record.
+
+``faults(record, tables, facts, ...) -> tuple[Fault, ...]`` looks, ``learned`` keeps the record. Each says in words what and where. A
+maximum needs no model of a tail, which is why these rules find at once what evidence finds after days; they have a budget of their own,
+counted apart. Pure functions and plain state; only the monitor imports it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from hashlib import blake2b
+from typing import Any
+
+from assay.monitor.reading import Fact, Table
+
+__all__ = ["CATASTROPHES", "Column", "Fault", "Record", "Rows", "faults", "learned"]
+
+#: what pages at once, outside the budget: no history makes it right
+CATASTROPHES = ("no rows", "column gone", "type changed", "all missing", "constant")
+
+_ENOUGH = 28     # windows of a record
+_EARLY = 7       # before a column can be called never constant, or a file never the same
+_VISITS = 4      # of a weekday
+_KEPT = 28       # windows in which the same file is recognised
+_LOST = 0.25     # share of missing values above the record
+_DOUBLE, _POINTS = 2.0, 0.02  # graded: this many times the record, and at least two points above it
+_FAR = 0.005     # share of rows far outside
+_NEVER = 0.0005  # a share so small that it counts as never
+_NEW = 0.05      # share of values never seen, above the record
+_FOLDED = 0.01
+_FEWER, _MORE = 0.85, 1.6
+_SPARSE = 0.75   # a column of which more was missing may have none at all one day
+_FEW = 20        # values below which a column says nothing
+_RATIOS = {1000: "thousands", 1e6: "millions", 100: "hundredths", 0.45359: "pounds and kilograms", 1.60934: "miles and kilometres",
+           0.3048: "feet and metres", 2.54: "inches and centimetres", 0.514444: "knots and metres a second", 60: "minutes and seconds",
+           3600: "hours and seconds"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One rule that one column (or the table, where ``column`` is empty) breaks; ``words`` is a predicate, ``share`` of the rows."""
+
+    rule: str
+    source: str
+    column: str
+    words: str
+    share: float | None = None
+    hint: str | None = None
+
+    @property
+    def catastrophe(self) -> bool:
+        return self.rule in CATASTROPHES
+
+
+@dataclass(frozen=True)
+class Column:
+    """The record of a column over the windows that were not known to be broken."""
+
+    windows: int = 0
+    type: str = ""
+    nulls: float = 0.0        # second greatest share: a bad day while the record is young must not set it
+    worst: float = 0.0        # greatest share
+    varied: int = 0           # windows with more than one value
+    constant: int = 0         # windows with enough values and but one
+    top: float = 0.0          # greatest share of one value
+    low: float = math.inf
+    high: float = -math.inf
+    least: float = math.inf   # medians
+    most: float = -math.inf
+    far: float = 0.0
+    unseen: float = 0.0
+    folded: float = 0.0
+    renamed: float = 0.0
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The record of a table: by phase, windows and least and greatest number of rows; and the prints of its last windows."""
+
+    windows: int = 0
+    phases: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
+    prints: tuple[str, ...] = ()
+    repeats: int = 0
+
+
+@dataclass(frozen=True)
+class Record:
+    """The records of all columns and tables: plain, JSON both ways."""
+
+    columns: Mapping[tuple[str, str], Column] = field(default_factory=dict)
+    tables: Mapping[str, Rows] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        columns = [[*key, *(_plain(getattr(each, one.name)) for one in fields(Column))] for key, each in self.columns.items()]
+        tables = [[name, each.windows, {phase: list(some) for phase, some in each.phases.items()}, list(each.prints), each.repeats]
+                  for name, each in self.tables.items()]
+        return {"columns": columns, "tables": tables}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Record:
+        kinds = [type(getattr(Column(), one.name)) for one in fields(Column)]
+        columns = {(str(source), str(name)): Column(*(kind(value) for kind, value in zip(kinds, rest, strict=True)))
+                   for source, name, *rest in data["columns"]}
+        tables = {str(name): Rows(int(windows), {str(phase): (int(some[0]), int(some[1]), int(some[2])) for phase, some in phases.items()},
+                                  tuple(map(str, prints)), int(repeats)) for name, windows, phases, prints, repeats in data["tables"]}
+        return cls(columns, tables)
+
+
+def _plain(value: Any) -> Any:
+    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+Facts = Mapping[tuple[str, str], Fact]
+
+
+def faults(record: Record, tables: Sequence[Table], facts: Facts, *, phase: Sequence[int] = (),
+           resting: Collection[str] = ()) -> tuple[Fault, ...]:
+    """Return what is broken in a window, by source and column.
+
+    ``phase`` is where the window stands (weekday); sources ``resting`` have a holiday, on which rows are not counted.
+    """
+    found: list[Fault] = []
+    there = {table.name: table for table in tables}
+    for name, rows in record.tables.items():
+        if rows.windows and (name not in there or not there[name].rows):
+            found.append(Fault("no rows", name, "", "brought no rows", 1.0, "ask whoever delivers it whether it ran"))
+    gone: dict[str, list[str]] = {}
+    for source, column in record.columns:
+        if source in there and there[source].rows and (source, column) not in facts:
+            gone.setdefault(source, []).append(column)
+    for source, columns in gone.items():
+        found += [Fault("column gone", source, column, "is no longer delivered", 1.0, "look for a renamed column") for column in columns]
+    for table in tables:
+        if table.rows:
+            found += _table(record.tables.get(table.name, Rows()), table, facts, phase, table.name in resting)
+    for (source, column), fact in facts.items():
+        known = record.columns.get((source, column))
+        if known and known.windows and fact.rows:
+            found += _column(known, fact, source, column)
+    return tuple(found)
+
+
+def _table(known: Rows, table: Table, facts: Facts, phase: Sequence[int], rests: bool) -> list[Fault]:
+    found = []
+    if known.windows >= _EARLY and not known.repeats and table.rows >= _FEW and (mark := _print(table, facts)) in known.prints:
+        ago = len(known.prints) - known.prints.index(mark)
+        when = "the window before" if ago == 1 else f"{ago} windows before"
+        found.append(Fault("stale", table.name, "", f"delivered the same rows as {when}", 1.0, "an old file was sent again"))
+    here = known.phases.get(_phase(phase))
+    if not here or here[0] < _VISITS:  # not enough of this weekday: all phases together
+        all_ = list(known.phases.values())
+        here = (sum(one[0] for one in all_), min(one[1] for one in all_), max(one[2] for one in all_)) if known.windows >= _ENOUGH else None
+    if here and not rests and table.keys is None:  # the rows of a joined source are another's
+        visits, least, most = here
+        if table.rows < _FEWER * least and table.rows < least - 4 * math.sqrt(least):
+            found.append(Fault("rows lost", table.name, "", f"brought {table.rows:,} rows, never below {least:,} in {visits} such windows",
+                               1 - table.rows / least, "look for a part of the delivery that is not there"))
+        if table.rows > _MORE * most and table.rows > most + 4 * math.sqrt(most):
+            found.append(Fault("rows added", table.name, "", f"brought {table.rows:,} rows, never above {most:,} in {visits} such windows",
+                               1 - most / table.rows, "look for rows that came twice"))
+    return found
+
+
+def _column(known: Column, fact: Fact, source: str, column: str) -> list[Fault]:
+    def fault(rule: str, words: str, share: float | None = None, hint: str | None = None) -> Fault:
+        return Fault(rule, source, column, words, share, hint)
+
+    found = []
+    nulls = fact.nulls / fact.rows
+    if known.type and fact.type and fact.type != known.type and "missing" not in (fact.type, known.type):
+        return [fault("type changed", f"was {known.type}, is {fact.type}", 1.0, "a parser or a schema changed upstream")]
+    if fact.nulls == fact.rows and known.nulls <= _SPARSE and fact.rows >= 5:
+        return [fault("all missing", "has no value at all", 1.0, "its source is silent, or the join no longer fits")]
+    if known.windows >= _ENOUGH:
+        record, extra = known.nulls, fact.nulls - known.nulls * fact.rows
+        graded = nulls > _DOUBLE * record and nulls > record + _POINTS and extra > 4 * math.sqrt(record * fact.rows) + 4
+        if nulls > record + _LOST or graded:
+            found.append(fault("missing", f"lost values: {nulls:.1%} missing, but once never above {record:.1%} in {known.windows} windows",
+                               nulls - record, "look for a feed or a join that brings only part"))
+    if fact.present < _FEW:
+        return found
+    alone = fact.low == fact.high if fact.kind == "number" else fact.distinct <= 1
+    wide = known.top < 0.9 and known.nulls <= _SPARSE  # never near it
+    if alone and known.varied >= _EARLY and not known.constant and wide:
+        words = "has one single value, where there always were several"
+        return [*found, fault("constant", words, 1.0, "a default stands in for the real value")]
+    if known.windows < _ENOUGH:
+        return found
+    if fact.kind == "number":
+        found += _number(known, fact, fault)
+    elif fact.folded >= _FOLDED and known.folded < _NEVER:
+        found.append(fault("spelling", f"writes {fact.folded:.1%} of its values otherwise than so far, such as {_quoted(fact.fresh)}",
+                           fact.folded, "case, spaces or hyphens changed"))
+    elif fact.fresh and fact.gone and known.renamed < _NEVER and _alike(fact.fresh_share, fact.gone_share) and fact.fresh_share >= 0.02:
+        found.append(fault("renamed", f"has '{fact.fresh[0]}' in {fact.fresh_share:.1%}, where '{fact.gone[0]}' was", fact.fresh_share,
+                           "a category was renamed"))
+    elif fact.unseen > known.unseen + _NEW:
+        found.append(fault("unseen", f"has values never seen before in {fact.unseen:.1%}, such as {_quoted(fact.fresh)}", fact.unseen,
+                           "new codes, or another code book"))
+    return found
+
+
+def _number(known: Column, fact: Fact, fault: Any) -> list[Fault]:
+    turned = known.low >= 0 and known.high > 0 and fact.high <= 0 and fact.low < 0
+    if turned or (known.high <= 0 and known.low < 0 <= fact.low < fact.high):
+        return [fault("sign", "has the opposite sign in every row", 1.0, "a sign convention changed")]
+    # a level that hardly moved, and now stands at a known ratio to it
+    if known.least > 0 and known.most < 1.25 * known.least and fact.median > 0:
+        for ratio, words in _RATIOS.items():
+            for factor in (ratio, 1 / ratio):
+                if abs(math.log(fact.median / (factor * math.sqrt(known.least * known.most)))) < 0.12:
+                    return [fault("unit", f"stands at {factor:.4g} times its level", 1.0, f"perhaps the unit changed ({words})")]
+    if fact.far >= _FAR and known.far < _NEVER:
+        here, ever = f"{fact.low:.4g} to {fact.high:.4g}", f"{known.low:.4g} to {known.high:.4g}"
+        return [fault("far outside", f"lies far outside all that was seen in {fact.far:.1%} of rows (from {here}, so far {ever})", fact.far,
+                      "a unit or a decimal point changed for part of the rows")]
+    return []
+
+
+def _alike(a: float, b: float) -> bool:
+    return 0.5 <= a / max(b, 1e-9) <= 2.0
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name[:40]}'" for name in names)
+
+
+def _phase(phase: Sequence[int]) -> str:
+    return " ".join(map(str, phase))
+
+
+def _print(table: Table, facts: Facts) -> str:
+    mark = blake2b(str(table.rows).encode(), digest_size=8)
+    for (source, column), fact in sorted(facts.items()):
+        if source == table.name:
+            mark.update(f"{column}\x00{fact.print}\x01".encode("utf-8", "surrogatepass"))
+    return mark.hexdigest()
+
+
+def learned(record: Record, tables: Sequence[Table], facts: Facts, *, phase: Sequence[int] = (), apart: Collection[tuple[str, str]] = (),
+            resting: Collection[str] = ()) -> Record:
+    """Return the record after a window; columns ``apart`` and tables ``("source", "")`` apart teach nothing, nor do holidays for rows."""
+    columns = dict(record.columns)
+    for key, fact in facts.items():
+        if key not in apart and fact.rows:
+            columns[key] = taken(columns.get(key, Column()), fact)
+    rows = dict(record.tables)
+    for table in tables:
+        known = rows.get(table.name, Rows())
+        mark = _print(table, facts)
+        if table.rows and (table.name, "") not in apart:
+            repeats = known.repeats + (mark in known.prints)
+            phases = dict(known.phases)
+            if table.name not in resting:
+                visits, least, most = phases.get(_phase(phase), (0, table.rows, table.rows))
+                phases[_phase(phase)] = (visits + 1, min(least, table.rows), max(most, table.rows))
+            rows[table.name] = Rows(known.windows + 1, phases, (*known.prints, mark)[-_KEPT:], repeats)
+    return Record(columns, rows)
+
+
+def taken(known: Column, fact: Fact) -> Column:
+    """Return the record of a column after one more window."""
+    windows = known.windows + 1
+    nulls = fact.nulls / fact.rows
+    after = replace(known, windows=windows, type=fact.type or known.type, nulls=max(known.nulls, min(known.worst, nulls)),
+                    worst=max(known.worst, nulls))
+    if fact.present < _FEW:
+        return after
+    alone = fact.low == fact.high if fact.kind == "number" else fact.distinct <= 1
+    after = replace(after, varied=known.varied + (not alone), constant=known.constant + alone)
+    warm = known.windows >= 2 * _EARLY  # before, everything is new
+    if fact.kind == "number":
+        after = replace(after, low=min(known.low, fact.low), high=max(known.high, fact.high), top=max(known.top, fact.top))
+        far = max(known.far, fact.far if warm else 0.0)
+        return replace(after, least=min(known.least, fact.median), most=max(known.most, fact.median), far=far)
+    if not warm:
+        return replace(after, top=max(known.top, fact.top))
+    renamed = fact.fresh_share if fact.gone and fact.fresh and _alike(fact.fresh_share, fact.gone_share) else 0.0
+    return replace(after, top=max(known.top, fact.top), unseen=max(known.unseen, fact.unseen), folded=max(known.folded, fact.folded),
+                   renamed=max(known.renamed, renamed))
