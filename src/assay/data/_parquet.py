@@ -23,6 +23,7 @@ __all__ = ["ParquetReader"]
 # Buffered reads keep the memory of a file with one huge row group at a few batches, at the speed of mapping the file; a mapped
 # file that shrinks while it is read would kill the process.
 _BUFFER = 1 << 20
+_SMALL = 1 << 18  # values below which handing columns to threads costs more than it saves
 
 
 class ParquetReader:
@@ -86,9 +87,10 @@ class ParquetReader:
         with pq.ParquetFile(self.path, read_dictionary=sorted(self._coded), buffer_size=0 if far else _BUFFER, pre_buffer=far,
                             filesystem=self._store) as file:
             for place, columns in enumerate(strips):
+                large = len(columns) * (self._stop - self._start) > _SMALL
                 # of a far file each row group is fetched at once, in few requests, and let go before the next
                 found = itertools.chain.from_iterable(
-                    file.iter_batches(LIMIT, row_groups=some, columns=list(columns), use_threads=threads)
+                    file.iter_batches(LIMIT, row_groups=some, columns=list(columns), use_threads=threads and large)
                     for some in ([[each] for each in groups] if far else [groups]))
                 yield from ((place, batch) for batch in self._stretch(found, skip))
 

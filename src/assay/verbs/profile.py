@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from assay.data.medium import media
 from assay.data.source import Source, source
 from assay.errors import ConfigError, EmptyDataError, UnknownNameError, listed, nearest
@@ -24,6 +26,7 @@ from assay.verbs.suite import about
 __all__ = ["profile"]
 
 MOST_TOP = 10  # frequent values that are shown of a column
+_SOME, _LONG = 20, 20  # different values, and characters of one, below which a column is no free text (see ``data.text.free``)
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _ALWAYS = ("missing", "distinct")
 _NUMBERS = ("mean", "deviation", "least", "quantile", "greatest")
@@ -64,10 +67,11 @@ def profile(data: Any, *, reference: Any = None, metrics: Sequence[str] | None =
     if other is not None and roles:
         other = source(other, **_known(other, roles))
     subject = Subject(current, reference=other)
-    texts = set(media(current))
+    texts = set(media(current)) if any(_opaque(each.type) for each in current.schema) else set()
     questions = [each for each in _questions(subject, texts) if metrics is None or each.metric.name in metrics]
     answers, profiles = measure(subject, questions, progress=progress)
-    values = [value for answer in answers for value in answer.values]
+    texts |= _texts(current, profiles)
+    values = [value for answer in answers for value in answer.values if value.column not in texts or value.metric in _ALWAYS]
     seen = profiles.get("data")
     if seen is None:
         raise EmptyDataError("there is no column to describe", where=current.name)
@@ -159,6 +163,20 @@ def _figures(subject: Subject, profiles: Mapping[str, Profile], texts: set[str])
         shown = f"'{top[0][0]}' has {top[0][1] / now.n:.1%} of the rows"
         yield Figure(f"top values of {name}", "bars", f"Most frequent values of {name}", table, x="value",
                      y=tuple(each for each in ("reference", "current") if each in table), sentence=shown, column=name)
+
+
+def _opaque(kind: pa.DataType) -> bool:
+    """Whether values are bytes, which may be images: too large to be counted before it is known."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_nested(kind))
+
+
+def _texts(current: Source, profiles: Mapping[str, Profile]) -> set[str]:
+    """Return the columns of free text; the data are looked at again only where what was counted does not rule it out."""
+    doubtful = bool(current.schema.media)
+    for each in current.schema:
+        seen = [found for name in ("data", "reference") if (found := _counted(profiles.get(name), each.name)) is not None]
+        doubtful |= any(len(found.counts) >= _SOME and max(map(len, found.counts)) >= _LONG for found in seen)
+    return set(media(current)) if doubtful else set()
 
 
 def _counted(profile: Profile | None, name: str) -> Frequent | None:
