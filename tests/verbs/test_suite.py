@@ -149,3 +149,28 @@ def test_a_fault_is_named_in_the_first_five_lines(name: str, flights) -> None:
 def test_flights_as_they_are_do_not_fail(flights) -> None:
     run = assay.check(fitted(flights["train"]), flights["test"], train=flights["train"], reference=flights["reference"], **ROLES)
     assert [each.sentence for each in run.verdicts if each.verdict in ("fail", "error")] == []
+
+
+def small(rows: int = 400) -> pd.DataFrame:
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame({"x": rng.normal(size=rows), "z": rng.normal(size=rows), "ward": rng.choice(["a", "b"], rows)})
+    return frame.assign(y=(frame["x"] + rng.normal(size=rows) > 0).astype(int))
+
+
+def test_a_model_that_raises_is_an_error_and_said_first() -> None:
+    def down(batch: object) -> np.ndarray:
+        raise RuntimeError("server down")
+
+    run = assay.check(down, small(), label="y", task="binary", classes=[0, 1])
+    assert (run.verdict, run.exit_code, run.verdicts[0].verdict) == ("error", 1, "error")
+    assert "server down" in run.verdicts[0].sentence
+    assert sum("server down" in each for each in [*run.notes, *(verdict.sentence for verdict in run.verdicts)]) == 1
+    assert yaml.safe_load(run.to_yaml())["checks"]
+
+
+def test_one_missing_value_that_a_model_refuses_is_an_error() -> None:
+    frame = small()
+    model = LogisticRegression().fit(frame[["x", "z"]], frame["y"])
+    run = assay.check(model, frame.assign(x=frame["x"].where(frame.index != 7)), label="y")
+    assert (run.verdict, run.exit_code) == ("error", 1)
+    assert "NaN" in run.verdicts[0].sentence

@@ -24,7 +24,7 @@ from assay.data.medium import media
 from assay.data.meter import metered
 from assay.data.schema import ROLES as EVERY_ROLE
 from assay.data.source import Source, source
-from assay.errors import AssayError, ConfigError, SignatureError, listed, nearest
+from assay.errors import AssayError, ConfigError, ModelError, SignatureError, listed, nearest
 from assay.metric import METRICS, find
 from assay.metric.column import ColumnMetric
 from assay.model.load import load
@@ -115,7 +115,7 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
             figures = suite.figures()
     verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
     values = [each.silenced() for each in _values(answers)]
-    notes += _notes(subject, profiles, asked, shown)
+    notes += _notes(subject, profiles, asked, shown, suited=suite is not None)
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     rows = profiles["data"].rows if "data" in profiles else subject.data.rows
     return Run("check", tuple(values), tuple(verdicts), cost=cost, notes=tuple(dict.fromkeys(notes)), strict=strict,
@@ -334,7 +334,8 @@ def _values(answers: Sequence[Answered]) -> list[Value]:
     return list(found.values())
 
 
-def _notes(subject: Subject, profiles: Mapping[str, Profile], asked: Sequence[Check], shown: Sequence[Answered]) -> list[str]:
+def _notes(subject: Subject, profiles: Mapping[str, Profile], asked: Sequence[Check], shown: Sequence[Answered], *,
+           suited: bool) -> list[str]:
     notes = []
     data = profiles.get("data")
     if data is not None and data.unlabelled:
@@ -344,5 +345,6 @@ def _notes(subject: Subject, profiles: Mapping[str, Profile], asked: Sequence[Ch
     if subject.reference is None and subject.train is not None and any(each.metric.of != "rows" and each.metric.compared
                                                                       for each in map(Question.of, asked)):
         notes.append("there is no reference, so columns are compared with the training data")
-    notes += [f"not shown: {error}" for answer in shown for error in answer.failed]
+    # a model that does not answer is a verdict of the suite
+    notes += [f"not shown: {error}" for answer in shown for error in answer.failed if not (suited and isinstance(error, ModelError))]
     return notes

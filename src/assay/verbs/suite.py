@@ -16,6 +16,7 @@ import pyarrow as pa
 from assay.check.expression import parse
 from assay.check.suite import Item, Scene, items, opinions
 from assay.check.suite.default import named
+from assay.errors import ModelError, without_secrets
 from assay.result import Figure, Value, Verdict
 from assay.screen import Study
 from assay.verbs.measure import Answered, Question, Subject
@@ -26,6 +27,8 @@ MOST_SLICINGS = 6
 MOST_VALUES = 30
 FEWEST_IN_SLICE = 30
 CONTENT_BINS = 4
+MOST_REFUSALS = 3
+LONGEST = 500
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,9 @@ class Suite:
             asked = _question(item)
             return next((answer.values for question, answer in held if question == asked and not answer.failed), [])
 
-        return opinions([(item, values(item)) for item in items(replace(self.scene, overall=overall))])
+        wanted = items(replace(self.scene, overall=overall))
+        stopped = [_stopped(question, error, wanted) for question, error in _refusals(held)]
+        return [*stopped, *opinions([(item, values(item)) for item in wanted])]
 
     def figures(self) -> list[Figure]:
         """Return the pictures of the sample."""
@@ -111,6 +116,24 @@ class Suite:
             return 0
         counts = np.array([each["counts"] for each in column.value_counts().to_pylist()])
         return len(counts) if (counts >= FEWEST_IN_SLICE).sum() >= 2 else 0
+
+
+def _refusals(held: Sequence[tuple[Question, Answered]]) -> list[tuple[Question, ModelError]]:
+    """Return why the model did not answer, each reason once: what was not judged must not look as if it had passed."""
+    found: dict[str, tuple[Question, ModelError]] = {}
+    for question, answer in held:
+        for error in answer.failed:
+            if isinstance(error, ModelError):
+                found.setdefault(error.what, (question, error))
+    return list(found.values())[:MOST_REFUSALS]
+
+
+def _stopped(question: Question, error: ModelError, wanted: Sequence[Item]) -> Verdict:
+    """Return the verdict "error" on a model that did not answer, as the check that asked it first."""
+    check = next((each.expression for each in wanted if _question(each) == question), f"{question.metric.name} >= 0")
+    said = " ".join(without_secrets(error.what).split())
+    return Verdict(check, "error", f"The model could not be judged on these data: {said[:LONGEST]}.", aspect="performance", expression=check,
+                   hint=error.hint or "Ask it for these rows yourself: whoever serves it will meet the same.")
 
 
 def _question(item: Item) -> Question:
