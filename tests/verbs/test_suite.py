@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 import assay
 from assay.check.expression import parse
 from assay.check.suite import Item, Scene, items
-from assay.errors import UnknownNameError
+from assay.errors import ConfigError, EmptyDataError, UnknownNameError
 from assay.result import Run
 from assay.verbs import suite
 from assay.verbs.measure import Question
@@ -174,3 +174,33 @@ def test_one_missing_value_that_a_model_refuses_is_an_error() -> None:
     run = assay.check(model, frame.assign(x=frame["x"].where(frame.index != 7)), label="y")
     assert (run.verdict, run.exit_code) == ("error", 1)
     assert "NaN" in run.verdicts[0].sentence
+
+
+def test_data_without_rows_are_told(tmp_path) -> None:
+    frame = small()
+    model = LogisticRegression().fit(frame[["x", "z"]], frame["y"])
+    (tmp_path / "header.csv").write_text("x,z,ward,y\n")
+    for data, rest in ((frame.iloc[:0], {}), (str(tmp_path / "header.csv"), {}), (frame, {"train": frame.iloc[:0]})):
+        with pytest.raises(EmptyDataError, match="no rows"):
+            assay.check(model, data, label="y", **rest)
+
+
+def test_a_callable_that_gives_labels_is_judged_by_labels() -> None:
+    frame = small().assign(y=lambda each: np.where(each["y"], "ok", "bad"))
+
+    def sign(batch: object) -> np.ndarray:
+        return np.where(batch.column("x").to_numpy() > 0, "ok", "bad")
+
+    run = assay.check(sign, frame, label="y", task="binary", classes=["bad", "ok"], positive="ok", protected=["ward"])
+    assert run.verdict in ("pass", "warn")
+    assert any(each.metric == "accuracy" and not each.slice for each in run.values)
+    assert [each for each in run.notes if "scores" in each] == [
+        "the model gives labels and no scores: how it ranks, and whether its scores are probabilities, is not judged"]
+
+
+@pytest.mark.parametrize("values", ["series", "array"])
+def test_a_label_given_as_values_is_told(values: str) -> None:
+    frame = small()
+    label = frame["y"] if values == "series" else frame["y"].to_numpy()
+    with pytest.raises(ConfigError, match="name of a column"):
+        assay.check(LogisticRegression().fit(frame[["x", "z"]], frame["y"]), frame, label=label)

@@ -130,7 +130,8 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
         if progress:
             progress(batch.num_rows)
     kept, keys = _smallest(kept, keys, rows)
-    table = pa.Table.from_batches([each for each in kept if each.num_rows], schema=kept[0].schema) if kept else pa.table({})
+    table = pa.Table.from_batches([each for each in kept if each.num_rows], schema=kept[0].schema) if kept else pa.table(
+        {name: pa.array([], schema[name].type) for name in schema.names})
     found = {name: np.concatenate(column) for name, column in marks.items() if column}
     every = np.concatenate(prints) if prints else np.empty(0, np.uint64)
     if len(every) > MOST_PRINTS:

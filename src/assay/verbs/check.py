@@ -27,8 +27,10 @@ from assay.data.source import Source, source
 from assay.errors import AssayError, ConfigError, ModelError, SignatureError, listed, nearest
 from assay.metric import METRICS, find
 from assay.metric.column import ColumnMetric
+from assay.model import guard
 from assay.model.load import load
 from assay.model.model import Model, bind
+from assay.model.predictor import Predictor
 from assay.model.signature import Signature
 from assay.result import Cost, Figure, Run, Value, Verdict
 from assay.summary import Profile
@@ -40,6 +42,10 @@ from assay.verbs.suite import Suite, about
 __all__ = ["check"]
 
 ROLES = tuple(each for each in EVERY_ROLE if each != "feature")  # features are the columns without another role
+
+_OF_SCORES = ("auc", "average_precision", "log_loss", "brier", "calibration_error")
+
+HEARD = 20  # rows that a callable is asked to see whether it gives scores
 
 #: what is shown of a model when no check names a metric
 _USUAL = {
@@ -74,11 +80,15 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
     ('pass', 1.0)
     """
     began = time.perf_counter()
-    for name in roles:
+    for name, columns in roles.items():
         if name not in ROLES:
             near = nearest(name, [*ROLES, *(check.__kwdefaults__ or ())])
             raise ConfigError(f"check takes no argument '{name}'", expected=f"a role, one of {listed(ROLES, 20)}",
                               hint=f"did you mean '{near}'?" if near else None)
+        if hasattr(columns, "__array__") or hasattr(columns, "__arrow_c_array__"):
+            raise ConfigError(f"'{name}' is given as values (a {type(columns).__name__}), not as the name of a column",
+                              expected="a column of the data, by name",
+                              hint=f"put it among the data first: data.assign(target=...), and pass {name}='target'")
     config = _config(model)
     if config is not None:
         given = {"data": data, "checks": checks, "train": train, "reference": reference, "champion": champion, "slices": slices,
@@ -169,7 +179,7 @@ def _subject(model: Any, data: Any, *, train: Any, reference: Any, champion: Any
         if each is not None:
             title = None if isinstance(each, str | Path | Model) else name  # a file is called by its path, a loaded model has a name
             loaded = load(each, trust=trust, task=task, classes=classes, features=features, name=title)
-            models[name] = _bound(loaded, others["train"] or current, name, notes)
+            models[name] = _heard(_bound(loaded, others["train"] or current, name, notes), each, current)
     for loaded in models.values():
         _fits(loaded, current)
     target = _target(models, current, positive, threshold) if models else None
@@ -235,6 +245,21 @@ def _bound(model: Model, first: Source, name: str, notes: list[str]) -> Model:
         names = tuple(free) if len(free) == 1 else names
     fields = [first.schema.arrow.field(each) for each in names]
     return bind(model, pa.schema(fields))
+
+
+def _heard(model: Model, given: Any, data: Source) -> Model:
+    """Return a model with what it truly gives: whether a callable answers scores or only labels is known once it has been asked."""
+    if not isinstance(model, Predictor) or model.signature.scores is None or hasattr(given, "predict") or not callable(given):
+        return model
+    batch = next((each for each in data.batches() if each.num_rows), None)
+    if batch is None:
+        return model
+    try:
+        said = guard.answer(model, batch.slice(0, HEARD))
+    except ModelError:  # told as a verdict, where all rows are asked
+        return model
+    labels = said.score is None and said.prediction is not None
+    return dataclasses.replace(model, signature=dataclasses.replace(model.signature, scores=None)) if labels else model
 
 
 def _fits(model: Model, data: Source) -> None:
@@ -311,6 +336,9 @@ def _usual(subject: Subject, questions: Sequence[Question], slices: Sequence[str
     labelled = bool(schema.labels)
     names = [name for name in _USUAL[target.task] if labelled or not find(name).labelled]
     names = [name for name in names if target.task != "ranking" or schema.query]
+    signature = next(iter(subject.models.values())).signature
+    if signature.classes is not None and signature.scores is None:
+        names = [name for name in names if name not in _OF_SCORES]
     overall = [Question(METRICS[name]) for name in names] if not questions else []
     # with checks, slices show the metrics that the checks speak of
     asked = dict.fromkeys(each.metric.name for each in questions if each.metric.name in names and not each.options)
@@ -337,6 +365,9 @@ def _values(answers: Sequence[Answered]) -> list[Value]:
 def _notes(subject: Subject, profiles: Mapping[str, Profile], asked: Sequence[Check], shown: Sequence[Answered], *,
            suited: bool) -> list[str]:
     notes = []
+    model = subject.models.get("model")
+    if suited and model is not None and model.signature.classes is not None and model.signature.scores is None:
+        notes.append("the model gives labels and no scores: how it ranks, and whether its scores are probabilities, is not judged")
     data = profiles.get("data")
     if data is not None and data.unlabelled:
         notes.append(f"{data.unlabelled:,} of {data.rows:,} rows have no label and were left out of what needs one")

@@ -59,7 +59,12 @@ class Subject:
         """Return what screens look at, sampled once: one more pass over each data set."""
         if "study" not in self._held:
             def drawn(name: str, source: Source | None) -> Sample | None:
-                return None if source is None else sample(source, progress=(lambda rows: progress(name, rows)) if progress else None)
+                if source is None:
+                    return None
+                found = sample(source, progress=(lambda rows: progress(name, rows)) if progress else None)
+                if not found.rows:
+                    raise EmptyDataError("there are no rows", where=source.name, expected="at least one row")
+                return found
 
             data = drawn("data", self.data)
             assert data is not None

@@ -132,7 +132,8 @@ def _stopped(question: Question, error: ModelError, wanted: Sequence[Item]) -> V
     """Return the verdict "error" on a model that did not answer, as the check that asked it first."""
     check = next((each.expression for each in wanted if _question(each) == question), f"{question.metric.name} >= 0")
     said = " ".join(without_secrets(error.what).split())
-    return Verdict(check, "error", f"The model could not be judged on these data: {said[:LONGEST]}.", aspect="performance", expression=check,
+    sentence = f"The model could not be judged on these data: {said[:LONGEST]}."
+    return Verdict(check, "error", sentence, aspect="performance", expression=check,
                    hint=error.hint or "Ask it for these rows yourself: whoever serves it will meet the same.")
 
 
