@@ -20,7 +20,7 @@ __all__ = ["Alert", "Case", "Window", "advanced", "columns_of", "headline"]
 Kind = Literal["fault", "drift", "harm", "threshold"]
 _GRAVITY = ("fault", "drift", "harm", "threshold")  # who names the cause: broken data explain drift, and both explain harm
 _NAMED = 3  # columns in a headline
-QUIET: Mapping[str, int] = {"fault": 1, "drift": 2, "harm": 2, "threshold": 1}  # windows without an alert that end an incident
+QUIET: Mapping[str, int] = {"fault": 1, "drift": 2, "harm": 7, "threshold": 1}  # windows without an alert that end an incident
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,10 @@ def headline(alerts: Sequence[Alert]) -> str:
     return "; ".join(said) + (f"; and {rest} more" if rest else "")
 
 
-def _effect(alerts: Iterable[Alert]) -> str | None:
+def _effect(alerts: Sequence[Alert]) -> str | None:
+    """Return what broken data did to the model; harm alone is no effect of anything known."""
+    if all(each.kind == "harm" for each in alerts):
+        return None
     said = [" ".join(part for part in (", ".join(each.columns), each.what) if part) for each in alerts if each.kind == "harm"]
     return "; ".join(dict.fromkeys(said)) or None
 

@@ -37,6 +37,8 @@ class Condition:
     def __str__(self) -> str:
         if self.values:
             return f"{self.column} {' or '.join('missing' if each is None else str(each) for each in self.values)}"
+        if self.low is not None and self.low == self.high:
+            return f"{self.column} at {_moment(self.low)}"
         if self.low is not None and self.high is not None:
             return f"{self.column} from {_moment(self.low)} to {_moment(self.high)}"
         return f"{self.column} since {_moment(self.low)}" if self.high is None else f"{self.column} until {_moment(self.high)}"

@@ -1,0 +1,317 @@
+"""Watch a model in production: ``replay`` a history, ``run`` one new delivery, take late ``labels``, tell the ``status``.
+
+A delivery is cut into windows; each window is described once, judged by rules, by evidence and against what was promised of the model,
+and what is said becomes incidents. All of it is a function of the rows: a window whose rows or labels come late is computed again, with
+all that follow, and gives what it would have given in time. The doors in ``assay.app`` and users import it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import json
+import os
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+
+from assay.data.source import source
+from assay.errors import ConfigError
+from assay.monitor.delivery import Delivery, Message, Severity, Target, attempted, targets
+from assay.monitor.incident import Window
+from assay.result import Incident, Run
+from assay.store import Ledger, Note, Span, Store
+from assay.store.incident import Mark
+from assay.verbs.config import Config, read
+from assay.verbs.stream import Held, Job, Memory, Progress, Said, due, micros, moment, reported, timed
+
+__all__ = ["Watched", "forget", "labels", "mark", "note", "replay", "run", "status"]
+
+_RECENT, _SPARSE = 60, 30   # windows whose memory is kept each, and of older ones one in so many
+
+
+def replay(config: str | Path | Config, data: Any = None, *, trust: bool = False, progress: Progress | None = None) -> Run:
+    """Return what the monitor would have said of a history, window by window, as one run with all its incidents.
+
+    ``data`` is whatever ``assay.source`` takes (``data`` of the configuration, where it is None), in any order. Nothing is stored or
+    sent. Labels are judged when they would have come: ``label_delay`` after a window's end. Rows without a time are left out.
+
+    Raises ``AssayError`` for what cannot be read or is misspelt.
+    """
+    began = time.perf_counter()
+    config = config if isinstance(config, Config) else read(config)
+    job = Job(config, trust=trust)
+    given = data if data is not None else config.location(config.data)
+    if given is None:
+        raise ConfigError("there are no data to replay", where=str(config.path), expected="data", hint="--data history.parquet")
+    table = job.opened(given)
+    held = Held(job, table)
+    memory, said = Memory(), []
+    waiting = list(range(len(held.windows)))
+    for number, window in enumerate(held.windows):
+        labelled = []
+        while waiting and due(job, held.windows[waiting[0]], window):
+            labelled.append((held.windows[waiting[0]], held.parts[waiting[0]]))
+            waiting.pop(0)
+        memory, told = job.step(memory, window, held.parts[number], labelled)
+        said.append(told)
+        if progress:
+            progress("windows", 1)
+    return reported(job, memory, said, rows=table.num_rows, seconds=time.perf_counter() - began, verb="monitor replay")
+
+
+# live: a store of results, a ledger of rows, messages
+
+@dataclass(frozen=True)
+class Watched:
+    """What a delivery brought: the run, the incidents that page now for the first time, and the messages that went or wait."""
+
+    run: Run
+    opened: tuple[Incident, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+
+
+class Live:
+    """A monitor with its store and its ledger, beside the configuration or where it says."""
+
+    def __init__(self, config: str | Path | Config, *, trust: bool = False):
+        found = config if isinstance(config, Config) else read(config)
+        self.job = Job(found, trust=trust)
+        settings = self.job.settings
+        home = found.path.parent / f"{found.path.stem}-monitor"
+        if settings.store is None or settings.ledger is None:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.store = Store(found.location(settings.store) or home / "assay.db")
+        try:
+            self.ledger = Ledger(self.store, found.location(settings.ledger) or home / "ledger", settings.window)
+        except BaseException:
+            self.store.close()
+            raise
+        self.name = self.job.name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.store.close()
+
+    def delivered(self, data: Any, name: str | None) -> None:
+        """Take in rows, with what the model answers for them."""
+        table = self.job.opened(data)
+        there = self.job.there(table)
+        self.ledger.put(self.name, source(table, **there), name=name)
+
+    def advanced(self, *, until: dt.datetime | None = None, send: bool = True, now: float, progress: Progress | None = None) -> Watched:
+        """Compute every window whose rows changed, and all that follow; keep what they say, then send what is to be sent."""
+        began = time.perf_counter()
+        job, name = self.job, self.name
+        touched = self.ledger.touched(name)
+        windows = self._windows(until)
+        reached = self.store.states.latest([name]).get(name)
+        first = min([each.start for each in touched] + [span.start for span, _ in windows if reached is None or span.start > reached[0]],
+                    default=None)
+        if first is None:
+            memory = Memory.parse(reached[1]) if reached else Memory()
+            return Watched(reported(job, memory, [], rows=0, seconds=time.perf_counter() - began, verb="monitor run"),
+                           deliveries=tuple(self.sent(now) if send else ()))
+        before = self.store.states.latest([name], before=first).get(name) if windows and first > windows[0][0].start else None
+        memory = Memory.parse(before[1]) if before else Memory()
+        start = next((at for at, (span, _) in enumerate(windows) if before is not None and span.start > before[0]), 0)
+        old = {each.id for each in self.store.incidents.find(monitor=name)}
+        marks = self._marks()
+        states: dict[tuple[str, int], bytes] = {}
+        said: list[Said] = []
+        rows = 0
+        for at in range(start, len(windows)):
+            span, window = windows[at]
+            part = self._rows(span)
+            rows += part.num_rows
+            labelled = [(past, self._rows(cut)) for cut, past in windows[memory.matured : at + 1] if due(job, past, window)]
+            memory, told = job.step(memory, window, part, labelled)
+            for source_, true in marks.get(span.start, ()):
+                memory = dataclasses.replace(memory, watch=memory.watch.judged(source_, true))
+            if len(windows) - at <= _RECENT or at % _SPARSE == 0:
+                states[name, span.start] = memory.dump()
+            said.append(told)
+            if progress:
+                progress("windows", 1)
+        run = reported(job, memory, said, rows=rows, seconds=time.perf_counter() - began, verb="monitor run")
+        incidents = [each.incident for each in memory.cases]
+        opened = tuple(each for each in incidents if each.page and each.id not in old)
+        with self.store.transaction():
+            self.store.states.drop(name, since=first)
+            self.store.states.put(states)
+            self.store.incidents.keep(name, incidents, complete=True)
+            self.store.put(run, model=name, span=windows[-1][0].start if windows else None)
+            if send:
+                self.store.outbox.add({each.id: each.to_json() for each in self._messages(incidents, old)})
+            self.ledger.settle(name, touched)
+        return Watched(run, opened, tuple(self.sent(now)) if send else tuple(self._messages(incidents, old)))
+
+    def _windows(self, until: dt.datetime | None) -> list[tuple[Span, Window]]:
+        """Return every window from the first with rows to the last, or to ``until``, those without rows between them."""
+        spans = list(self.ledger.spans(self.name))
+        cadence = self.job.settings.window
+        if cadence.kind != "time":
+            full = [each for each, rows in self.ledger.spans(self.name).items() if cadence.kind == "file" or rows == cadence.rows]
+            return [(each, timed(self.job, self._rows(each), place)) for place, each in enumerate(full)]
+        if not spans:
+            return []
+        found: list[tuple[Span, Window]] = []
+        start, last = cadence.start(moment(spans[0].start)), max(spans[-1].start, micros(until) if until else 0)
+        while micros(start) <= last:
+            end = cadence.end(start)
+            if until is None or micros(end) <= micros(until) or micros(start) <= spans[-1].start:
+                found.append((Span(micros(start), micros(end), start.isoformat()), Window(start.isoformat(), end.isoformat(), len(found))))
+            start = end
+        return found
+
+    def _rows(self, span: Span) -> pa.Table:
+        found = self.ledger.rows(self.name, span)
+        batches = list(found.batches())
+        table = pa.Table.from_batches(batches) if batches else found.schema.arrow.empty_table()
+        self.job.prepare(found, table)
+        return table
+
+    def _marks(self) -> dict[int, list[tuple[str, bool]]]:
+        """Return what people said of pages, by the window after which they said it."""
+        found: dict[int, list[tuple[str, bool]]] = {}
+        for each in self.store.decisions.find(f"monitor {self.name}", most=100_000):
+            body = json.loads(each.note or "{}")
+            found.setdefault(int(body["span"]), []).append((str(body["source"]), each.decision == "true"))
+        return found
+
+    def _messages(self, incidents: Iterable[Incident], old: set[str | None]) -> list[Delivery]:
+        """Return the messages that incidents are worth: a page when it opens and when it is over, a ticket to those who asked for it."""
+        known = {each.id: each.state for each in self.store.incidents.find(monitor=self.name)}
+        found = []
+        for each in incidents:
+            opened = each.id not in old
+            over = each.state == "resolved" and known.get(each.id) == "open" and each.page
+            if not (opened or over) or known.get(each.id) == "snoozed":
+                continue
+            severity: Severity = "resolved" if over and not opened else "page" if each.page else "ticket"
+            said = [each.sentence, f"Effect: {each.effect}" if each.effect else "", f"Next: {each.hint}" if each.hint else "",
+                    f"Since {each.first_seen}, {each.last_seen} at the latest; incident {each.id} of {self.name}"]
+            title = f"assay, {self.name}: {severity}: {each.sentence[:120]}"
+            message = Message(f"{each.id}-{severity}", title, "\n".join(filter(None, said)), severity, each.to_json())
+            found += [Delivery(message, target.id, target.label) for target in self._targets(each, severity)]
+        return found
+
+    def _targets(self, incident: Incident, severity: Severity) -> list[Target]:
+        settings = self.job.settings
+        urls = list(settings.notify) if severity != "ticket" else []
+        feed = settings.sources.get(incident.source or "")
+        if feed is not None and severity != "ticket":
+            urls += feed.notify
+        kind = "page" if severity == "resolved" else severity
+        asked = [each for each in settings.routes if each.source in (None, incident.source) and each.severity in (None, kind)]
+        urls += [url for each in asked for url in each.notify]
+        return targets(dict.fromkeys(urls), where=str(self.job.config.path))
+
+    def sent(self, now: float) -> list[Delivery]:
+        """Try every message that is due, and return what became of each."""
+        settings = self.job.settings
+        every = [*settings.notify, *(url for feed in settings.sources.values() for url in feed.notify)]
+        every += [url for route in settings.routes for url in route.notify]
+        known = {each.id: each for each in targets(dict.fromkeys(every), where=str(self.job.config.path))}
+        secret = os.environ.get(settings.secret, "").encode() if settings.secret else None
+        if settings.secret and not secret:
+            raise ConfigError(f"the environment has no {settings.secret}", where=str(self.job.config.path),
+                              expected="the secret of the webhooks", hint="messages wait and are sent by the next run")
+        found = []
+        for id_, body in self.store.outbox.claim(now).items():
+            tried = attempted(Delivery.from_json(body), known, now=now, secret=secret)
+            self.store.outbox.update({id_: tried.to_json()})
+            found.append(tried)
+        return found
+
+
+def run(config: str | Path | Config, data: Any = None, *, trust: bool = False, until: str | None = None, send: bool = True,
+        now: float | None = None, name: str | None = None, progress: Progress | None = None) -> Watched:
+    """Take in a delivery, judge every window that it touches and all that follow, keep what is found, and send what is worth sending.
+
+    The same delivery again changes nothing. ``until`` (ISO 8601 with zone) also judges windows up to then in which nothing came.
+    ``send=False`` sends nothing and keeps nothing to be sent. Without ``data``, windows that an interrupted run left are judged.
+
+    Raises ``AssayError`` for what cannot be read; ``BusyError`` where another process advances this monitor.
+    """
+    moment = time.time() if now is None else now
+    with Live(config, trust=trust) as live, live.store.lease(f"monitor {live.name}", wait=60.0):
+        if data is not None:
+            live.delivered(data, name or (str(data) if isinstance(data, str | Path) else None))
+        return live.advanced(until=dt.datetime.fromisoformat(until) if until else None, send=send, now=moment, progress=progress)
+
+
+def labels(config: str | Path | Config, data: Any, *, trust: bool = False, send: bool = True, now: float | None = None,
+           progress: Progress | None = None) -> Watched:
+    """Join late labels by id, whenever they come, and judge again the windows that they belong to."""
+    with Live(config, trust=trust) as live, live.store.lease(f"monitor {live.name}", wait=60.0):
+        roles = {role: live.job.roles[role] for role in ("id", "label") if role in live.job.roles}
+        live.ledger.label(live.name, source(data, types=live.job.config.types, **roles))
+        return live.advanced(send=send, now=time.time() if now is None else now, progress=progress)
+
+
+def forget(config: str | Path | Config, *, ids: Sequence[Any] = (), entity: Any = None, trust: bool = False) -> int:
+    """Delete rows by id, or all rows of an entity (a person), judge their windows anew, and return how many rows went."""
+    with Live(config, trust=trust) as live, live.store.lease(f"monitor {live.name}", wait=60.0):
+        arrival = live.ledger.forget(live.name, ids=ids, entity=entity)
+        live.advanced(send=False, now=time.time())
+        return arrival.changed
+
+
+def mark(config: str | Path | Config, incident: str, what: Mark, *, by: str | None = None, note: str | None = None,
+         until: str | None = None, trust: bool = False) -> Incident:
+    """Add a person's word to an incident and return it: ``acknowledged``, ``snoozed`` (until a time), ``false``, ``true``, ``reopened``.
+
+    The monitor learns from ``false`` and ``true``: what was dismissed is expected from now on, what was confirmed costs no budget.
+    """
+    with Live(config, trust=trust) as live, live.store.lease(f"monitor {live.name}", wait=60.0):
+        live.store.incidents.mark(live.name, incident, what, by=by, note=note, until=until)
+        found = next(each for each in live.store.incidents.find(monitor=live.name) if each.id == incident)
+        reached = live.store.states.latest([live.name]).get(live.name)
+        if what in ("false", "true") and reached is not None:
+            memory = Memory.parse(reached[1])
+            for place in [found.source] if found.source else list(live.job.settings.sources):
+                body = json.dumps({"span": reached[0], "source": place, "incident": incident})
+                with live.store.transaction():
+                    live.store.decisions.put(f"monitor {live.name}", what, by=by, note=body)
+                    memory = dataclasses.replace(memory, watch=memory.watch.judged(place, what == "true"))
+                    live.store.states.put({(live.name, reached[0]): memory.dump()})
+        return found
+
+
+def note(config: str | Path | Config, source: str, column: str | None = None, *, by: str | None = None, trust: bool = False,
+         **fields: str | None) -> Note:
+    """Write down what is known of a source or a column: ``owner``, ``meaning``, ``corrupted_since``, ``corrupted_until``, ``text``."""
+    with Live(config, trust=trust) as live:
+        return live.store.notes.put(source, column, by=by, **fields)
+
+
+def status(config: str | Path | Config, *, trust: bool = False) -> Run:
+    """Return where a monitor stands, as a run: its incidents as people see them, the budget and what was spent, notes, unsent messages."""
+    with Live(config, trust=trust) as live:
+        reached = live.store.states.latest([live.name]).get(live.name)
+        memory = Memory.parse(reached[1]) if reached else Memory()
+        found = reported(live.job, memory, [], rows=0, seconds=0.0, verb="monitor status")
+        notes = [*found.notes]
+        if reached is None:
+            notes = ["nothing was delivered yet: assay monitor run brings the first window"]
+        for account, layer in ((memory.watch.state.account, "evidence"), (memory.watch.account, "rules")):
+            notes.append(f"{layer}: {account.paged} pages in {account.windows} windows, {account.confirmed} confirmed, {account.dismissed} "
+                         f"dismissed, {account.withheld} withheld as the budget was spent")
+        waiting, failed = (live.store.outbox.find(state) for state in ("pending", "failed"))
+        notes += [f"{len(waiting)} messages wait to be sent"] if waiting else []
+        notes += [f"not delivered to {each['label']}: {each['error']}" for each in failed.values()]
+        notes += [each.warning or _told(each) for each in live.store.notes.find()]
+        incidents = tuple(live.store.incidents.find(monitor=live.name))
+        return dataclasses.replace(found, incidents=incidents, notes=tuple(notes))
+
+
+def _told(note: Note) -> str:
+    place = f"{note.source}, column {note.column}" if note.column else note.source
+    return f"{place}: " + ", ".join(part for part in (f"owner {note.owner}" if note.owner else "", note.meaning, note.text) if part)
