@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
 import os
 import threading
 import time
@@ -17,6 +16,7 @@ from assay.errors import BusyError, ConfigError, StoreError, UnknownNameError
 from assay.result import Cost, Figure, Finding, Incident, Run, Spread, Value, Verdict
 from assay.store import Note, Store
 from assay.summary import Need, Profile
+from tests.store.process import forked, waited
 
 AT = "2026-03-01T00:00:00+00:00"
 
@@ -318,13 +318,8 @@ def advance(url: str, times: int) -> None:
 
 
 def test_processes_advance_a_monitor_one_at_a_time(store, url) -> None:
-    spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=advance, args=(url, 15)) for _ in range(2)]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join()
-    assert [each.exitcode for each in workers] == [0, 0]
+    workers = [forked(advance, url, 10) for _ in range(3)]
+    assert [waited(each) for each in workers] == [0, 0, 0]
     assert store.states.latest() == {"delay": (30, b"30")}
 
 
@@ -336,13 +331,8 @@ def write(url: str, name: str, times: int) -> None:
 
 
 def test_concurrent_writers_lose_nothing(opened, url) -> None:
-    spawn = multiprocessing.get_context("spawn")   # the store is made by whoever comes first
-    workers = [spawn.Process(target=write, args=(url, str(each), 8)) for each in range(3)]
-    for each in workers:
-        each.start()
-    for each in workers:
-        each.join()
-    assert [each.exitcode for each in workers] == [0, 0, 0]
+    workers = [forked(write, url, str(each), 8) for each in range(3)]   # the store is made by whoever comes first
+    assert [waited(each) for each in workers] == [0, 0, 0]
     store = opened()
     assert {each.id for each in store.find()} == {f"{worker}-{place}" for worker in range(3) for place in range(8)}
     assert len(store.history("recall")) == 3 * 8 * 20
@@ -366,15 +356,7 @@ def test_threads_share_a_store(store) -> None:
 
 def test_a_store_works_after_a_fork(store) -> None:
     store.states.put({("a", 1): b"x"})
-    child = os.fork()
-    if not child:
-        code = 1
-        try:
-            store.states.put({("b", 1): b"y"})
-            code = 0
-        finally:
-            os._exit(code)
-    assert os.waitpid(child, 0)[1] == 0
+    assert waited(forked(store.states.put, {("b", 1): b"y"})) == 0
     store.states.put({("c", 1): b"z"})
     assert set(store.states.latest()) == {"a", "b", "c"}
 

@@ -44,6 +44,18 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ("create table assay_profile (model TEXT not null, source TEXT not null, span BIGINT not null, body BLOB not null, "
          "primary key (model, source, span))"),
     ),
+    (   # 2: which files of the ledger count
+        "create table assay_counter (model TEXT primary key, next_sequence BIGINT not null, next_arrival BIGINT not null)",
+        ("create table assay_arrival (model TEXT not null, number BIGINT not null, kind TEXT not null, digest TEXT not null, "
+         "name TEXT not null, total BIGINT not null, fresh BIGINT not null, changed BIGINT not null, at BIGINT not null, "
+         "primary key (model, number))"),
+        "create unique index assay_arrival_digest on assay_arrival (model, kind, digest)",
+        ("create table assay_segment (model TEXT not null, file TEXT not null, kind TEXT not null, total BIGINT not null, "
+         "bytes BIGINT not null, low BIGINT, high BIGINT, first_sequence BIGINT, last_sequence BIGINT, first_arrival BIGINT, "
+         "last_arrival BIGINT, arrow BLOB not null, roles TEXT not null, gone BLOB, primary key (model, file))"),
+        ("create table assay_touched (model TEXT not null, span BIGINT not null, until BIGINT not null, name TEXT not null, "
+         "arrival BIGINT not null, primary key (model, span, until))"),
+    ),
 )
 
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from assay.errors import ConfigError, UnknownNameError
 from assay.result import Incident
 from assay.store._database import Database
-from assay.store._json import decode, encode
+from assay.store._json import decode, encode, restored
 from assay.store._moment import Moment, micros, moment, now
 
 __all__ = ["Event", "Incidents", "Mark"]
@@ -106,7 +106,7 @@ class Incidents:
         said = self._said(now() if at is None else micros(at), monitor)
         found = []
         for name, id, body in rows:
-            incident = Incident.from_json(decode(body, self._database))
+            incident = restored(Incident, body, self._database)
             mark = said.get((name, id))
             if mark in _VERDICTS or (mark and incident.state == "open"):
                 incident = dataclasses.replace(incident, state=mark)

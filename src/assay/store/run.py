@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from assay.errors import ConfigError, UnknownNameError
 from assay.result import Finding, Run, Value, Verdict
 from assay.store._database import Database
-from assay.store._json import decode, encode
+from assay.store._json import decode, encode, restored
 from assay.store._moment import Moment, micros, moment, now
 
 __all__ = ["Brief", "Point", "Runs"]
@@ -138,7 +138,7 @@ class Runs:
         span = "null" if table == "assay_finding" else "span"
         rows = self._database.execute(f"select run, at, {span}, body from {table}{where} order by at desc, run desc, place desc limit ?",
                                       [*given, most])
-        return [Point(run, moment(at).isoformat(), span_, kind.from_json(decode(body, self._database)))
+        return [Point(run, moment(at).isoformat(), span_, restored(kind, body, self._database))
                 for run, at, span_, body in reversed(rows)]
 
 
