@@ -12,6 +12,7 @@ import click
 from assay.app.check import check
 from assay.app.demo import demo
 from assay.app.metrics import metrics
+from assay.app.monitor import monitor
 from assay.app.option import Group
 from assay.app.profile import profile
 from assay.app.state import State
@@ -44,7 +45,7 @@ def assay() -> None:
     """
 
 
-for _command in (check, demo, metrics, profile):
+for _command in (check, demo, metrics, monitor, profile):
     assay.add_command(_command)
 
 
