@@ -17,6 +17,7 @@ from assay.check.expression import parse
 from assay.check.suite import Item, Scene, items, opinions
 from assay.check.suite.default import named
 from assay.errors import ModelError, without_secrets
+from assay.metric import disparity
 from assay.result import Figure, Value, Verdict
 from assay.screen import Study
 from assay.verbs.measure import Answered, Question, Subject
@@ -27,6 +28,7 @@ MOST_SLICINGS = 6
 MOST_VALUES = 30
 FEWEST_IN_SLICE = 30
 CONTENT_BINS = 4
+SHARES = (0.01, 0.05, 0.1)  # of the rows, that the larger groups have
 MOST_REFUSALS = 3
 LONGEST = 500
 
@@ -67,7 +69,10 @@ class Suite:
 
         def values(item: Item) -> list[Value]:
             asked = _question(item)
-            return next((answer.values for question, answer in held if question == asked and not answer.failed), [])
+            answer = next((answer for question, answer in held if question == asked and not answer.failed), None)
+            if answer is None:
+                return []
+            return answer.values if asked.compare is None else [*answer.values, *_larger(answer.plain, asked.compare)]
 
         wanted = items(replace(self.scene, overall=overall))
         stopped = [_stopped(question, error, wanted) for question, error in _refusals(held)]
@@ -116,6 +121,22 @@ class Suite:
             return 0
         counts = np.array([each["counts"] for each in column.value_counts().to_pylist()])
         return len(counts) if (counts >= FEWEST_IN_SLICE).sum() >= 2 else 0
+
+
+def _larger(groups: Sequence[Value], compare: str) -> list[Value]:
+    """Return the disparities among the larger groups alone: a group of few rows must not hide what the others show.
+
+    Chosen by size before anything is compared, so each is as good a comparison as that of all groups.
+    """
+    known = [each for each in groups if each.value is not None]
+    rows, seen, found = sum(each.n for each in known), len(known), []
+    for least in SHARES:
+        some = [each for each in known if each.n >= least * rows]
+        if 2 <= len(some) < seen:
+            seen = len(some)
+            value = disparity(some, compare="ratio" if compare == "ratio" else "difference")
+            found.append(value.replace(note=f"{value.note}, among groups of {least:.0%} of the rows or more"))
+    return found
 
 
 def _refusals(held: Sequence[tuple[Question, Answered]]) -> list[tuple[Question, ModelError]]:

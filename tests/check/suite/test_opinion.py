@@ -13,7 +13,9 @@ from assay.check.expression import parse
 from assay.check.suite import Scene, items, opinions
 from assay.check.suite.default import Item, named
 from assay.data.predicate import quoted
-from assay.result import Spread, Value
+from assay.metric import disparity
+from assay.result import Spread, Value, Verdict
+from assay.verbs.suite import _larger
 
 FULL = Scene(task="binary", scored=True, labelled=True, asked=True, train=True, reference=True, entity=True, available_at=True, ids=True,
              classes=2, slices=("carrier", "`a b`:4"), protected=("sex", "a b"), forbidden=("zip",),
@@ -145,3 +147,55 @@ def test_names_from_the_data_break_no_line(column: str, note: str) -> None:
     for verdict in opinions([(LINE, [power(column, 1.0, note=note)])]):
         assert verdict.sentence.isprintable()
         assert (verdict.hint or "").isprintable()
+
+
+WHOLE = next(each for each in items(FULL) if each.expression.startswith("auc by carrier >= 0.6"))  # where all rows have 0.7
+
+
+def auc(carrier: str, value: float, error: float, n: int) -> Value:
+    return Value.of("auc", Spread("normal", value, error=error), n=n, slice={"carrier": carrier}, better="higher")
+
+
+def test_a_large_slice_near_the_bound_is_named_and_small_ones_are_counted() -> None:
+    found = opinions([(WHOLE, [auc("AA", 0.72, 0.01, 5000), auc("BB", 0.605, 0.01, 5000), auc("CC", 0.55, 0.2, 40)])])
+    assert [each.verdict for each in found] == ["pass"]
+    assert "the lowest AUC is 0.605 of carrier BB. That is near the bound of 0.6" in found[0].sentence
+    assert "1 of 3 has too few rows to tell, the lowest of them 0.550 of carrier CC" in found[0].sentence
+
+
+def test_a_large_slice_beyond_the_bound_is_not_fine() -> None:
+    found = opinions([(WHOLE, [auc("AA", 0.72, 0.01, 5000), auc("BB", 0.59, 0.02, 5000)])])
+    assert [each.verdict for each in found] == ["too small"]
+    assert "the AUC of carrier BB: 0.590" in found[0].sentence
+
+
+def test_nothing_found_among_few_rows_is_a_count() -> None:
+    item = next(each for each in items(FULL) if each.expression == "placeholder_rows <= 1%")
+
+    def said(share: float) -> Verdict:
+        return opinions([(item, [Value.of("placeholder_rows", Spread("binomial", share, n=89), n=89, better="lower")])])[0]
+
+    assert (said(0.0).verdict, said(0.0).sentence) == ("pass", item.fine)
+    assert said(1 / 89).verdict == "too small"
+    assert "placeholder_rows" not in said(1 / 89).sentence
+
+
+def test_a_small_group_does_not_hide_what_the_large_ones_show() -> None:
+    def rates(**shares: tuple[float, int]) -> list[Value]:
+        return [Value.of("selection_rate", Spread("binomial", share, n=n), n=n, slice={"sex": name}) for name, (share, n) in shares.items()]
+
+    item = next(each for each in items(FULL) if each.expression.startswith("selection_rate ratio by sex"))
+    plain = rates(a=(0.26, 9000), b=(0.11, 900), c=(0.05, 40))
+    whole = disparity(plain)
+    assert [each.verdict for each in opinions([(item, [whole])])] == ["too small"]  # the pair of the smallest group decides nothing
+    found = opinions([(item, [whole, *_larger(plain, "ratio")])])
+    assert [each.verdict for each in found] == ["fail"]
+    assert "sex=b against sex=a" in found[0].sentence
+    assert _larger(rates(a=(0.2, 900), b=(0.2, 900)), "ratio") == []
+
+
+def test_columns_that_could_not_be_measured_are_named() -> None:
+    item = next(each for each in items(FULL) if each.expression.startswith("missing_effect"))
+    values = [Value.of("missing_effect", Spread("exact", 0.0), n=500, column="a"),
+              Value.undefined("missing_effect", "the model refuses missing values", n=500, column="b")]
+    assert "Nothing could be measured of 1: b." in opinions([(item, values)])[0].sentence

@@ -48,10 +48,12 @@ class Item:
     """One thing to look for.
 
     ``expression`` is the check; ``grave`` what a shown fault is (a failure, or a warning); ``rank`` where it stands among the faults, low
-    first. ``fault``, ``fine`` and ``proof`` are sentences with the fields ``{value} {low} {high} {n} {column} {note} {place}`` and, for
-    differences, ``{away} {nearest} {farthest}``: how far the value and its ends lie from 0. ``hint`` has the same fields. ``many``
+    first. ``fault``, ``fine`` and ``proof`` are sentences with the fields ``{value} {low} {high} {n} {column} {note} {place} {bound}``
+    and, for differences, ``{away} {nearest} {farthest}``: how far the value and its ends lie from 0. ``hint`` has the same fields. ``many``
     stands for a fault of several columns at once and has ``{count} {columns}``. ``proof`` is set where an undecided outcome deserves a
-    warning too: the model has to show that it is worth having. With ``share``, numbers are shown as percentages.
+    warning too: the model has to show that it is worth having. With ``share``, numbers are shown as percentages. ``topic`` says what
+    an undecided outcome is not sure of; of slices, ``whole`` is what all rows have. With ``gaps``, columns of which nothing could be
+    measured are named.
     """
 
     aspect: str
@@ -65,6 +67,9 @@ class Item:
     many: str = ""
     proof: str = ""
     share: bool = True
+    topic: str = ""
+    whole: float | None = None
+    gaps: bool = False
 
 
 def named(column: str) -> str:
@@ -116,37 +121,38 @@ def _calibration(scene: Scene) -> Iterator[Item]:
                  "Whoever reads a score as a risk is misled.")
         fine = "Scores are near the shares that occur: off by {value} on average [{low}, {high}]."
         hint = "Recalibrate on held-out data (isotonic or Platt), or use the scores for ranking only."
-        yield Item("calibration", "calibration_error <= 0.05", fault=fault, fine=fine, hint=hint, rank=12)
-        yield Item("calibration", "calibration_error <= 0.1", fault=fault, fine=fine, hint=hint, grave="fail", rank=8)
+        yield Item("calibration", "calibration_error <= 0.05", topic="the calibration error", fault=fault, fine=fine, hint=hint, rank=12)
+        yield Item("calibration", "calibration_error <= 0.1", topic="the calibration error",
+                   fault=fault, fine=fine, hint=hint, grave="fail", rank=8)
 
 
 def _leakage(scene: Scene) -> Iterator[Item]:
     if scene.train:
-        yield Item("leakage", "shared_rows <= 1%",
+        yield Item("leakage", "shared_rows <= 1%", topic="the rows shared with the training data",
                    fault="Rows of the training data are judged again: {value} of the rows, so every number here is too good ({note}).",
                    fine="Rows are not those of the training data ({note}).",
                    hint="Remove the shared rows and judge again; split by entity and by time.", grave="fail", rank=1)
         if scene.ids:
-            yield Item("leakage", "shared_ids <= 1%",
+            yield Item("leakage", "shared_ids <= 1%", topic="the ids shared with the training data",
                        fault="Rows with the ids of training rows are judged: {value} of the rows.",
                        fine="No id is in the training data too.",
                        hint="Split by id, or find out why ids repeat.", rank=11)
     if scene.labelled:
         hint = "Find out when {column} is known: what is written after the outcome must not be a feature."
-        yield Item("leakage", "lone_power of * <= 0.98",
+        yield Item("leakage", "lone_power of * <= 0.98", topic="what {column} alone tells of the label",
                    fault="{column} alone gives the label away: power {value} of 1 [{low}, {high}]. That is the label in other clothes.",
                    fine="No feature gives the label away; the strongest alone is {column}, power {value} of 1.", hint=hint, grave="fail",
                    rank=0, many="{count} features give the label away each alone: {columns}.", share=False)
-        yield Item("leakage", "lone_power of * <= 0.8",
+        yield Item("leakage", "lone_power of * <= 0.8", topic="what {column} alone tells of the label",
                    fault="{column} alone almost predicts the label: power {value} of 1 [{low}, {high}].", fine="", hint=hint, rank=3,
                    many="{count} features almost predict the label each alone: {columns}.", share=False)
     if scene.labelled and scene.train and scene.entity and scene.task is not None:
-        yield Item("leakage", "seen_entity_gain <= 10%",
+        yield Item("leakage", "seen_entity_gain <= 10%", topic="how much larger the error is for new entities",
                    fault="The model does better on entities that it has seen: its error on new ones is {value} larger [{low}, {high}].",
                    fine="New entities are predicted about as well as those seen in training.",
                    hint="Split by entity; what you measure here is memory.", rank=9)
     if scene.available_at:
-        yield Item("leakage", "known_late of * <= 0",
+        yield Item("leakage", "known_late of * <= 0", topic="how often {column} was known too late",
                    fault="{column} was known only after the moment of prediction in {value} of the rows.",
                    fine="Features were known in time.",
                    hint="Use the value as it was known then.", grave="fail", rank=0,
@@ -175,13 +181,13 @@ def _slices(scene: Scene) -> Iterator[Item]:
         told = f"on {{n}} rows, where all rows have {whole:.3g}."
         name = _literal(_dimension(text))
         if main == "mae":
-            yield Item("slices", f"mae by {text} <= {1.5 * whole:.3g}",
+            yield Item("slices", f"mae by {text} <= {1.5 * whole:.3g}", whole=whole, topic="the mean error of {place}",
                        fault=f"Errors of {{place}} are much larger: {{value}} [{{low}}, {{high}}] {told}",
                        fine=f"Errors are of one size for every {name}: the largest is {{value}} of {{place}}.", hint=_SERVE, rank=15,
                        share=False)
         else:
             shown = main.upper() if main == "auc" else main
-            yield Item("slices", f"{main} by {text} >= {whole - 0.1:.3g}",
+            yield Item("slices", f"{main} by {text} >= {whole - 0.1:.3g}", whole=whole, topic=f"the {shown} of {{place}}",
                        fault=f"{{place}} is served worse: {shown} {{value}} [{{low}}, {{high}}] {told}",
                        fine=f"No {name} is served much worse than all rows: the lowest {shown} is {{value}} of {{place}}.", hint=_SERVE,
                        rank=15,
@@ -201,21 +207,22 @@ def _fairness(scene: Scene) -> Iterator[Item]:
     for protected in scene.protected:
         by, column = named(protected), _literal(protected)
         if scene.task == "binary":
-            yield Item("fairness", f"selection_rate ratio by {by} >= 0.8",
+            yield Item("fairness", f"selection_rate ratio by {by} >= 0.8", topic=f"the ratio of selection rates by {column} ({{note}})",
                        fault=f"Groups of {column} are selected at different rates: the least favoured at {{value}} of the most favoured's "
-                       "[{low}, {high}], below four fifths.",
+                       "[{low}, {high}], below four fifths ({note}).",
                        fine=f"Groups of {column} are selected at similar rates: ratio {{value}} [{{low}}, {{high}}].",
                        hint="Below 0.8 many regulators presume adverse impact: look which features carry the gap.", grave="fail", rank=5,
                        share=False)
             if scene.labelled:
                 for metric, name in (("recall", "true positive rate"), ("false_positive_rate", "false positive rate")):
                     yield Item("fairness", f"{metric} difference by {by} <= 0.1",
-                               fault=f"The {name} differs between groups of {column} by {{value}} [{{low}}, {{high}}].",
+                               topic=f"the difference of the {name} by {column} ({{note}})",
+                               fault=f"The {name} differs between groups of {column} by {{value}} [{{low}}, {{high}}] ({{note}}).",
                                fine=f"The {name} is similar in all groups of {column}: apart by {{value}} [{{low}}, {{high}}].",
                                hint="Equal opportunity is missed: compare thresholds and label quality by group.", rank=13, share=False)
         if scene.labelled:
-            yield Item("fairness", f"accuracy difference by {by} <= 0.1",
-                       fault=f"Accuracy differs between groups of {column} by {{value}} [{{low}}, {{high}}].",
+            yield Item("fairness", f"accuracy difference by {by} <= 0.1", topic=f"the difference of accuracy by {column} ({{note}})",
+                       fault=f"Accuracy differs between groups of {column} by {{value}} [{{low}}, {{high}}] ({{note}}).",
                        fine=f"Accuracy is similar in all groups of {column}: apart by {{value}} [{{low}}, {{high}}].",
                        hint="Is there too little training data for a group?", rank=18, share=False)
 
@@ -226,7 +233,7 @@ def _inputs(scene: Scene) -> Iterator[Item]:
                    fine="The model reads no forbidden column.", hint="Train without {column}.", grave="fail", rank=0,
                    many="The model reads forbidden columns: {columns}.", share=False)
     if scene.forbidden or scene.protected:
-        yield Item("features", "proxy_power of * <= 0.7",
+        yield Item("features", "proxy_power of * <= 0.7", topic="what {column} tells of columns that must not count",
                    fault="{column} stands in for a column that must not count: {note}, power {value} of 1 [{low}, {high}].",
                    fine="No feature stands in for a protected or forbidden column; the strongest is {column} ({note}, power {value} of 1).",
                    hint="Train without {column} and see what is lost; if it must stay, write down why.", rank=6, share=False,
@@ -250,40 +257,46 @@ def _drift(scene: Scene) -> Iterator[Item]:
                    fine="No column is in other units than in the reference.",
                    hint="Ask who delivers {column}; convert it before the model sees it.",
                    grave="fail", rank=0, many="{count} columns seem to be in other units: {columns}.", share=False)
-    yield Item("drift", "psi of * <= 0.25",
+    yield Item("drift", "psi of * <= 0.25", topic="how far the distribution of {column} moved",
                fault=f"{{column}} has another distribution than in the {than}: PSI {{value}} [{{low}}, {{high}}].",
                fine=f"Features are distributed as in the {than}; the most changed is {{column}}, PSI {{value}}.",
                hint="Is it the season, a new kind of customer, or a broken feed? The figure shows where it moved.", rank=30,
                many=f"{{count}} features have other distributions than in the {than}: {{columns}}.", share=False)
-    yield Item("drift", "new_categories of * <= 1%", fault=f"{{column}} has values that the {than} never had, in {{value}} of the rows.",
+    yield Item("drift", "new_categories of * <= 1%", topic="the new values of {column}",
+               fault=f"{{column}} has values that the {than} never had, in {{value}} of the rows.",
                fine=f"Categories are those of the {than}.", hint="Does the model know what to do with them?", rank=20,
                many=f"{{count}} columns have values that the {than} never had: {{columns}}.")
-    yield Item("drift", "out_of_range of * <= 5%", fault=f"{{column}} lies outside the range of the {than} in {{value}} of the rows.",
+    yield Item("drift", "out_of_range of * <= 5%", topic="the values of {column} out of range",
+               fault=f"{{column}} lies outside the range of the {than} in {{value}} of the rows.",
                fine=f"Numbers lie in the range of the {than}.", hint="Trees answer there as at the edge, linear models anything.", rank=21,
                many=f"{{count}} columns lie outside the range of the {than}: {{columns}}.")
 
 
 def _junk(scene: Scene) -> Iterator[Item]:
-    yield Item("quality", "placeholder_rows <= 1%", fault="{value} of the rows are junk, records of tests or rows of stand-ins ({note}).",
+    yield Item("quality", "placeholder_rows <= 1%", topic="the share of junk rows",
+               fault="{value} of the rows are junk, records of tests or rows of stand-ins ({note}).",
                fine="Rows look like records of real cases.", hint="Remove them from training and test, and find out who writes them.",
                rank=3)
-    yield Item("quality", "placeholder_share of * <= 1%",
+    yield Item("quality", "placeholder_share of * <= 1%", topic="the stand-ins for missing values in {column}",
                fault="{column} holds stand-ins for missing values in {value} of the rows ({note}).",
                fine="No column holds stand-ins for missing values, such as -999.",
                hint="Turn them into missing values before training and scoring.", rank=16,
                many="{count} columns hold stand-ins for missing values: {columns}.")
-    yield Item("quality", "duplicates <= 1%", fault="{value} of the rows repeat another row.", fine="Rows do not repeat each other.",
+    yield Item("quality", "duplicates <= 1%", topic="the share of rows that repeat another",
+               fault="{value} of the rows repeat another row.", fine="Rows do not repeat each other.",
                hint="Were they delivered twice? They count twice in every number here.", rank=17)
-    yield Item("quality", "repeated_blocks <= 0.1%", fault="Whole blocks of rows stand there twice, {value} of the rows.",
+    yield Item("quality", "repeated_blocks <= 0.1%", topic="the share of rows in blocks that come twice",
+               fault="Whole blocks of rows stand there twice, {value} of the rows.",
                fine="No block of rows was delivered twice.", hint="Deliver again, once.", rank=14)
-    yield Item("quality", "missing of * <= 50%", fault="{column} is missing in {value} of the rows.",
+    yield Item("quality", "missing of * <= 50%", topic="how often {column} is missing", fault="{column} is missing in {value} of the rows.",
                fine="No column is mostly missing; the most is {value} of {column}.", hint="Is the feed there?", rank=22,
                many="{count} columns are mostly missing: {columns}.")
     yield Item("quality", "constant of * <= 0", fault="{column} has one value only.", fine="No feature is constant.",
                hint="Drop it, or mend its feed.",
                rank=23, many="{count} features have one value only: {columns}.", share=False)
     if scene.labelled and scene.task in ("binary", "multiclass"):
-        yield Item("quality", "suspect_labels <= 5%", fault="{value} of the labels are probably wrong [{low}, {high}] ({note}).",
+        yield Item("quality", "suspect_labels <= 5%", topic="the share of wrong labels",
+                   fault="{value} of the labels are probably wrong [{low}, {high}] ({note}).",
                    fine="Few labels look wrong.", hint="Look at the rows whose label contradicts everything else.", rank=19)
 
 
@@ -291,16 +304,19 @@ def _content(scene: Scene) -> Iterator[Item]:
     """Texts and images: what is derived of them (length, language, brightness) is seen among features and slices."""
     if not scene.content:
         return
-    yield Item("quality", "empty_content of * <= 1%", fault="{column} says or shows nothing in {value} of the rows ({note}).",
+    yield Item("quality", "empty_content of * <= 1%", topic="how often {column} is empty",
+               fault="{column} says or shows nothing in {value} of the rows ({note}).",
                fine="Texts and images hold something.", hint="Should the model answer at all where there is nothing to read or see?",
                rank=3)
-    yield Item("quality", "damaged_content of * <= 1%", fault="{column} is damaged in {value} of the rows ({note}).",
+    yield Item("quality", "damaged_content of * <= 1%", topic="how often {column} is damaged",
+               fault="{column} is damaged in {value} of the rows ({note}).",
                fine="Texts and images could be read.", hint="Mend the encoding, or the feed, before the model sees it.", rank=3)
-    yield Item("quality", "repeated_content of * <= 1%", fault="{column} repeats another row in {value} of the rows ({note}).",
+    yield Item("quality", "repeated_content of * <= 1%", topic="how often {column} repeats",
+               fault="{column} repeats another row in {value} of the rows ({note}).",
                fine="Texts and images do not repeat each other.", hint="They count twice in every number here: were they delivered twice?",
                rank=17)
     if scene.train:
-        yield Item("leakage", "shared_content of * <= 1%",
+        yield Item("leakage", "shared_content of * <= 1%", topic="how much of {column} is shared with the training data",
                    fault="{column} of the training data is judged again in {value} of the rows, so every number here is too good ({note}).",
                    fine="No text or image is one of the training data, or nearly.",
                    hint="Remove the copies from one of the two and judge again; split by where the texts or images come from.",
@@ -309,24 +325,27 @@ def _content(scene: Scene) -> Iterator[Item]:
 
 def _representation(scene: Scene) -> Iterator[Item]:
     if scene.train:
-        yield Item("representation", "thin_in_train of * <= 1%",
+        yield Item("representation", "thin_in_train of * <= 1%", topic="the groups of {column} that training hardly had",
                    fault="The training data hardly have some groups of {column}: {value} of the rows judged ({note}).",
                    fine="Every group that is judged was there in training.", hint="Collect rows of that group, or do not answer for it.",
                    rank=24,
                    many="The training data hardly have some groups of {count} columns: {columns}.")
-        yield Item("representation", "thin_region <= 5%", fault="{value} of the rows lie where there was hardly a training row ({note}).",
+        yield Item("representation", "thin_region <= 5%", topic="the rows where training had hardly any",
+                   fault="{value} of the rows lie where there was hardly a training row ({note}).",
                    fine="The training data cover the region that is judged.",
                    hint="The model guesses there: collect such rows, or warn who reads it.", rank=25)
 
 
 def _sensitivity(scene: Scene) -> Iterator[Item]:
     if scene.asked:
-        yield Item("robustness", "noise_effect <= 5%", fault="Noise of a hundredth changes {value} of the decisions [{low}, {high}].",
+        yield Item("robustness", "noise_effect <= 5%", topic="the effect of noise",
+                   fault="Noise of a hundredth changes {value} of the decisions [{low}, {high}].",
                    fine="Noise of a hundredth changes {value} of the decisions.",
                    hint="Many rows lie on the threshold, or features are overfitted.",
                    rank=26)
         if scene.labelled:
-            yield Item("robustness", "missing_effect of * <= 0.1", fault="Without {column} the model loses {value}: it hangs on that feed.",
+            yield Item("robustness", "missing_effect of * <= 0.1", topic="what the model loses without {column}", gaps=True,
+                       fault="Without {column} the model loses {value}: it hangs on that feed.",
                        fine="No single missing feature does much harm; the most is {value}, of {column}.",
                        hint="Watch that feed, and decide what to answer when it is gone.", rank=28,
                        many="The model hangs on {count} feeds, each of which costs more than 0.1 when it is missing: {columns}.",

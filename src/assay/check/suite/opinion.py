@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from assay.check import sentence
 from assay.check.correction import holm
 from assay.check.expression import MAX_LENGTH, Check, parse
 from assay.check.suite.default import Item
@@ -104,12 +103,20 @@ def _faults(answer: _Answer) -> list[Verdict]:
 
 
 def _fine(answer: _Answer) -> Verdict | None:
+    """Return what is said where no fault is shown: that it is fine, that it is not sure, or nothing."""
     item, cases = answer.item, [case for case in answer.cases if case.number is not None and not case.private]
     if not cases:
         return None
-    passing = [case for case in cases if case.spread is not None and case.passes(case.spread)]
     sliced = answer.check.by is not None and answer.check.compare is None
-    worst = max(passing if sliced and passing else cases, key=_badness)  # a slice of few rows leaves the others decided
+    if answer.check.compare is not None:
+        cases = cases[:1]  # all groups; the others are the larger ones among them, in which a fault was looked for too
+    passing = [case for case in cases if _clear(case)]
+    near = [case for case in cases if case not in passing and _enough(item, case)] if sliced else []
+    worst = max(([*passing, *near] if sliced else []) or cases, key=_badness)  # a slice of few rows leaves the others decided
+    if worst in near and _badness(worst) <= 0:
+        words = item.fine.format_map(_fields(answer, worst)) + " That is near the bound of {bound}: {low} to {high}.".format_map(
+            _fields(answer, worst))
+        return _verdict(answer, worst, "pass", words + _small(answer, cases, passing, near), "", answer.check)
     passes = worst in passing
     if item.proof and not passes:
         return _verdict(answer, worst, "warn", item.proof.format_map(_fields(answer, worst)), item.hint.format_map(_fields(answer, worst)),
@@ -117,13 +124,54 @@ def _fine(answer: _Answer) -> Verdict | None:
     if not item.fine:
         return None
     if not passes:
-        words = sentence.sentence(_of(answer.check, worst), worst.value, "too small").removesuffix(": too small to tell")
-        return _verdict(answer, worst, "too small", f"Too few rows to be sure: {words}.", "", answer.check)
-    words = item.fine.format_map(_fields(answer, worst))
-    few = len(answer.cases) - len(passing) if sliced else 0
-    if few:
-        words += f" {few} {'has' if few == 1 else 'have'} too few rows to tell."
+        return _verdict(answer, worst, "too small", _unsure(answer, worst), "", answer.check)
+    words = item.fine.format_map(_fields(answer, worst)) + (_small(answer, cases, passing, near) if sliced else _unseen(answer))
     return _verdict(answer, worst, "pass", words, "", answer.check)
+
+
+def _clear(case: Case) -> bool:
+    """Whether a value is shown to be no fault; nothing at all among the rows is a count, and needs no interval."""
+    spread = case.spread
+    none = spread is not None and spread.kind == "binomial" and spread.estimate == 0 and case.check.at_least is None
+    return spread is not None and (none or case.passes(spread))
+
+
+def _enough(item: Item, case: Case) -> bool:
+    """Whether a slice has rows enough: were it like all rows, it would be shown to be no fault."""
+    if item.whole is None or case.spread is None or case.spread.kind == "exact":
+        return False
+    return case.passes(dataclasses.replace(case.spread, estimate=item.whole))
+
+
+def _small(answer: _Answer, cases: Sequence[Case], passing: Sequence[Case], near: Sequence[Case]) -> str:
+    """Return a sentence on the slices that are too small to tell, empty where there are none."""
+    few = len(answer.cases) - len(passing) - len(near)
+    if not few:
+        return ""
+    words = f" {few} of {len(answer.cases)} {'has' if few == 1 else 'have'} too few rows to tell"
+    small = [case for case in cases if case not in passing and case not in near]
+    if small:
+        words += ", the {which} of them {value} of {place}".format_map(
+            {**_fields(answer, max(small, key=_badness)), "which": "largest" if answer.check.at_least is None else "lowest"})
+    return words + "."
+
+
+def _unseen(answer: _Answer) -> str:
+    """Return a sentence on the columns of which nothing could be measured, empty where there are none."""
+    names = [case.value.column for case in answer.cases if case.number is None and case.value.column]
+    return f" Nothing could be measured of {len(names)}: {_listed(names)}." if names and answer.item.gaps else ""
+
+
+def _unsure(answer: _Answer, case: Case) -> str:
+    """Return what is said of a value that is neither shown to be a fault nor to be none."""
+    fields = _fields(answer, case)
+    subject = answer.item.topic.format_map(fields) or f"{answer.check.metric.replace('_', ' ')}{{of}}".format_map(
+        {"of": f" of {fields['column']}" if case.value.column else f" of {fields['place']}" if case.value.slice else ""})
+    words = f"Too few rows to be sure of {subject}: " + (
+        "{value} [{low}, {high}] on {n} rows, where {bound} is the bound.".format_map(fields))
+    if case.p < ALPHA:
+        words += " Alone it would be a fault; among so many searches it can be chance."
+    return words
 
 
 def _verdict(answer: _Answer, case: Case, outcome: Outcome, words: str, hint: str, check: Check) -> Verdict:
@@ -158,8 +206,8 @@ def _fields(answer: _Answer, case: Case) -> dict[str, str]:
     shown = _percent if answer.item.share else _number
     away = sorted(abs(each) for each in (low, high))
     return {"value": shown(number), "low": shown(low), "high": shown(high), "n": f"{value.n:,}", "column": _clean(value.column or ""),
-            "note": _clean(value.note or "", 200), "place": _place(value.slice), "away": shown(abs(number)), "nearest": shown(away[0]),
-            "farthest": shown(away[1])}
+            "note": _clean(value.note or "", 200), "place": _place(value.slice), "bound": shown(case.threshold),
+            "away": shown(abs(number)), "nearest": shown(away[0]), "farthest": shown(away[1])}
 
 
 def _percent(share: float) -> str:
