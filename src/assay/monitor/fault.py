@@ -32,6 +32,7 @@ _NEW = 0.05      # share of values never seen, above the record
 _FOLDED = 0.01
 _FEWER, _MORE = 0.85, 1.6
 _SPARSE = 0.75   # a column of which more was missing may have none at all one day
+_LATELY = 14
 _FEW = 20        # values below which a column says nothing
 _RATIOS = {1000: "thousands", 1e6: "millions", 100: "hundredths", 0.45359: "pounds and kilograms", 1.60934: "miles and kilometres",
            0.3048: "feet and metres", 2.54: "inches and centimetres", 0.514444: "knots and metres a second", 60: "minutes and seconds",
@@ -62,6 +63,9 @@ class Column:
     type: str = ""
     nulls: float = 0.0        # second greatest share: a bad day while the record is young must not set it
     worst: float = 0.0        # greatest share
+    least_nulls: float = 1.0  # second least
+    best: float = 1.0         # least
+    lately: tuple[float, ...] = ()  # shares of the last two weeks, which are no record yet: a slow leak would set it day by day
     varied: int = 0           # windows with more than one value
     constant: int = 0         # windows with enough values and but one
     top: float = 0.0          # greatest share of one value
@@ -101,15 +105,19 @@ class Record:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
         kinds = [type(getattr(Column(), one.name)) for one in fields(Column)]
-        columns = {(str(source), str(name)): Column(*(kind(value) for kind, value in zip(kinds, rest, strict=True)))
+        columns = {(str(source), str(name)): Column(*(_typed(kind, value) for kind, value in zip(kinds, rest, strict=True)))
                    for source, name, *rest in data["columns"]}
         tables = {str(name): Rows(int(windows), {str(phase): (int(some[0]), int(some[1]), int(some[2])) for phase, some in phases.items()},
                                   tuple(map(str, prints)), int(repeats)) for name, windows, phases, prints, repeats in data["tables"]}
         return cls(columns, tables)
 
 
+def _typed(kind: type, value: Any) -> Any:
+    return tuple(map(float, value)) if kind is tuple else kind(value)
+
+
 def _plain(value: Any) -> Any:
-    return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+    return list(value) if isinstance(value, tuple) else repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 Facts = Mapping[tuple[str, str], Fact]
@@ -179,6 +187,10 @@ def _column(known: Column, fact: Fact, source: str, column: str) -> list[Fault]:
         if nulls > record + _LOST or graded:
             found.append(fault("missing", f"lost values: {nulls:.1%} missing, but once never above {record:.1%} in {known.windows} windows",
                                nulls - record, "look for a feed or a join that brings only part"))
+        there, ever = 1 - nulls, 1 - known.least_nulls
+        if ever <= 0.5 and there > _DOUBLE * ever + _POINTS and there * fact.rows - ever * fact.rows > 4 * math.sqrt(ever * fact.rows) + 4:
+            found.append(fault("filled", f"has values in {there:.1%}, but once never above {ever:.1%} in {known.windows} windows", there - ever,
+                               "a default may stand in for what is missing, or another column for this one"))
     if fact.present < _FEW:
         return found
     alone = fact.low == fact.high if fact.kind == "number" else fact.distinct <= 1
@@ -207,7 +219,7 @@ def _number(known: Column, fact: Fact, fault: Any) -> list[Fault]:
     if turned or (known.high <= 0 and known.low < 0 <= fact.low < fact.high):
         return [fault("sign", "has the opposite sign in every row", 1.0, "a sign convention changed")]
     # a level that hardly moved, and now stands at a known ratio to it
-    if known.least > 0 and known.most < 1.25 * known.least and fact.median > 0:
+    if 0 < known.least < math.inf and known.most < 1.25 * known.least and fact.median > 0:
         for ratio, words in _RATIOS.items():
             for factor in (ratio, 1 / ratio):
                 if abs(math.log(fact.median / (factor * math.sqrt(known.least * known.most)))) < 0.12:
@@ -260,12 +272,22 @@ def learned(record: Record, tables: Sequence[Table], facts: Facts, *, phase: Seq
     return Record(columns, rows)
 
 
-def taken(known: Column, fact: Fact) -> Column:
-    """Return the record of a column after one more window."""
+def _recorded(known: Column, shares: Iterable[float]) -> Column:
+    for nulls in shares:
+        known = replace(known, nulls=max(known.nulls, min(known.worst, nulls)), worst=max(known.worst, nulls),
+                        least_nulls=min(known.least_nulls, max(known.best, nulls)), best=min(known.best, nulls))
+    return known
+
+
+def taken(known: Column, fact: Fact, *, settled: bool = False) -> Column:
+    """Return the record of a column after one more window; ``settled``: it counts at once, as a person said so."""
     windows = known.windows + 1
-    nulls = fact.nulls / fact.rows
-    after = replace(known, windows=windows, type=fact.type or known.type, nulls=max(known.nulls, min(known.worst, nulls)),
-                    worst=max(known.worst, nulls))
+    lately = (*known.lately, fact.nulls / fact.rows)
+    after = replace(known, windows=windows, type=fact.type or known.type, lately=lately[-_LATELY:])
+    if windows <= _ENOUGH or settled:
+        after = _recorded(replace(after, lately=()), lately)
+    elif len(lately) > _LATELY:
+        after = _recorded(after, lately[:1])
     if fact.present < _FEW:
         return after
     alone = fact.low == fact.high if fact.kind == "number" else fact.distinct <= 1

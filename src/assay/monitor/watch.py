@@ -61,7 +61,7 @@ class Watch:
             columns = dict(watch.record.columns)
             for key, fact in watch.held.items():
                 if key[0] == source and key in columns:
-                    columns[key] = fault.taken(fault.taken(columns[key], fact), fact)  # twice: once is forgiven
+                    columns[key] = fault.taken(fault.taken(columns[key], fact), fact, settled=True)  # twice: once is forgiven
             watch = replace(watch, record=replace(watch.record, columns=columns))
         return replace(watch, held={key: fact for key, fact in watch.held.items() if key[0] != source},
                        charged={name: each for name, each in watch.charged.items() if name != source})
@@ -129,8 +129,7 @@ def advanced(watch: Watch, tables: Sequence[Table], *, budget: Budget, season: S
     # rules first: what they page is paid for, and evidence of the same source joins it
     was = {source for _, source, _ in watch.streaks}
     busy = {name for name, age in zip(watch.state.sources, watch.state.age.tolist(), strict=True) if age}
-    going = {(source, column) for _, source, column in watch.streaks} | _culprits(watch.state)
-    account, opened, withheld, charged = _spent(watch, budget, broken, streaks, going)
+    account, opened, withheld, charged = _spent(watch, budget, broken, streaks)
     state, outcome = evidence.step(watch.state, readings, alpha=budget.evidence, season=season, weights=weights, apart=apart,
                                    resting=resting, covered=was | set(opened), tuning=tuning)
     spoke = [page.source for page in outcome.pages if page.state == "opened" and page.source not in opened and page.source not in was]
@@ -151,17 +150,20 @@ def _culprits(state: State) -> set[tuple[str, str]]:
     return {(streams[at].source, streams[at].column) for at in np.flatnonzero(state.culprit > 0).tolist()}
 
 
-def _spent(watch: Watch, budget: Budget, broken: Sequence[Fault], streaks: Mapping[tuple[str, str, str], int],
-           going: set[tuple[str, str]]) -> tuple[Account, list[str], list[str], dict[str, str]]:
+def _spent(watch: Watch, budget: Budget, broken: Sequence[Fault],
+           streaks: Mapping[tuple[str, str, str], int]) -> tuple[Account, list[str], list[str], dict[str, str]]:
     """Return the account of the rules, and the sources that page: a catastrophe always, the rest while there is a page to spend.
 
-    Columns of an incident that is open do not page again; others of the same source do, as something else has broken.
+    What goes on since the window before, or touches only columns that evidence has paged already, does not page again.
     """
+    lasting = {(source, column) for _, source, column in watch.streaks}
+    moved = _culprits(watch.state)
     account = watch.account.filled(budget.rules)
     opened, withheld, charged = [], [], {}
     for source in dict.fromkeys(each.source for each in broken):
         fresh = [each for each in broken if each.source == source and streaks[each.rule, each.source, each.column] == 1]
-        if not fresh or any((source, each.column) in going for each in fresh):
+        where = {(source, each.column) for each in fresh}
+        if not fresh or where & lasting or where <= moved:
             continue
         if any(each.catastrophe for each in fresh):
             opened.append(source)
@@ -191,7 +193,7 @@ def _fault_alerts(broken: Sequence[Fault], opened: Sequence[str], withheld: Sequ
 
 
 _MANY = {"column gone": "are no longer delivered", "type changed": "changed their type", "all missing": "have no value at all",
-         "constant": "have one single value", "missing": "lost values", "far outside": "lie far outside all that was seen",
+         "constant": "have one single value", "missing": "lost values", "filled": "have values where most were missing", "far outside": "lie far outside all that was seen",
          "spelling": "write values otherwise", "renamed": "have a renamed category", "unseen": "have values never seen before",
          "sign": "have the opposite sign", "unit": "changed their unit"}
 
