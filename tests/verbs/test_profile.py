@@ -141,6 +141,13 @@ def test_misspelt_roles_and_missing_files_are_told(table: pa.Table) -> None:
         assay.profile(table.slice(0, 0))
 
 
+def test_names_of_rows_have_no_frequent_values() -> None:
+    """More names than are counted, each once: none is frequent, and none is shown."""
+    run = assay.profile(pa.table({"tail": [f"N{each}" for each in range(20_000)], "few": ["a", "b"] * 10_000}))
+    assert [each.column for each in run.figures] == ["few"]
+    assert "N1999" not in json.dumps(run.to_json())
+
+
 def test_infinite_and_empty_numbers_have_no_mean() -> None:
     found = by_name(assay.profile(pa.table({"x": [math.inf] * 3, "y": pa.array([None] * 3, pa.float64())})))
     assert found["x", "mean"].value is None

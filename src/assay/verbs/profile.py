@@ -175,7 +175,7 @@ def _texts(current: Source, profiles: Mapping[str, Profile]) -> set[str]:
     doubtful = bool(current.schema.media)
     for each in current.schema:
         seen = [found for name in ("data", "reference") if (found := _counted(profiles.get(name), each.name)) is not None]
-        doubtful |= any(len(found.counts) >= _SOME and max(map(len, found.counts)) >= _LONG for found in seen)
+        doubtful |= any(found.error or (len(found.counts) >= _SOME and max(map(len, found.counts)) >= _LONG) for found in seen)
     return set(media(current)) if doubtful else set()
 
 
@@ -186,5 +186,6 @@ def _counted(profile: Profile | None, name: str) -> Frequent | None:
 
 def _unique(frequent: Frequent) -> bool:
     """Whether hardly any value occurs twice: such a column names rows, whatever it is called."""
-    return len(frequent.counts) > max(50, frequent.present // 2) or bool(frequent.error and frequent.top[0][1] < frequent.present / 1000)
+    most = max(frequent.counts.values(), default=0)
+    return len(frequent.counts) > max(50, frequent.present // 2) or most + frequent.error < frequent.present / 1000 or not most
 
