@@ -12,7 +12,7 @@ import datetime as dt
 import json
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -121,7 +121,7 @@ class Live:
         before = self.store.states.latest([name], before=first).get(name) if windows and first > windows[0][0].start else None
         memory = Memory.parse(before[1]) if before else Memory()
         start = next((at for at, (span, _) in enumerate(windows) if before is not None and span.start > before[0]), 0)
-        old = {each.id for each in self.store.incidents.find(monitor=name)}
+        old = {each.id: each.state for each in self.store.incidents.find(monitor=name)}
         marks = self._marks()
         states: dict[tuple[str, int], bytes] = {}
         said: list[Said] = []
@@ -185,14 +185,13 @@ class Live:
             found.setdefault(int(body["span"]), []).append((str(body["source"]), each.decision == "true"))
         return found
 
-    def _messages(self, incidents: Iterable[Incident], old: set[str | None]) -> list[Delivery]:
+    def _messages(self, incidents: Iterable[Incident], old: Mapping[str | None, str | None]) -> list[Delivery]:
         """Return the messages that incidents are worth: a page when it opens and when it is over, a ticket to those who asked for it."""
-        known = {each.id: each.state for each in self.store.incidents.find(monitor=self.name)}
         found = []
         for each in incidents:
             opened = each.id not in old
-            over = each.state == "resolved" and known.get(each.id) == "open" and each.page
-            if not (opened or over) or known.get(each.id) == "snoozed":
+            over = each.state == "resolved" and old.get(each.id) in ("open", "acknowledged") and each.page
+            if not (opened or over):
                 continue
             severity: Severity = "resolved" if over and not opened else "page" if each.page else "ticket"
             said = [each.sentence, f"Effect: {each.effect}" if each.effect else "", f"Next: {each.hint}" if each.hint else "",
