@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import accuracy_score, mean_absolute_error, roc_auc_score
 
 from assay.screen import SCREENS
-from assay.screen.sensitivity import _auc, missing_effect, noise_effect, unused
+from assay.screen.sensitivity import _auc, missing_effect, noise_effect, refuses_missing, unused
 from tests.screen.studied import studied
 
 FLAT = {"label": "y", "task": "binary", "classes": [0, 1]}
@@ -357,6 +357,7 @@ def test_memory_is_bounded_by_small_stacks(monkeypatch) -> None:
     first = by_column(missing_effect, study)
     calls = len(sizes)
     monkeypatch.setattr("assay.screen.sensitivity.CELLS", 300_000)
+    study._held.pop("gone")
     assert by_column(missing_effect, study) == first
     assert max(sizes[calls:]) <= 300_000 / 41 + 2000
     assert calls < 4
@@ -395,3 +396,19 @@ def test_the_interval_of_a_loss_covers_the_truth() -> None:
         found = by_column(missing_effect, studied(model, rows(300, np.random.default_rng(seed)), **FLAT))["a"]
         covered.append(found.low <= truth <= found.high)
     assert 0.925 <= np.mean(covered) <= 0.98
+
+
+def test_what_a_model_refuses_is_a_fact_of_it(boosted) -> None:
+    table = numbers(3)
+    lines = studied(LogisticRegression().fit(frame(table), np.asarray(table["y"])), table, label="y")
+    found = by_column(refuses_missing, lines)
+    assert {name: each.value for name, each in found.items()} == {"x0": 1.0, "x1": 1.0, "x2": 1.0}
+    assert "NaN" in found["x0"].note
+    assert {each.value for each in refuses_missing.values(boosted)} == {0.0}
+
+
+def test_nothing_is_said_of_a_model_that_never_answers() -> None:
+    def down(batch: object) -> np.ndarray:
+        raise RuntimeError("down")
+
+    assert {each.value for each in refuses_missing.values(studied(down, numbers(3), **FLAT))} == {None}

@@ -29,7 +29,7 @@ _BUILTIN: dict[str, tuple[str, ...]] = {
     "representation": ("thin_in_train", "thin_region"),
     "proxy": ("proxy_power", "forbidden_inputs"),
     "baseline": ("gain_over_baseline",),
-    "sensitivity": ("missing_effect", "noise_effect", "unused"),
+    "sensitivity": ("missing_effect", "noise_effect", "refuses_missing", "unused"),
 }
 SCREENS: Registry[Screen] = Registry("screen", {name: f"assay.screen.{module}:{name}" for module, names in _BUILTIN.items()
                                                 for name in names})

@@ -1,7 +1,7 @@
 """What a model does when its inputs change a little, go missing, or change places: noise, missing feeds, features without use.
 
-``noise_effect``, ``missing_effect`` and ``unused`` are screens of a model that can be asked again; rows are asked in stacks of several
-changes at once, within bounded memory. A model that refuses what it is asked makes a note, never an error.
+``noise_effect``, ``missing_effect``, ``refuses_missing`` and ``unused`` are screens of a model that can be asked again; rows are
+asked in stacks of several changes at once, within bounded memory. A model that refuses what it is asked makes a note, never an error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from assay.screen.power import clusters, error, share
 from assay.screen.screen import Reading, screen
 from assay.screen.study import Study
 
-__all__ = ["missing_effect", "noise_effect", "unused"]
+__all__ = ["missing_effect", "noise_effect", "refuses_missing", "unused"]
 
 Array = np.ndarray[Any, Any]
 Change = Mapping[str, pa.Array]
@@ -188,34 +188,68 @@ def missing_effect(study: Study) -> Iterator[Reading]:
     """
     assert study.target is not None
     outcome = study.outcome()
-    known = np.flatnonzero(np.isfinite(outcome) if outcome.dtype.kind == "f" else outcome >= 0)
+    known = _known(study)
     if study.target.task not in ("binary", "multiclass", "regression") or not len(known):
         yield Reading(None, 0, note="no row has a label" if not len(known) else f"no loss of {study.target.task} is measured")
         return
-    asked = _Asked.of(study, ROWS, known)
-    names, note = _inputs(study, asked), None
-    if len(names) > MOST:
-        note = f"one of the {MOST} of {len(names)} features that the model uses most; the others were not looked at"
-        names = _most_used(study, names)
+    asked, base, gone, note = _gone(study)
     judged = _Judged.of(study, asked, outcome)
-    base = next(asked.answers([{}]))
     if isinstance(base, AssayError):
-        for name in names:
+        for name in gone:
             yield Reading(None, 0, name, f"the model cannot be asked: {base.what}")
         return
     there = judged.performance(base)
     if there is None:
-        for name in names:
+        for name in gone:
             yield Reading(None, len(asked.rows), name, judged.undefined)
         return
-    gone = [{name: pa.nulls(len(asked.rows), asked.table.schema.field(name).type)} for name in names]
-    for name, answer in zip(names, asked.answers(gone), strict=True):
+    for name, answer in gone.items():
         if asked.column(name).null_count == len(asked.rows):
             yield Reading(None, len(asked.rows), name, "it is missing in every row as it is")
         elif isinstance(answer, AssayError):
             yield Reading(None, len(asked.rows), name, f"the model refuses missing values: {answer.what}")
         else:
             yield Reading(judged.loss(base, there, answer), len(asked.rows), name, note)
+
+
+@screen(wants=("model",), of="column", limits=(0.0, 1.0))
+def refuses_missing(study: Study) -> Iterator[Reading]:
+    """Whether the model gives no answer where a feature is missing in every row: 1 where it raises, a fact about the model.
+
+    Asked on the rows of ``missing_effect``. Of more than 100 features only the 100 whose shuffling changes answers most are looked at.
+    """
+    asked, base, gone, note = _gone(study)
+    for name, answer in gone.items():
+        if isinstance(base, AssayError):
+            yield Reading(None, 0, name, f"the model cannot be asked: {base.what}")
+            continue
+        refused = isinstance(answer, AssayError)
+        yield Reading(Spread("exact", float(refused)), len(asked.rows), name, answer.what if isinstance(answer, AssayError) else note)
+
+
+def _known(study: Study) -> Array:
+    """Return the places of the sampled rows that have a label, of all rows where there is none."""
+    if not study.has("label"):
+        return np.arange(len(study.data))
+    outcome = study.outcome()
+    return np.flatnonzero(np.isfinite(outcome) if outcome.dtype.kind == "f" else outcome >= 0)
+
+
+def _gone(study: Study) -> tuple[_Asked, Answer | AssayError, dict[str, Answer | AssayError], str | None]:
+    """Return some rows, what the model answers to them, and what where each feature is missing; asked once for all screens."""
+    if "gone" not in study._held:
+        known = _known(study)
+        asked = _Asked.of(study, ROWS, known if len(known) else None)
+        names, note = _inputs(study, asked), None
+        if len(names) > MOST:
+            note = f"one of the {MOST} of {len(names)} features that the model uses most; the others were not looked at"
+            names = _most_used(study, names)
+        base = next(asked.answers([{}]))
+        changes = [{name: pa.nulls(len(asked.rows), asked.table.schema.field(name).type)} for name in names]
+        answers = asked.answers(changes) if not isinstance(base, AssayError) else iter([base] * len(names))
+        study._held["gone"] = asked, base, dict(zip(names, answers, strict=True)), note
+    held: tuple[_Asked, Answer | AssayError, dict[str, Answer | AssayError], str | None] = study._held["gone"]
+    return held
 
 
 @dataclass(frozen=True, eq=False)

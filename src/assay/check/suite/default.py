@@ -343,6 +343,10 @@ def _sensitivity(scene: Scene) -> Iterator[Item]:
                    fine="Noise of a hundredth changes {value} of the decisions.",
                    hint="Many rows lie on the threshold, or features are overfitted.",
                    rank=26)
+        yield Item("robustness", "refuses_missing of * <= 0", fault="The model gives no answer where {column} is missing ({note}).",
+                   fine="The model answers where a feature is missing.",
+                   hint="Impute inside the model, or decide who answers when that feed is gone.", rank=29, share=False,
+                   many="The model gives no answer where one of {count} features is missing: {columns}.")
         if scene.labelled:
             yield Item("robustness", "missing_effect of * <= 0.1", topic="what the model loses without {column}", gaps=True,
                        fault="Without {column} the model loses {value}: it hangs on that feed.",
