@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def rows(ledger: Ledger, days: int) -> None:
     for number in range(days):
         table = day(number)
         if number in (0, days // 2, days - 1):
-            timed(f"deliver a day of {size}, after {number} days", lambda: ledger.put("m", roles(table)), 1)
+            timed(f"deliver a day of {size}, after {number} days", partial(ledger.put, "m", roles(table)), 1)
         else:
             ledger.put("m", roles(table))
     again = day(days - 1)

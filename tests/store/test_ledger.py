@@ -362,6 +362,12 @@ def test_one_writer_at_a_time(ledger, opened, tmp_path) -> None:
     other.put("m", rows([1], [0], [1.0]))
 
 
+def test_the_ledger_is_not_changed_inside_a_transaction(store, ledger) -> None:
+    with store.transaction(), pytest.raises(StoreError, match="before a transaction begins"):
+        ledger.put("m", rows([1], [0], [1.0]))
+    assert ledger.models() == []
+
+
 def test_a_ledger_belongs_to_one_store(ledger, tmp_path) -> None:
     with Store(tmp_path / "other.db") as other:
         with pytest.raises(StoreError, match="belongs to another store"):

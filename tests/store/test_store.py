@@ -293,6 +293,38 @@ def test_a_lease_has_one_holder(store, opened) -> None:
         pass
 
 
+def test_a_lease_comes_before_a_transaction(store) -> None:
+    with store.transaction(), pytest.raises(StoreError, match="before a transaction begins"), store.lease("delay"):
+        pass
+    with store.lease("delay"), store.transaction(), store.lease("delay"):
+        store.states.put({("a", 1): b"x"})
+    assert set(store.states.latest()) == {"a"}
+
+
+def test_a_lost_connection_is_told_and_made_again(store, opened, url) -> None:
+    if "://" not in url:
+        pytest.skip("a file has no connection")
+    number = store._database.execute("select pg_backend_pid()")[0][0]
+
+    def failing() -> None:
+        with store.transaction():
+            store.states.put({("a", 1): b"x"})
+            opened()._database.execute("select pg_terminate_backend(?)", [number])
+            store.states.put({("b", 1): b"y"})
+
+    with pytest.raises(StoreError, match="connection to the database was lost"):
+        failing()
+    assert store.states.latest() == {}
+    store.states.put({("c", 1): b"z"})
+    with store.lease("delay"):
+        opened()._database.execute("select pg_terminate_backend(?)", store._database.execute("select pg_backend_pid()")[0])
+        with pytest.raises(StoreError, match="lost"):
+            store.states.put({("d", 1): b"z"})
+        with pytest.raises(StoreError, match="lost"):   # not made again: the lease went with it
+            store.states.put({("d", 1): b"z"})
+    assert set(store.states.latest()) == {"c"}
+
+
 def test_a_lease_holds_against_threads_that_share_the_store(store) -> None:
     order: list[str] = []
 

@@ -97,6 +97,11 @@ class Database(abc.ABC):
         while some := list(itertools.islice(found, _AT_ONCE)):
             yield from self.execute(sql.replace("@", ", ".join("?" * len(some))), [*before, *some])
 
+    def inside(self) -> bool:
+        """Whether this thread is within a transaction."""
+        with self._lock:
+            return self._depth > 0
+
     @contextlib.contextmanager
     def lease(self, name: str, *, wait: float = 0.0, what: str = "") -> Iterator[None]:
         """Hold ``name`` against every other process and thread until the end of the block, or of this process; raises ``BusyError``."""
@@ -106,6 +111,9 @@ class Database(abc.ABC):
                 if not self._freed.wait(max(0.0, until - time.monotonic())) and time.monotonic() >= until:
                     raise self._busy(name, what, "another thread of this process")
             holder, times = self._leases.get(name, (me, 0))
+            if not times and self.inside():   # whoever has it may wait for this very transaction; and files cannot be rolled back
+                raise StoreError(f"{what or name} is asked for inside a transaction", where=self.name,
+                                 expected="leases, and changes of the ledger, before a transaction begins")
             self._leases[name] = holder, times + 1
         held: Any = None
         try:

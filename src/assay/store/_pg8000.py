@@ -63,6 +63,13 @@ class Postgres(Database):
                     self._connection.close()
                 self._connection = None
 
+    def _drop(self) -> None:
+        """Let go of a connection that is lost, of which the driver still holds the socket."""
+        lost, self._connection = self._connection, None
+        for each in ("_sock", "_usock"):
+            with contextlib.suppress(*self._faults, AttributeError, ValueError):
+                getattr(lost, each).close()
+
     def tables(self) -> set[str]:
         return {name for name, in self.execute("select table_name from information_schema.tables "
                                                "where table_schema = any(current_schemas(false))")}
@@ -116,7 +123,7 @@ class Postgres(Database):
     def _fault(self, error: Exception) -> StoreError:
         told = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
         if isinstance(error, OSError | self._driver.InterfaceError) or told.get("C") in _LOST:
-            self._connection = None
+            self._drop()
             return StoreError(f"the connection to the database was lost ({_told(error)})", where=self.name,
                               hint="try again: nothing of it was kept")
         if told.get("C") == "55P03":

@@ -79,13 +79,14 @@ def synced(folder: Path) -> None:
 
 def written(folder: Path, table: pa.Table, kind: str, roles: Mapping[str, Any]) -> Segment:
     """Write a table (ours first) in the order of time, durably, and return what is known of it."""
-    table = table.take(pc.sort_indices(table, sort_keys=[(TIME, "ascending"), (SEQUENCE, "ascending")]))
+    if table[TIME].null_count or np.any(np.diff(np.asarray(table[TIME], np.int64)) < 0):
+        table = table.take(pc.sort_indices(table, sort_keys=[(TIME, "ascending"), (SEQUENCE, "ascending")]))
     name = f"{uuid.uuid4().hex}.parquet"
     part = folder / f"{name}.part"
     try:
         handle = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         with os.fdopen(handle, "wb") as file:
-            pq.write_table(table, file, compression="zstd", compression_level=1, row_group_size=_GROUP)
+            pq.write_table(table, file, compression="zstd", compression_level=1, row_group_size=_GROUP, use_dictionary=_coded(table.schema))
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, folder / name)
@@ -100,6 +101,11 @@ def written(folder: Path, table: pa.Table, kind: str, roles: Mapping[str, Any]) 
         limits[each] = None if found["min"] is None else (found["min"], found["max"])
     arrow = pa.schema([table.schema.field(each).remove_metadata() for each in table.column_names if each not in OURS])
     return Segment(name, kind, table.num_rows, table.nbytes, limits, arrow, dict(roles))
+
+
+def _coded(schema: pa.Schema) -> list[str]:
+    """Return the columns of which a dictionary may be worth its time: numbers are told apart too well."""
+    return [each.name for each in schema if each.name != ID and (pa.types.is_string(each.type) or pa.types.is_binary(each.type))]
 
 
 class MissingFileError(StoreError):

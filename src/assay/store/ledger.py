@@ -312,7 +312,8 @@ class _Work:
     def rows(self, table: pa.Table) -> None:
         """Take in a piece of the rows."""
         ids, order = self._identified(table, self.roles.get("id"))
-        table, ids = table.take(pa.array(order)), ids.take(pa.array(order))
+        if len(order) < len(ids):
+            table, ids = table.take(pa.array(order)), ids.take(pa.array(order))
         stamp = self.roles.get("timestamp")
         moments = np.full(len(ids), self.at)
         if stamp:
@@ -351,7 +352,9 @@ class _Work:
         if not keep.any():
             return
         mine = {ID: ids, TIME: pa.array(moments, mask=moments == _NEVER), SEQUENCE: pa.array(sequences), ARRIVAL: pa.array(arrivals)}
-        whole = pa.table({**mine, **{name: table[name] for name in table.column_names}}).filter(pa.array(keep))
+        whole = pa.table({**mine, **{name: table[name] for name in table.column_names}})
+        if not keep.all():
+            whole = whole.filter(pa.array(keep))
         self._add(whole, {**self.roles, "label": list(dict.fromkeys((*_names(self.roles, "label"), *carried)))})
         if self.cadence.kind == "time":   # a row that moved leaves its old window
             self._marks.append(was[~fresh & keep & (was != _NEVER)])

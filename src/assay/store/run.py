@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -56,7 +57,8 @@ class Runs:
         ``model`` is what the run is of, where its values do not say; ``span`` the window as the monitor numbers it; ``at`` when (now).
         """
         database, moment_ = self._database, now() if at is None else micros(at)
-        body = {key: each for key, each in run.to_json().items() if key not in _PARTS}
+        rest = dataclasses.replace(run, values=(), verdicts=(), findings=())   # which are rows of their own
+        body = {key: each for key, each in rest.to_json().items() if key not in _PARTS}
         model = model if model is not None else next((each.model for each in run.values if each.model is not None), None)
         with database.transaction():
             self._drop("id = ?", run.id)
