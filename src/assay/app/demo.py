@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 
 import click
@@ -21,22 +22,27 @@ assay demo mortgage
 @click.command(cls=Command, short_help="Train a model on real data, and check it.", parts={"Examples": _EXAMPLES})
 @click.argument("name", required=False, default="flights", metavar="[flights|mortgage]")
 @click.option("--keep", cls=Option, metavar="FOLDER", group="Output", help="Where to leave data, model and assay.yaml.")
+@click.option("--json", cls=Option, metavar="FILE", group="Output",
+              help="Write everything as JSON; - for standard output, and nothing else there.")
 @quietly
 @shared
 @click.pass_obj
-def demo(state: State, /, name: str, *, keep: str | None, plain: bool, no_progress: bool) -> int:
+def demo(state: State, /, name: str, *, keep: str | None, json: str | None, plain: bool, no_progress: bool) -> int:
     """Train a model on real data, check it, and show what assay says, in under a minute.
 
-    flights: which flight from New York arrives late? All of 2013 with the weather; trained on the first months, tested on a later one.
+    flights: which flight from New York arrives late? All of 2013 with the weather; trained on the first months, tested on a later one,
+    and then watched for the whole year, day by day.
     mortgage: which application is approved? Decisions of banks in Boston, and a model that does not see race.
 
     Needs the extra: pip install 'assay[demo]'. Whatever the verdict is, the demonstration ends with 0.
     """
-    from assay.app.check import show
-    from assay.app.layout import clean
+    from assay.app.check import files_of, json_of, show, written
+    from assay.app.layout import Terminal, clean, drawn
+    from assay.app.monitor import lines
     from assay.app.progress import Progress
     from assay.verbs.demo import demo as verb
 
+    files = files_of({"json": json}, [])
     began = time.monotonic()
 
     def tell(text: str) -> None:
@@ -46,6 +52,17 @@ def demo(state: State, /, name: str, *, keep: str | None, plain: bool, no_progre
     with Progress(lambda _: None, shown=not no_progress) as bar:
         shown = verb(name, keep=keep, tell=tell, progress=bar)
     state.written = True
+    written(shown.whole, files, state)
+    if json == "-":
+        sys.stdout.write(json_of(shown.whole) + "\n")
+        sys.stdout.flush()
+        return 0
     show(shown.run, plain=plain)
-    click.echo(f"\nThe report, the data, the model and the checks are in {clean(shown.folder)}. To repeat the check:\n\n  {shown.command}")
+    again = f"To repeat the check:\n\n  {shown.command}"
+    if shown.watched is not None:
+        screen = Terminal.of(sys.stdout, plain=plain)
+        click.echo("")
+        drawn(lines(shown.watched, screen), screen)
+        again = f"To repeat the check and the watch:\n\n  {shown.command}\n  {shown.watch}"
+    click.echo(f"\nThe report, the data, the model and the checks are in {clean(shown.folder)}. {again}")
     return 0

@@ -7,6 +7,7 @@ data, a model and an ``assay.yaml`` into a folder. The doors in ``assay.app`` an
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shlex
 import shutil
 import tempfile
@@ -19,26 +20,43 @@ from assay.registry import Registry
 from assay.result import Run
 from assay.verbs.check import check
 from assay.verbs.demos import Make, Tell
+from assay.verbs.monitor import replay
 
 __all__ = ["DEMOS", "Demonstration", "demo"]
 
 DEMOS: Registry[Make] = Registry("demo", {
     "flights": "assay.verbs.demos.flights:flights", "mortgage": "assay.verbs.demos.mortgage:mortgage"})
 FIRST_LINE = "# Written by `assay demo {}`; run it again and this folder is written anew.\n"
-FILES = ("assay.yaml", "model.joblib", "reference.parquet", "report.html", "test.parquet", "train.parquet")
+HISTORY = "year.parquet"   # of a demonstration that goes on to watch its model
+FILES = ("assay.yaml", "model.joblib", "reference.parquet", "report.html", "test.parquet", "train.parquet", HISTORY)
 
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What a demonstration left: its run, and the folder that holds data, model and ``assay.yaml``."""
+    """What a demonstration left: its run, and the folder that holds data, model and ``assay.yaml``; what a year's watch said, if any."""
 
     run: Run
     folder: Path
+    watched: Run | None = None
 
     @property
     def command(self) -> str:
         """The command that checks the same again."""
         return f"assay check {shlex.quote(str(self.folder / 'assay.yaml'))} --trust"
+
+    @property
+    def watch(self) -> str:
+        """The command that watches the same again."""
+        config, data = (shlex.quote(str(self.folder / name)) for name in ("assay.yaml", HISTORY))
+        return f"assay monitor replay {config} --data {data} --trust"
+
+    @property
+    def whole(self) -> Run:
+        """The run with the incidents of the year beside its verdicts: what the report shows."""
+        if self.watched is None:
+            return self.run
+        return dataclasses.replace(self.run, incidents=self.watched.incidents, figures=(*self.run.figures, *self.watched.figures),
+                                   notes=(*self.run.notes, *self.watched.notes))
 
 
 def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | None = None,
@@ -60,15 +78,20 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         config.write_text(FIRST_LINE.format(name) + suite, encoding="utf-8")
         say("checking the model on them")
         run = check(str(config), trust=True, progress=progress)  # the model was made a moment ago, by this very process
+        watched = None
+        if (folder / HISTORY).exists():
+            say("watching it for a year, day by day, with labels a day late")
+            watched = replay(str(config), folder / HISTORY, trust=True, progress=progress)
+        shown = Demonstration(run, folder, watched)
         say("writing the report")
         try:
-            run.save(folder / "report.html")
+            shown.whole.save(folder / "report.html")
         except ConfigError as error:  # a checkout whose page was never built still has a verdict
             say(f"no report: {error}")
     except BaseException:
         _remove(folder, whole=not there)
         raise
-    return Demonstration(run, folder)
+    return shown
 
 
 def _folder(name: str, keep: str | Path | None) -> Path:

