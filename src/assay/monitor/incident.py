@@ -152,6 +152,12 @@ def headline(alerts: Sequence[Alert]) -> str:
     return "; ".join(said) + (f"; and {rest} more" if rest else "")
 
 
+def _cause(alerts: Sequence[Alert]) -> str | None:
+    """Return what broken data explain harm that came with them; where there is no harm, the sentence says it all."""
+    rest = [each for each in alerts if each.kind != "harm"]
+    return headline(rest) if 0 < len(rest) < len(alerts) else None
+
+
 def _effect(alerts: Sequence[Alert]) -> str | None:
     """Return what broken data did to the model; harm alone is no effect of anything known."""
     if all(each.kind == "harm" for each in alerts):
@@ -168,7 +174,7 @@ def _opened(alerts: list[Alert], window: Window, model: str) -> Case:
     name = hashlib.sha256("\1".join((model, window.start, *said)).encode()).hexdigest()[:12]
     hint = next((each.hint for each in alerts if each.hint), None)
     incident = Incident(window.start, window.end, any(each.page for each in alerts), headline(alerts), source, columns_of(alerts),
-                        _slices(alerts), _evidence(alerts), headline([each for each in alerts if each.kind != "harm"]) or None,
+                        _slices(alerts), _evidence(alerts), _cause(alerts),
                         gravest.kind, "open", _share(alerts), _effect(alerts), hint, name)
     return Case(incident, window.number, {each.kind: window.number for each in alerts})
 

@@ -228,8 +228,11 @@ class Job:
         """Return the memory after a window, and what it said; ``labelled`` are earlier windows whose labels are to be judged now."""
         watch, report = watched(memory.watch, self.tables(rows), budget=self.budget, season=self.season(window),
                                 resting=self.resting(window), tuning=self.tuning)
-        # what is said of no column is said of the delivery, which all sources share
-        alerts = [self._placed(each, rows) if each.columns else dataclasses.replace(each, group="rows") for each in report.alerts]
+        alerts = [self._placed(each, rows) for each in report.alerts if each.columns]
+        # what is said of no column is said of the delivery, which all sources share: once
+        shared = {each.what: dataclasses.replace(each, source=DATA, group="rows") for each in report.alerts if not each.columns}
+        paged = {each.what for each in report.alerts if not each.columns and each.page}
+        alerts += [dataclasses.replace(each, page=what in paged) for what, each in shared.items()]
         evidence, harmed = dict(memory.harm), memory.harmed
         verdicts: list[Verdict] = []
         values: list[Value] = []
