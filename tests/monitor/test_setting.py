@@ -23,8 +23,7 @@ monitor:
   false_pages: 1 per 30d
   learning: 56
   store: monitor.db
-  holidays: [2013-07-04, US]
-  by: [origin]
+  holidays: [2013-07-04, 2013-12-25]
   promises: ["auc >= 0.65", "recall by origin >= 0.4"]
   thresholds: ["missing of temp <= 50%"]
   sources:
@@ -47,7 +46,7 @@ def test_everything_that_can_be_said(tmp_path):
     assert found.sources["weather"].key == ("origin", "time_hour")
     assert found.sources["schedule"].columns == ("carrier", "dest")
     assert [str(each) for each in found.promises] == ["auc >= 0.65", "recall by origin >= 0.4"]
-    assert found.holidays == ("2013-07-04", "US")
+    assert found.holidays == ("2013-07-04", "2013-12-25")
     assert found.notify == ("hooks://on-call/alerts",)
     assert read(_written(tmp_path, "data: x.parquet\n")).monitor is None
     assert str(read(_written(tmp_path, "monitor: {}\n")).monitor.false_pages) == "1 per 30d"
@@ -63,7 +62,7 @@ def _written(folder, text):
     ("window: 1 fortnight", "no length of time"), ("window: 5h", "do not fill a day"), ("window: 25h", "no whole days"), ("window: 0 rows", "window of 0"),
     ("windw: 1d", "did you mean 'window'"), ("zone: Europe/Berln", "Europe/Berlin"), ("zone: ../../etc/passwd", "no time zone"),
     ("false_pages: none", "no number of false pages"), ("false_pages: 1 per 0d", "not between"), ("weight: -1", "a number from"),
-    ("learning: 2.5", "whole number"), ("promises: auc >= 0.7", "no list"), ("promises: ['auc >> 0.7']", "auc >> 0.7"), ("holidays: ['2013-02-30']", "no day"),
+    ("learning: 2.5", "whole number"), ("promises: auc >= 0.7", "no list"), ("promises: ['auc >> 0.7']", "auc >> 0.7"), ("holidays: ['2013-02-30']", "no day"), ("holidays: [US]", "no day"),
     ("sources: {a: [x], b: [x]}", "belongs to two sources"), ("sources: {a: {colums: [x]}}", "did you mean 'columns'"), ("routes: [{severity: loud}]", "page or ticket"),
     ("secret: hunter2 is my password", "environment variable"), ("label_delay: 3", "no length of time"), ("notify: [3]", "no text"),
 ])

@@ -176,7 +176,6 @@ class Settings:
     ledger: str | None = None
     holidays: tuple[str, ...] = ()
     sources: Mapping[str, Feed] = field(default_factory=dict)
-    by: tuple[str, ...] = ()
     promises: tuple[Check, ...] = ()
     thresholds: tuple[Check, ...] = ()
     notify: tuple[str, ...] = ()
@@ -184,7 +183,7 @@ class Settings:
     secret: str | None = None
 
 
-_KEYS = ("window", "zone", "label_delay", "false_pages", "weight", "learning", "store", "ledger", "holidays", "sources", "by", "promises",
+_KEYS = ("window", "zone", "label_delay", "false_pages", "weight", "learning", "store", "ledger", "holidays", "sources", "promises",
          "thresholds", "notify", "routes", "secret")
 
 
@@ -299,11 +298,10 @@ def _routes(value: Any, key: str, where: Callable[..., str]) -> tuple[Route, ...
 def _holidays(value: Any, key: str, where: Callable[..., str]) -> tuple[str, ...]:
     found = _names(value, key, where)
     for each in found:
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", each):
-            try:
-                dt.date.fromisoformat(each)
-            except ValueError:
-                raise ConfigError(f"there is no day {each}", where=where(key), expected="a date such as 2026-12-25") from None
+        try:
+            dt.date.fromisoformat(each)
+        except ValueError:
+            raise ConfigError(f"there is no day {each[:40]}", where=where(key), expected="dates such as 2026-12-25") from None
     return found
 
 
@@ -318,5 +316,5 @@ def _secret(value: Any, key: str, where: Callable[..., str]) -> str:
 _READERS: dict[str, Callable[..., Any]] = {
     "label_delay": lambda value, key, where: duration(value), "false_pages": lambda value, key, where: Allowance.parse(value),
     "weight": _number(1e-6, 1e6), "learning": _number(1, 3_650, whole=True), "store": _text, "ledger": _text, "holidays": _holidays,
-    "sources": _feeds, "by": _names, "promises": _checks, "thresholds": _checks, "notify": _names, "routes": _routes, "secret": _secret,
+    "sources": _feeds, "promises": _checks, "thresholds": _checks, "notify": _names, "routes": _routes, "secret": _secret,
 }
