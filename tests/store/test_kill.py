@@ -21,6 +21,7 @@ import pytest
 
 from assay.data.source import source
 from assay.store import Ledger, Store, _pg8000, _segment, _sqlite
+from assay.store import ledger as module
 from tests.store.process import forked, waited
 
 FILES, ROWS = 12, 40
@@ -35,8 +36,6 @@ def delivery(number: int):
 
 def work(url: str, folder: str, log: str) -> None:
     """Deliver what is not acknowledged yet, and advance the monitor."""
-    from assay.store import ledger as module
-
     module._MERGED = 3
     done = set(Path(log).read_text().split()) if Path(log).exists() else set()
     with Store(url) as store, Path(log).open("a", encoding="utf-8") as file:
@@ -179,33 +178,50 @@ def test_a_store_that_is_killed_often_loses_nothing(url, tmp_path, seed) -> None
     assert harass(url, tmp_path, 40, 100 + seed) == 40
 
 
-def test_every_step_of_one_delivery_may_be_the_last(tmp_path) -> None:
-    """Killed before each step in turn, until a delivery comes through."""
-    table, _ = delivery(1)
+@pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["before", "after"])
+def test_every_step_may_be_the_last(tmp_path, after, monkeypatch) -> None:
+    """Killed at each step in turn of one round: rows that replace others, a merge of files, labels, the monitor's windows."""
+    monkeypatch.setattr(module, "_MERGED", 2)
     for step in range(1, 400):
         folder = tmp_path / str(step)
         folder.mkdir()
         with Store(folder / "s.db") as store:
             ledger = Ledger(store, folder / "ledger")
-            ledger.put("m", source(table.slice(0, 20), id="key", timestamp="hour"))
-        status = waited(forked(deliver, step, folder))
+            ledger.put("m", source(delivery(0)[0], id="key", timestamp="hour"))
+            advance(store, ledger)
+        status = waited(forked(once, folder, step, after))
+        with Store(folder / "s.db") as store:   # a reader first, before anyone has cleaned up
+            ledger = Ledger(store, folder / "ledger")
+            assert ledger.rows("m").rows in (ROWS, 2 * ROWS)
+            assert len(ledger.arrivals("m")) >= ledger.rows("m").rows // ROWS
+        once(folder)
         with Store(folder / "s.db") as store:
             ledger = Ledger(store, folder / "ledger")
-            count = ledger.rows("m").rows
-            assert count in (20, ROWS + 3)
-            assert len(ledger.arrivals("m")) == (1 if count == 20 else 2)
-            ledger.put("m", source(table, id="key", timestamp="hour"))
-            assert ledger.rows("m").rows == ROWS + 3
+            whole = {key: x for number in (0, 1) for key, x in zip(*(delivery(number)[0][each].to_pylist() for each in ("key", "x")), strict=True)}
+            rows = [row for batch in ledger.rows("m").batches() for row in batch.to_pylist()]
+            assert sorted((row["key"], row["x"]) for row in rows) == sorted(whole.items())
+            assert ledger.touched("m") == {}
+            days = {span: [x for key, x in whole.items() if key // ROWS == place] for place, span in enumerate(ledger.spans("m"))}
+            for place, (span, mine) in enumerate(days.items()):
+                assert store.states.get("m", span.start) == f"{len(mine)} {sum(mine)} {0 if place else ROWS}".encode()
+            known = {each.file for each in ledger._manifest.segments("m")}
+            assert {each.name for each in ledger.folder.rglob("*.parquet*")} == known
         if status == 0:
-            assert step > 15, "there were steps to die at"
+            assert step > 40, "there were steps to die at"
             return
-    pytest.fail("a delivery takes more steps than this")
+    pytest.fail("a round takes more steps than this")
 
 
-def deliver(step: int, folder: Path) -> None:
-    die_at(step)
+def once(folder: Path, step: int = 0, after: bool = False) -> None:
+    if step:
+        die_at(step, after=after)
+    table, labels = delivery(1)
     with Store(folder / "s.db") as store:
-        Ledger(store, folder / "ledger").put("m", source(delivery(1)[0], id="key", timestamp="hour"))
+        ledger = Ledger(store, folder / "ledger")
+        ledger.put("m", source(table, id="key", timestamp="hour"))
+        ledger.label("m", source(labels, id="key", label="y"))
+        advance(store, ledger)
+        ledger.compact("m")
 
 
 def test_a_lease_dies_with_its_process(url, tmp_path) -> None:

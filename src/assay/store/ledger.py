@@ -151,10 +151,14 @@ class Ledger:
     def spans(self, model: str, *, since: Moment | None = None) -> dict[Span, int]:
         """Return every window that holds rows, in order, and how many; ``since`` applies to windows of time."""
         column, low = _COLUMN[self.cadence.kind], None if since is None or self.cadence.kind != "time" else micros(since)
-        marks = [np.asarray(table[column].drop_null(), np.int64) for opened in self._opened(model, column, low, None)
-                 for _, table in opened.groups([column], column=column, low=low)]
-        counts = spans(self.cadence, np.concatenate(marks) if marks else np.empty(0, np.int64))
-        return dict(zip(self._named(model, counts), counts.values(), strict=True))
+        counts: dict[Span, int] = {}
+        for opened in self._opened(model, column, low, None):
+            for _, table in opened.groups([column], column=column, low=low):
+                for span, count in self._cut(table).items():
+                    counts[span] = counts.get(span, 0) + count
+            opened.close()
+        ordered = sorted(counts)
+        return dict(zip(self._named(model, ordered), (counts[each] for each in ordered), strict=True))
 
     def rows(self, model: str, span: Span | None = None, *, since: Moment | None = None, until: Moment | None = None) -> Source:
         """Return the rows of a window, of a stretch of time, or all, as they are now; the source keeps to them, whatever comes later.
@@ -306,7 +310,7 @@ class _Work:
         self.before = segments
         self._now = [dataclasses.replace(each) for each in segments]
         self._files: dict[str, Opened] = {}
-        self._marks: list[Array] = []
+        self._touched: set[Span] = set()
         self.total = self.fresh = self.changed = self.repeated = self.waiting = self.untimed = 0
 
     def rows(self, table: pa.Table) -> None:
@@ -357,7 +361,7 @@ class _Work:
             whole = whole.filter(pa.array(keep))
         self._add(whole, {**self.roles, "label": list(dict.fromkeys((*_names(self.roles, "label"), *carried)))})
         if self.cadence.kind == "time":   # a row that moved leaves its old window
-            self._marks.append(was[~fresh & keep & (was != _NEVER)])
+            self._touched.update(spans(self.cadence, was[~fresh & keep & (was != _NEVER)]))
 
     def labels(self, table: pa.Table) -> None:
         """Take in a piece of labels."""
@@ -401,9 +405,9 @@ class _Work:
         columns = {name: table[name] for name in table.column_names}
         self._add(pa.table({**mine, **columns}), {"label": list(columns)}, "labels")
 
-    def spans(self) -> dict[Span, int]:
-        """Return the windows that were touched so far."""
-        return spans(self.cadence, np.concatenate(self._marks) if self._marks else np.empty(0, np.int64))
+    def spans(self) -> list[Span]:
+        """Return the windows that were touched so far, in order."""
+        return sorted(self._touched)
 
     def after(self) -> list[Segment]:
         """Return the files as they are now; the rest of them is garbage."""
@@ -445,7 +449,7 @@ class _Work:
     def _add(self, table: pa.Table, roles: dict[str, Any], kind: str = "rows") -> None:
         self._now.append(written(self.folder, table, kind, roles))
         if kind == "rows":
-            self._marks.append(np.unique(np.asarray(table[_COLUMN[self.cadence.kind]].drop_null(), np.int64)))
+            self._touched.update(spans(self.cadence, np.asarray(table[_COLUMN[self.cadence.kind]].drop_null(), np.int64)))
 
 
 @dataclasses.dataclass(frozen=True)
