@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-
 from streams import Day, Part
 
 __all__ = ["KINDS", "SLOW", "Kind", "corrupted"]

@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
+from streams import Day, Part, tables
 
 from assay.monitor import fault, reading
 from assay.monitor.baseline import Season
 from assay.monitor.budget import Budget
 from assay.monitor.evidence import Tuning, step
 from assay.monitor.watch import Watch, advanced
-from streams import Day, Part, tables
 
 __all__ = ["auc", "posts", "recall_at"]
 

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from corruption import KINDS, SLOW, Kind, corrupted
+from replay import Run
+from rules import Rules
+from streams import Day, salt, tables
 
 from assay.monitor import fault, reading
 from assay.monitor.budget import Account, Budget
 from assay.monitor.evidence import Tuning
 from assay.monitor.reading import Stream
 from assay.monitor.watch import Watch, advanced
-from corruption import KINDS, SLOW, Kind, corrupted
-from replay import Run
-from rules import Rules
-from streams import Day, salt, tables
 
 __all__ = ["Trial", "trials"]
 
@@ -131,7 +131,6 @@ def _trial(days: Sequence[Day], watch: Watch, kind: Kind, at: int, source: str, 
     mine = {**facts[source], "other": facts[source].get("other", {})}
     found: dict[str, int] = {}
     size = np.inf if kind.name == "yesterday's file" else 0.0
-    before = tables(days[at - 1])
     for n in range(kind.days):
         day = days[at + n]
         mine["yesterday"] = days[at + n - 1].parts[source] if n == 0 else mine["yesterday"]
@@ -142,7 +141,7 @@ def _trial(days: Sequence[Day], watch: Watch, kind: Kind, at: int, source: str, 
         now = _fresh(day, broken, source if kind.on != "rows" else None)
         season = day.season
         rest = resting if str(day.date) in holidays else ()
-        here = Watch(**{**vars(watch)})
+        here = Watch(**vars(watch))
         readings, seen = reading.read(here.reference, now)
         if n == 0 or kind in SLOW:
             old, _ = reading.read(here.reference, tables(day))
@@ -158,7 +157,6 @@ def _trial(days: Sequence[Day], watch: Watch, kind: Kind, at: int, source: str, 
             found.setdefault("assay", n)
         if any(page.source == source and page.state == "opened" for page in report.outcome.pages):
             found.setdefault("evidence", n)
-        before = now
     return Trial(kind.name, source, column, at, float(size), found)
 
 

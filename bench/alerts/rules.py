@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from scipy import special
+from streams import Day
 
 from assay.monitor.reading import Readings
-from streams import Day
 
 __all__ = ["Rules"]
 

@@ -45,12 +45,11 @@ class Tuning:
     """What may be chosen; the defaults are those that ``bench/alerts.py`` measures.
 
     ``learning`` windows before a stream can page; ``immediate`` the part of the evidence's budget for what is seen in one window;
-    ``accept`` windows after which what does not pass is how it is now; ``trust`` windows after which a page that nobody answered widens its
-    streams like a dismissed one, up to the cap of one window.
+    ``accept`` windows after which what does not pass is how it is now.
     """
 
     learning: int = 28
-    immediate: float = 0.3
+    immediate: float = 0.6
     accept: int = 7
 
 

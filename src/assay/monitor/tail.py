@@ -23,7 +23,6 @@ _EDGES = np.concatenate(([CENSORED], CENSORED * 1.16 ** np.arange(1, 30)))  # to
 BINS = len(_EDGES) + 1
 _NU = np.array([1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 14, 20, 40, 100])
 _SCALE = np.geomspace(0.35, 4.0, 18)
-_DOUBT = 0.5    # of log likelihood: of all tails that fit so nearly as well, the heaviest is taken
 _BORROWED = 150.0  # windows' worth of the same statistic elsewhere that a young pool starts from
 
 
@@ -37,9 +36,8 @@ def _table() -> Array:
 
 
 _LOGS = _table()
-_FAR = 2 * special.stdtr(np.repeat(_NU, len(_SCALE)), -8 / np.tile(_SCALE, len(_NU)))  # what lies beyond 8, of each
-_PRIOR = np.zeros(BINS)
-_PRIOR[np.searchsorted(_EDGES, _EVENT, "right")] = 2.0  # two deviations of 4 before any was seen: never a thinner tail than that
+# before anything was seen: a hundred deviations of a heavy tail, t of 4 degrees of freedom, scaled as deviations of old streams are
+_PRIOR = 100 * np.exp(_LOGS[:, int(np.argmin(np.abs(_NU - 4))) * len(_SCALE) + int(np.argmin(np.abs(_SCALE - 0.6)))])
 
 
 def added(pools: Array, pool: Array, z: Array) -> Array:
@@ -58,15 +56,14 @@ def added(pools: Array, pool: Array, z: Array) -> Array:
 def fitted(pools: Array, kind: Array) -> tuple[Array, Array]:
     """Return degrees of freedom and scale of each pool; young pools borrow from all pools of their ``kind`` (statistic).
 
-    Likelihood of a scaled t over a grid, with |z| < 1.5 censored; of what fits within 1.5 of the best, the one with most beyond 8.
+    Maximum likelihood of a scaled t over a grid, with |z| < 1.5 censored, so that the centre has no say in the tail.
     """
     kinds = int(kind.max()) + 1 if len(kind) else 0
     whole = np.zeros((kinds, BINS))
     np.add.at(whole, kind, pools)
     size = whole.sum(axis=1, keepdims=True)
     lent = (whole * np.minimum(1.0, _BORROWED / np.maximum(size, 1e-9)))[kind]
-    log = (pools + lent + _PRIOR) @ _LOGS
-    fit = np.argmax(np.where(log >= log.max(axis=1, keepdims=True) - _DOUBT, _FAR, -1.0), axis=1)
+    fit = np.argmax((pools + lent + _PRIOR) @ _LOGS, axis=1)
     return _NU[fit // len(_SCALE)], _SCALE[fit % len(_SCALE)]
 
 

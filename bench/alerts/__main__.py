@@ -1,0 +1,264 @@
+"""Alerts: false pages where nothing happens, a real year, faults put into it, and what a window costs; one command, one table.
+
+    python bench/alerts [--quick] [--copies 6] [--each 40] [--workers 2] [--json FILE]
+
+Flights of 2013 (``truth.py`` says which days deserve a page, and why; it was written before anything was tuned), their rows permuted,
+their weeks resampled; simulated fleets; the census of Massachusetts and FBPosts from the folder of shared data (``ASSAY_SHARED``), on
+which nothing was tuned. A budget of one false page in 30 days, eight weeks of learning, counted from then on; rules included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
+import numpy as np  # noqa: E402
+
+import recall  # noqa: E402
+from assay.monitor import reading  # noqa: E402
+from assay.monitor.baseline import Season  # noqa: E402
+from assay.monitor.evidence import State, step  # noqa: E402
+from assay.monitor.reading import Readings, Stream  # noqa: E402
+from census import census  # noqa: E402
+from corruption import SLOW  # noqa: E402
+from fleet import SCENARIOS, quiet  # noqa: E402
+from posts import auc, posts, recall_at  # noqa: E402
+from replay import Run, replay  # noqa: E402
+from rules import Rules  # noqa: E402
+from streams import Day, flights, permuted, resampled, tables  # noqa: E402
+from truth import HOLIDAYS, PAGES, TICKETS  # noqa: E402
+
+SHARED = Path(os.environ.get("ASSAY_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+LEARNING, RESTING, A_YEAR = 56, ("schedule", "planes"), 365 / 30
+
+
+def worthy(day: Day, source: str) -> bool:
+    """Whether a page of a source on a day is one that a data engineer would want."""
+    return str(day.date) in PAGES and source in PAGES[str(day.date)][0]
+
+
+def nulls(job: tuple[str, int, bool]) -> dict[str, Any]:
+    """Return the pages of one copy of a stream in which nothing happens, a year, by layer."""
+    kind, seed, answers = job
+    if kind.startswith("census"):
+        days = census(SHARED, seed=seed if "permuted" in kind else None)
+        run = replay(days, answers=answers)
+    else:
+        days = flights()
+        copy = permuted(days, seed) if kind == "rows permuted" else resampled(days, seed, set(PAGES), 3 if "near" in kind else None)
+        run = replay(copy, answers=answers, holidays=HOLIDAYS, resting=RESTING)
+    windows = len(run.days) - LEARNING
+    late = [event for event in run.events if event.at >= LEARNING]
+    return {"kind": kind, "answers": answers, "pages": len(late) * 365 / windows, "layers": dict(Counter(event.layer for event in late)),
+            "withheld": (run.last.account.withheld + run.last.state.account.withheld) * 365 / windows}
+
+
+def fleet(job: tuple[str, int, int, bool]) -> dict[str, Any]:
+    scenario, streams, seed, answers = job
+    found = quiet(scenario, streams, seed, answers=answers)
+    return {"scenario": scenario, "streams": streams, "answers": answers, "pages": found.pages, "withheld": found.withheld,
+            "allowed": found.allowed}
+
+
+def year(answers: bool) -> Run:
+    return replay(flights(), true=worthy, answers=answers, holidays=HOLIDAYS, resting=RESTING, keep=True)
+
+
+def told(run: Run, tell: Callable[[str], None]) -> dict[str, int]:
+    """Say each page of the real year, true or false and why."""
+    late = [event for event in run.events if event.at >= LEARNING]
+    for event in run.events:
+        date = str(event.day.date)
+        mark = "TRUE  " if worthy(event.day, event.source) else "ticket" if date in TICKETS else "false "
+        why = PAGES[date][1] if mark == "TRUE  " else TICKETS.get(date, "")
+        early = " (while learning)" if event.at < LEARNING else ""
+        tell(f"  {date} {mark} {event.source:9s} by {event.layer}{early}: {event.words[:110]}{f' | {why}' if why else ''}")
+    true = {str(event.day.date) for event in late if worthy(event.day, event.source)}
+    due = [date for date in PAGES if date >= "2013-02-26"]
+    return {"pages": len(late), "true": len(true), "due": len(due), "false": sum(not worthy(event.day, event.source) for event in late)}
+
+
+def part(job: tuple[int, int, int, str]) -> list[recall.Trial]:
+    """Return the trials of one seed, by a process of its own."""
+    each, slow, seed, stream = job
+    if stream == "flights":
+        days, run, bad, options = flights(), year(True), set(PAGES) | set(TICKETS), {"holidays": HOLIDAYS, "resting": RESTING}
+    else:
+        days, bad, options = census(SHARED), set(), {}
+        run = replay(days, keep=True)
+    late = sum(event.at >= LEARNING for event in run.events)
+    readings = [reading.read(watch.reference, tables(day))[0] for watch, day in zip(run.before, days, strict=True)]
+    rules = Rules(days, readings, LEARNING)
+    rules.cut(max(late, 1))
+    return recall.trials(days, run, bad, each=each, slow=slow, seed=seed, rules=rules, **options)  # type: ignore[arg-type]
+
+
+COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("assay", ("assay",)), ("checks", ("checks",)), ("3 sigma", ("3 sigma",)), ("kNN", ("kNN",)), ("PSI", ("PSI",)), ("KS", ("KS",)),
+    ("3 sigma+", ("3 sigma", "checks")), ("kNN+", ("kNN", "checks")), ("PSI+", ("PSI", "checks")), ("KS+", ("KS", "checks")))
+
+
+def shown(trials: Sequence[recall.Trial], tell: Callable[[str], None]) -> dict[str, Any]:
+    """Say the share found on the first day and by the last, by kind of fault and by its size."""
+    creeping = {kind.name for kind in SLOW}
+    rows: list[tuple[str, list[recall.Trial]]] = [(name, [each for each in trials if each.kind == name])
+                                                   for name in dict.fromkeys(each.kind for each in trials)]
+    sudden = [each for each in trials if each.kind not in creeping]
+    rows += [("all that are sudden", sudden), ("over 3 x own noise", [each for each in sudden if each.size > 3]),
+             ("over 10 x own noise", [each for each in sudden if each.size > 10])]
+    tell(f"  {'fault':30s}{'trials':>7s}{'>3':>5s}" + "".join(f"{name:>10s}" for name, _ in COLUMNS))
+    out: dict[str, Any] = {}
+    for label, some in rows:
+        if some:
+            last = 20 if label in creeping else 2
+            found = {name: [float(np.mean([any(0 <= each.found.get(key, 99) <= n for key in keys) for each in some])) for n in (0, last)]
+                     for name, keys in COLUMNS}
+            large = np.mean([each.size > 3 for each in some])
+            cells = "".join(f"{now:5.2f}/{later:.2f}" for now, later in found.values())
+            tell(f"  {label:30s}{len(some):7d}{large:5.2f} " + cells)
+            out[label] = {"trials": len(some), **found}
+    return out
+
+
+def costs(tell: Callable[[str], None]) -> dict[str, float]:
+    """Return microseconds a stream-window of evidence, and milliseconds a window of a small model from summaries to alerts."""
+    rng, out = np.random.default_rng(0), {}
+    for streams in (1_000, 20_000, 200_000):
+        names = tuple(Stream(f"model {at // 100}", f"column {at // 5 % 20}", ("mean", "spread", "missing", "shift", "varieties")[at % 5])
+                      for at in range(streams))
+        state, taken = State(), []
+        for day in range(12):
+            x = np.abs(0.3 + 0.05 * rng.normal(size=streams))
+            start = time.process_time()
+            state, _ = step(state, Readings(names, x, np.full(streams, 0.001)), alpha=0.025, season=Season.daily(day % 7))
+            taken.append(time.process_time() - start)
+        out[f"evidence, {streams:,} streams"] = float(np.median(taken[4:])) / streams * 1e6
+        tell(f"  evidence, {streams:7,} streams: {out[f'evidence, {streams:,} streams']:.2f} microseconds a stream-window (CPU)")
+    from assay.monitor.budget import Budget
+    from assay.monitor.watch import Watch, advanced
+
+    days = flights()[:40]
+    watch = Watch()
+    for day in days:
+        tables(day)
+    start = time.process_time()
+    for day in days:
+        watch, _ = advanced(watch, tables(day), budget=Budget(), season=day.season)
+    out["watch of 26 columns"] = (time.process_time() - start) / len(days) * 1e3
+    tell(f"  from summaries to alerts, 26 columns of flights: {out['watch of 26 columns']:.1f} ms a window (CPU), "
+         f"state of {len(watch.dump()):,} bytes")
+    small = [replace_parts(day) for day in days]
+    for day in small:
+        tables(day)
+    watch = Watch()
+    start = time.process_time()
+    for day in small:
+        watch, _ = advanced(watch, tables(day), budget=Budget(), season=day.season)
+    each = (time.process_time() - start) / len(small)
+    out["20 features"] = each * 1e3
+    tell(f"  a model of 20 features (no names of thousands of values): {each * 1e3:.1f} ms a window, so 10,000 models {each * 1e4:.0f} s on one core")
+    return out
+
+
+def replace_parts(day: Day) -> Day:
+    from dataclasses import replace
+
+    from streams import Part
+
+    names = [("schedule", name) for name in day.parts["schedule"].columns if name != "tailnum"]
+    names += [("weather", name) for name in day.parts["weather"].columns]
+    columns = {name: day.parts[source].columns[name] for source, name in names}
+    columns |= {f"{name} again": day.parts["schedule"].columns[name] for name in ("carrier", "origin", "dest")}
+    return replace(day, parts={"model": Part(columns)})
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="one copy, few trials: a sanity run")
+    parser.add_argument("--copies", type=int, default=6)
+    parser.add_argument("--each", type=int, default=40)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    copies, each, slow = (1, 6, 3) if options.quick else (options.copies, options.each, max(options.each // 2, 2))
+    start, out = time.time(), {}
+
+    def tell(text: str) -> None:
+        print(text, flush=True)
+
+    tell(f"assay on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}; "
+         f"copies {copies}, trials {each} of each kind\n")
+    with ProcessPoolExecutor(options.workers) as pool:
+        sizes = (100,) if options.quick else (100, 1_000, 4_000)
+        jobs = [(scenario, streams, seed, answers) for scenario in SCENARIOS for streams in sizes
+                for seed in range(1 if options.quick or streams > 1_000 else 2) for answers in (True, False)]
+        fleets = pool.map(fleet, jobs)
+        kinds = ["rows permuted", "weeks from anywhere", "weeks near their place"]
+        kinds += ["census 2015-18", "census permuted"] if (SHARED / "data").is_dir() else []
+        quiets = pool.map(nulls, [(kind, seed, answers) for kind in kinds for seed in range(1 if kind == "census 2015-18" else copies)
+                                  for answers in (True, False)])
+        seeds = 1 if options.quick else 2
+        streams = ["flights"] + (["census"] if (SHARED / "data").is_dir() else [])
+        parts = pool.map(part, [(each // seeds, max(slow // seeds, 1), seed, stream) for stream in streams for seed in range(seeds)])
+
+        tell("a. simulated fleets, a year of days: pages (and withheld) of the evidence's 9.1 allowed; user answers | nobody does")
+        rows = list(fleets)
+        for scenario in SCENARIOS:
+            cells = []
+            for streams_ in sizes:
+                for answers in (True, False):
+                    some = [row for row in rows if (row["scenario"], row["streams"], row["answers"]) == (scenario, streams_, answers)]
+                    cells.append(f"{np.mean([row['pages'] for row in some]):.1f} ({np.mean([row['withheld'] for row in some]):.1f})")
+            tell(f"  {scenario:32s}" + "  ".join(f"{streams_:,}: {cells[2 * at]} | {cells[2 * at + 1]}" for at, streams_ in enumerate(sizes)))
+        out["fleets"] = rows
+        for answers in (True, False):
+            tell(f"\nb. flights 2013, {'a user who answers at once' if answers else 'nobody answers'}, all layers")
+            found = told(year(answers), tell)
+            tell(f"  {found['true']} of {found['due']} page-worthy days, {found['false']} false or arguable of {(365 - LEARNING) / 30:.1f} allowed")
+            out[f"year, answers {answers}"] = found
+        tell(f"\nc. nothing happens: pages a year of {A_YEAR:.1f} allowed, all layers; user answers | nobody does")
+        rows = list(quiets)
+        for kind in kinds:
+            cells = []
+            for answers in (True, False):
+                some = [row for row in rows if row["kind"] == kind and row["answers"] == answers]
+                pages = [row["pages"] for row in some]
+                layers: Counter[str] = Counter()
+                for row in some:
+                    layers.update(row["layers"])
+                cells.append(f"{np.mean(pages):.1f} ({min(pages):.1f} to {max(pages):.1f}; withheld {np.mean([row['withheld'] for row in some]):.1f}; "
+                             f"{', '.join(f'{name} {count}' for name, count in layers.items())})")
+            tell(f"  {kind:24s}{cells[0]} | {cells[1]}")
+        out["nulls"] = rows
+        found_ = list(parts)
+        for at, stream in enumerate(streams):
+            tell(f"\nd. faults in {stream}: found the same day / in three (21 for those that creep); cuts of the others set with hindsight to as "
+                 "many alerts; + with our checks")
+            out[f"recall, {stream}"] = shown([trial for some in found_[at * seeds : (at + 1) * seeds] for trial in some], tell)
+    if (SHARED / "data").is_dir():
+        tell("\ne. FBPosts, 45 weeks clean and dirty: AUC, recall at precision .95")
+        for name, scores in posts(SHARED).items():
+            tell(f"  {name:20s}{auc(scores):.3f}  {recall_at(scores, 0.95):.2f}")
+            out[f"posts, {name}"] = (auc(scores), recall_at(scores, 0.95))
+    tell("\nf. cost")
+    out["cost"] = costs(tell)
+    tell(f"\n{time.time() - start:.0f} s in all")
+    if options.json:
+        options.json.write_text(json.dumps(out, indent=1, default=str))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
