@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -204,3 +205,121 @@ def test_a_label_given_as_values_is_told(values: str) -> None:
     label = frame["y"] if values == "series" else frame["y"].to_numpy()
     with pytest.raises(ConfigError, match="name of a column"):
         assay.check(LogisticRegression().fit(frame[["x", "z"]], frame["y"]), frame, label=label)
+
+
+def logistic(frame: pd.DataFrame) -> LogisticRegression:
+    return LogisticRegression().fit(frame[["x", "z"]], frame["y"])
+
+
+def said(run: Run, *outcomes: str) -> str:
+    return "\n".join(each.sentence for each in run.verdicts if not outcomes or each.verdict in outcomes)
+
+
+def test_labels_of_one_class_are_said_first() -> None:
+    frame = small(800)
+    run = assay.check(logistic(frame), frame[frame["y"] == 0], label="y", protected=["ward"])
+    assert run.verdicts[0].verdict == "inconclusive"
+    assert "Every label is '0'" in run.verdicts[0].sentence
+    assert {each.aspect for each in run.verdicts if each.verdict == "fail"} == set()
+    assert run.exit_code == 3
+    assert yaml.safe_load(run.to_yaml())["checks"]
+
+
+def test_a_model_without_a_label_is_noted() -> None:
+    frame = small()
+    run = assay.check(logistic(frame), frame.drop(columns="y"))
+    assert [each for each in run.notes if "no label was named" in each]
+    assert not [each for each in assay.check(logistic(frame), frame, label="y").notes if "no label" in each]
+
+
+def test_protected_inputs_are_said() -> None:
+    frame = small()
+    run = assay.check(logistic(frame), frame, label="y", protected=["z"])  # cut into quarters, as it is a number
+    assert any(each.aspect == "fairness" for each in run.verdicts)
+    assert "The model reads the protected column z itself." in said(run, "warn")
+    assert "reads the protected" not in said(assay.check(logistic(frame), frame, label="y", protected=["ward"]))
+
+
+def test_whole_numbers_that_came_as_fractions_are_no_other_type() -> None:
+    frame = small().assign(x=lambda each: (10 * each["x"]).round().astype(int))
+    model = HistGradientBoostingClassifier(max_iter=5).fit(frame[["x", "z"]], frame["y"])
+    for changed, outcome in ((frame["x"].astype(float), False), (frame["x"] + 0.5, True), (frame["x"].astype(str) + "a", True)):
+        run = assay.check(model, frame.assign(x=changed), reference=frame, label="y")
+        assert ("x has another type" in said(run, "fail")) is outcome
+
+
+def test_an_index_that_nobody_reads_is_no_failure() -> None:
+    frame = small().assign(score=0.5)
+    frame.insert(0, "", np.arange(len(frame)))
+    run = assay.check(None, frame, label="y", score="score", task="binary", classes=[0, 1])
+    assert "(a column without a name) looks like an identifier" in said(run, "warn")
+    assert "identifier" not in said(run, "fail")
+    assert not [each for each in run.verdicts if "(," in each.sentence or "of ." in each.sentence or "id: }" in (each.hint or "")]
+
+
+def test_a_linear_model_ties_with_the_linear_baseline() -> None:
+    rng = np.random.default_rng(2)
+    frame = small(4000).assign(y=lambda each: (each["x"] + each["z"] + rng.normal(size=4000) > 0).astype(int))
+    train, test = frame.iloc[:2000], frame.iloc[2000:]
+    run = assay.check(logistic(train), test, train=train, label="y")
+    mine = [each for each in run.verdicts if each.aspect == "baselines"]
+    assert [each.verdict for each in mine] == ["pass"]
+    assert "answers as the baseline linear does" in mine[0].sentence
+
+
+def test_a_model_no_better_than_the_linear_one_is_still_told() -> None:
+    frame = small(2000)
+    model = HistGradientBoostingClassifier(max_iter=30).fit(frame[["x", "z"]], frame["y"])
+    test = pd.concat([frame, small(2000).assign(y=lambda each: each["y"])]).sample(1500, random_state=0)
+    rng = np.random.default_rng(9)
+    test = test.assign(x=rng.normal(size=1500))
+    test["y"] = (test["x"] + rng.normal(size=1500) > 0).astype(int)
+    run = assay.check(model, test, train=frame, label="y")
+    assert {each.verdict for each in run.verdicts if each.aspect == "baselines"} & {"warn", "fail"}
+
+
+def test_a_baseline_of_numbers_is_told_in_shares() -> None:
+    train, test, inputs = halves(load_diabetes(as_frame=True))
+    run = assay.check(LinearRegression().fit(train[inputs[:1]], train["target"]), test, train=train, label="target")
+    told = next(each for each in run.verdicts if each.aspect == "baselines")
+    assert " % [" in told.sentence
+    assert "mean error" in told.sentence
+    assert "decisions" not in said(run)
+
+
+def test_coarse_rows_repeat_each_other_without_harm() -> None:
+    rng = np.random.default_rng(3)
+
+    def coarse(rows: int) -> pd.DataFrame:
+        frame = pd.DataFrame({"age": rng.integers(0, 6, rows), "work": rng.choice(list("abcd"), rows)})
+        return frame.assign(y=rng.integers(0, 2, rows))
+
+    first, second = coarse(1500), coarse(1500)
+    model = HistGradientBoostingClassifier(max_iter=5).fit(first[["age"]], first["y"])
+    plain = assay.check(model, second, label="y")
+    assert "repeat another row" in said(plain, "warn")
+    for run in (assay.check(model, second, reference=first, label="y"),
+                assay.check(model, second.assign(who=np.arange(1500)), label="y", id="who")):
+        assert "repeat another row" not in said(run, "warn")
+        assert "as coarse values do" in said(run, "pass")
+    twice = pd.concat([second.assign(age=rng.normal(size=1500)), second.iloc[:0]])
+    twice = pd.concat([twice, twice.iloc[:400]]).sample(frac=1, random_state=0)
+    run = assay.check(model, twice, reference=first.assign(age=rng.normal(size=1500)), label="y")
+    assert "repeat another row" in said(run, "warn")
+
+
+def test_scores_that_are_too_cautious_are_called_so() -> None:
+    digits = load_wine(as_frame=True).frame
+    model = RandomForestClassifier(200, min_samples_leaf=25, max_depth=2, random_state=0).fit(digits.iloc[::2, :-1], digits["target"].iloc[::2])
+    run = assay.check(model, pd.concat([digits] * 10), label="target")
+    assert "too cautious" in said(run, "fail")
+
+
+def test_strong_features_share_a_line() -> None:
+    frame = small(1000)
+    frame["y"] = (frame["x"] > 0).astype(int)
+    rng = np.random.default_rng(0)
+    frame = frame.assign(x=frame["x"] + 0.3 * rng.normal(size=1000), z=frame["x"] + 0.3 * rng.normal(size=1000))
+    told = [each.sentence for each in assay.check(None, frame.assign(score=0.5), label="y", score="score").verdicts if "almost predict" in each.sentence]
+    assert len(told) == 1
+    assert "2 features almost predict the label each alone: x, z" in told[0]

@@ -29,7 +29,7 @@ from assay.summary.residuals import Errors
 from assay.summary.target import Target
 from assay.summary.vector import kind_of
 
-__all__ = ["NAMES", "Baseline", "baselines", "gain_over_baseline", "inputs"]
+__all__ = ["NAMES", "Baseline", "alike", "baselines", "gain_over_baseline", "inputs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -96,6 +96,33 @@ def baselines(study: Study) -> dict[str, Baseline]:
         study._held["baselines"] = _fitted(study)
     held: dict[str, Baseline] = study._held["baselines"]
     return held
+
+
+def alike(study: Study) -> str | None:
+    """Return the linear baseline's name where the model answers as it does, so that neither is worth more than the other.
+
+    Ranks of scores correlate by 0.99, numbers by 0.995, or 98 % of the classes are the same. Raises ``PredictionError`` where the
+    model cannot be asked.
+    """
+    mine, theirs = study.answer(), baselines(study)["linear"].answer
+    if theirs is None or len(study.data) < FEWEST:
+        return None
+    if mine.value is not None and theirs.value is not None:
+        return "linear" if _together(mine.value, theirs.value) >= 0.995 else None
+    if mine.score is not None and theirs.score is not None and mine.score.shape[1] == 2:
+        ranks = [np.unique(each.score[:, 1], return_inverse=True)[1].reshape(-1).astype(np.float64) for each in (mine, theirs)
+                 if each.score is not None]
+        return "linear" if _together(*ranks) >= 0.99 else None
+    said = [np.argmax(each.score, axis=1) if each.score is not None else each.prediction for each in (mine, theirs)]
+    same = np.equal(said[0], said[1])  # type: ignore[arg-type]
+    return "linear" if float(np.mean(same)) >= 0.98 else None
+
+
+def _together(one: Array, other: Array) -> float:
+    """Return the correlation of two arrays, 0 where one does not vary."""
+    if not (np.isfinite(one).all() and np.isfinite(other).all() and one.std() > 0 and other.std() > 0):
+        return 0.0
+    return float(np.corrcoef(one, other)[0, 1])
 
 
 # comparing ------------------------------------------------------------------------------------------------------------------

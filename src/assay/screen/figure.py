@@ -23,7 +23,7 @@ from assay.screen.power import clusters, error, readable, seconds
 from assay.screen.study import Sample, Study
 from assay.summary.vector import kind_of
 
-__all__ = ["figures"]
+__all__ = ["confidence", "figures"]
 
 Array = np.ndarray[Any, Any]
 
@@ -40,6 +40,19 @@ FLOOR = 1e-4        # a share of no rows counts as this in the distance of two d
 def figures(study: Study) -> list[Figure]:
     """Return what can be drawn of a study; what has no labels, no model that answers or no second data set has no picture of it."""
     return [*_of_model(study), *_drift(study)]
+
+
+def confidence(study: Study) -> float | None:
+    """Return by how much the mean score of the class that is named lies above the share of rows in which it is right, None without scores.
+
+    Above 0 the model is too sure of itself, below 0 too cautious. Raises ``PredictionError`` where the model cannot be asked.
+    """
+    answer, outcome = study.answer(), study.outcome()
+    known = outcome >= 0
+    if answer.score is None or answer.scores == "score" or not known.any():
+        return None
+    score = answer.score[known]
+    return float(score.max(axis=1).mean() - np.mean(score.argmax(axis=1) == outcome[known]))
 
 
 @dataclass(frozen=True, eq=False)

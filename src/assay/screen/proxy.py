@@ -1,11 +1,11 @@
 """Screens for features that stand in for what a model must not use, and for inputs that it must not have.
 
-``proxy_power`` and ``forbidden_inputs``; found by name in ``SCREENS``.
+``proxy_power``, ``forbidden_inputs`` and ``protected_inputs``; found by name in ``SCREENS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from assay.screen.power import Aim, aim, bins, clusters, halves, power, readable
 from assay.screen.screen import Reading, screen
 from assay.screen.study import Study
 
-__all__ = ["forbidden_inputs", "proxy_power"]
+__all__ = ["forbidden_inputs", "protected_inputs", "proxy_power"]
 
 _CLASSES = 50   # of a protected column that are told apart; rarer ones are one class
 
@@ -52,8 +52,23 @@ def forbidden_inputs(study: Study) -> Iterator[Reading]:
     A model may name an input and not use it; and it may have seen the column under another name, which ``proxy_power`` shows.
     """
     assert study.model is not None
+    yield from _named(study, study.schema.forbidden)
+
+
+@screen(wants=("model", "protected"), of="column", limits=(0.0, 1.0))
+def protected_inputs(study: Study) -> Iterator[Reading]:
+    """Whether the model names a protected column among its inputs: 1 where it does, a fact about the model.
+
+    A model may name an input and not use it, which ``unused`` shows.
+    """
+    assert study.model is not None
+    yield from _named(study, study.schema.protected)
+
+
+def _named(study: Study, columns: Sequence[str]) -> Iterator[Reading]:
+    assert study.model is not None
     names = study.model.signature.names
-    for name in study.schema.forbidden:
+    for name in columns:
         if names is None:
             yield Reading(None, 0, name, "the model does not name its inputs")
             continue

@@ -27,7 +27,7 @@ _BUILTIN: dict[str, tuple[str, ...]] = {
     "content": ("empty_content", "damaged_content", "repeated_content", "shared_content"),
     "unit": ("unit_changed",),
     "representation": ("thin_in_train", "thin_region"),
-    "proxy": ("proxy_power", "forbidden_inputs"),
+    "proxy": ("proxy_power", "forbidden_inputs", "protected_inputs"),
     "baseline": ("gain_over_baseline",),
     "sensitivity": ("missing_effect", "noise_effect", "refuses_missing", "unused"),
 }

@@ -125,7 +125,7 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
             figures = suite.figures()
     verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
     values = [each.silenced() for each in _values(answers)]
-    notes += _notes(subject, profiles, asked, shown, suited=suite is not None)
+    notes += _notes(subject, profiles, asked, shown, suited=suite is not None, before=notes)
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     rows = profiles["data"].rows if "data" in profiles else subject.data.rows
     return Run("check", tuple(values), tuple(verdicts), cost=cost, notes=tuple(dict.fromkeys(notes)), strict=strict,
@@ -363,9 +363,11 @@ def _values(answers: Sequence[Answered]) -> list[Value]:
 
 
 def _notes(subject: Subject, profiles: Mapping[str, Profile], asked: Sequence[Check], shown: Sequence[Answered], *,
-           suited: bool) -> list[str]:
+           suited: bool, before: Sequence[str]) -> list[str]:
     notes = []
     model = subject.models.get("model")
+    if suited and model is not None and not subject.data.schema.labels and not any("need" in each and "label" in each for each in before):
+        notes.append("no label was named, so how good the model is was not judged: --label COLUMN, or label='COLUMN'")
     if suited and model is not None and model.signature.classes is not None and model.signature.scores is None:
         notes.append("the model gives labels and no scores: how it ranks, and whether its scores are probabilities, is not judged")
     data = profiles.get("data")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
@@ -15,11 +16,13 @@ import pyarrow as pa
 
 from assay.check.expression import parse
 from assay.check.suite import Item, Scene, items, opinions
-from assay.check.suite.default import named
-from assay.errors import ModelError, without_secrets
+from assay.check.suite.default import cut, named
+from assay.errors import AssayError, ModelError, without_secrets
 from assay.metric import disparity
-from assay.result import Figure, Value, Verdict
+from assay.result import Figure, Spread, Value, Verdict
 from assay.screen import Study
+from assay.screen.baseline import alike
+from assay.screen.figure import confidence
 from assay.verbs.measure import Answered, Question, Subject
 
 __all__ = ["Suite"]
@@ -30,6 +33,7 @@ FEWEST_IN_SLICE = 30
 CONTENT_BINS = 4
 SHARES = (0.01, 0.05, 0.1)  # of the rows, that the larger groups have
 MOST_REFUSALS = 3
+MOST_REPEATS = 0.01
 LONGEST = 500
 
 
@@ -53,7 +57,7 @@ class Suite:
             available_at=bool(schema.available_at) and schema.timestamp is not None,
             ids=schema.id is not None and subject.train is not None and schema.id in subject.train.schema,
             classes=len(target.classes) if target else 0, content=bool(self.study.media), slices=self._slices(),
-            protected=schema.protected, forbidden=schema.forbidden)
+            protected=schema.protected, measured=self._measured(), forbidden=schema.forbidden)
 
     def questions(self) -> list[Question]:
         """Return what to measure, each question once."""
@@ -72,11 +76,69 @@ class Suite:
             answer = next((answer for question, answer in held if question == asked and not answer.failed), None)
             if answer is None:
                 return []
+            if asked.metric.name == "type_changed":
+                return [self._widened(each) for each in answer.values]
+            if asked.metric.name == "gain_over_baseline" and item.grave == "warn":
+                return [each for each in answer.values if each.column != scene.twin]
             return answer.values if asked.compare is None else [*answer.values, *_larger(answer.plain, asked.compare)]
 
-        wanted = items(replace(self.scene, overall=overall))
+        scene = self._seen(overall)
+        wanted = items(scene)
         stopped = [_stopped(question, error, wanted) for question, error in _refusals(held)]
+        if scene.single:
+            stopped.append(self._single())
         return [*stopped, *opinions([(item, values(item)) for item in wanted])]
+
+    def _seen(self, overall: Mapping[str, float]) -> Scene:
+        """Return the scene with what only the data and the answers show."""
+        study, scene = self.study, replace(self.scene, overall=dict(overall))
+        judged = scene.labelled and scene.task in ("binary", "multiclass")
+        single = judged and overall.get("auc") is None and len(set(study.outcome()[study.outcome() >= 0].tolist())) == 1
+        inputs = (study.model.signature.names if study.model is not None else None) or ()
+        coarse, repeats = self._coarse()
+        with contextlib.suppress(AssayError):  # a model that does not answer is told before
+            sure = confidence(study) if judged and scene.scored else None
+            twin = alike(study) if scene.train and scene.labelled and scene.task in ("binary", "multiclass", "regression") else None
+            scene = replace(scene, sure=sure, twin=twin)
+        return replace(scene, single=single, guarded=tuple(each for each in scene.protected if each in inputs), coarse=coarse,
+                       repeats=repeats)
+
+    def _single(self) -> Verdict:
+        """Return that all labels are of one class, so that nothing tells how good the model is."""
+        target = self.subject.target
+        assert target is not None
+        name = str(target.classes[int(self.study.outcome().max())])
+        check = "balanced_accuracy >= 0.5"
+        return Verdict(check, "inconclusive", f"Every label is '{name[:LONGEST]}': with one class only, nothing can be said of how well "
+                       "the model tells classes apart, of its calibration, or of fairness.", aspect="performance", expression=check,
+                       hint="Were the rows filtered by the label, or is it read wrongly?")
+
+    def _widened(self, value: Value) -> Value:
+        """Return a change of type as none, where whole numbers only came as fractions: one missing value does that in pandas."""
+        if value.note not in ("was integer, is fraction", "was fraction, is integer") or value.column is None:
+            return value
+        if value.column in self.subject.data.schema and value.note.endswith("fraction"):
+            numbers = self.study.numbers(value.column)
+            numbers = numbers[np.isfinite(numbers)]
+            if not np.array_equal(numbers, np.rint(numbers)):
+                return value
+        return Value.of(value.metric, Spread("exact", 0.0), n=value.n, column=value.column, better=value.better, against=value.against,
+                        note=f"{value.note}, of whole numbers")
+
+    def _coarse(self) -> tuple[str, float]:
+        """Return why rows may well repeat each other, and the share up to which they do; no reason, and 1 %, where nothing tells."""
+        study = self.study
+        ids = study.data.ids
+        mine = repeats(study.data.prints)
+        if mine > MOST_REPEATS and ids is not None and len(np.unique(ids)) == len(ids):
+            return "each has an id of its own", 1.0
+        for name, other in (("reference", study.reference), ("training data", study.train)):
+            if mine > MOST_REPEATS and other is not None and set(other.schema.names) >= set(study.schema.names) - set(study.schema.labels):
+                few = min(len(other.prints), len(study.data.prints))
+                there, here = repeats(other.prints, few), repeats(study.data.prints, few)
+                if there >= 0.75 * here:
+                    return f"those of the {name} do so too ({there:.0%} of as many)", min(max(1.3 * mine, MOST_REPEATS), 1.0)
+        return "", MOST_REPEATS
 
     def figures(self) -> list[Figure]:
         """Return the pictures of the sample."""
@@ -87,7 +149,8 @@ class Suite:
     def _slices(self) -> tuple[str, ...]:
         """Return the slicings of the suite: those that were named, protected columns, and features with few values."""
         schema = self.subject.data.schema
-        found = dict.fromkeys([*self.slices, *map(named, schema.protected)])
+        quarters = self._measured()
+        found = dict.fromkeys([*self.slices, *(cut(name, quarters) for name in schema.protected)])
         content = self._content_slices()
         found |= dict.fromkeys(content)
         for name in self.study.features:
@@ -98,6 +161,12 @@ class Suite:
             if 2 <= self._values(self.study.data.column(name)) <= MOST_VALUES:
                 found[named(name)] = None
         return tuple(found)
+
+    def _measured(self) -> tuple[str, ...]:
+        """Return the protected columns that are numbers of many values, which are cut into quarters."""
+        study = self.study
+        return tuple(name for name in study.schema.protected
+                     if study.kind(name) == "number" and len(study.data.column(name).unique()) > MOST_VALUES)
 
     def _content_slices(self) -> list[str]:
         """Return how rows are cut by texts and images: by quantiles of length, brightness and contrast, and by language or script."""
@@ -121,6 +190,16 @@ class Suite:
             return 0
         counts = np.array([each["counts"] for each in column.value_counts().to_pylist()])
         return len(counts) if (counts >= FEWEST_IN_SLICE).sum() >= 2 else 0
+
+
+def repeats(prints: Any, few: int | None = None) -> float:
+    """Return the share of rows that repeat another one, among ``few`` of them, evenly chosen.
+
+    >>> repeats(np.array([1, 1, 2, 3], np.uint64))
+    0.25
+    """
+    some = prints if few is None or few >= len(prints) else prints[np.linspace(0, len(prints) - 1, few).round().astype(np.int64)]
+    return 1 - len(np.unique(some)) / len(some) if len(some) else 0.0
 
 
 def _larger(groups: Sequence[Value], compare: str) -> list[Value]:

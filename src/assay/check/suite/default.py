@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Literal
 
-__all__ = ["Item", "Scene", "items", "named"]
+__all__ = ["Item", "Scene", "cut", "items", "named"]
 
 Grave = Literal["fail", "warn"]
+
+SURE = 0.02  # by which confidence and hits must differ to say which way scores are off
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,11 @@ class Scene:
     """What there is to judge: the task, what the model answers, and which data and columns were given.
 
     ``content`` says that there are columns of free text or images; ``slices`` are texts of slicings, ``protected`` and ``forbidden``
-    names of columns; ``overall`` holds the values measured on all rows, by metric, as far as they are known; ``classes`` is how many
-    there are.
+    names of columns (``measured`` those protected that are numbers of many values); ``overall`` holds the values measured on all rows,
+    by metric, as far as they are known; ``classes`` is how many there are. ``single`` says that all labels are of one class,
+    ``guarded`` which protected columns the model reads, ``sure`` by how much its confidence lies above the share of rows that it has
+    right. ``twin`` names a baseline that answers as the model does, ``coarse`` says why rows may well repeat each other, up to the
+    share ``repeats``.
     """
 
     task: str | None = None
@@ -39,8 +44,15 @@ class Scene:
     content: bool = False
     slices: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     overall: dict[str, float] = field(default_factory=dict)
+    single: bool = False
+    guarded: tuple[str, ...] = ()
+    sure: float | None = None
+    twin: str | None = None
+    coarse: str = ""
+    repeats: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,11 +61,11 @@ class Item:
 
     ``expression`` is the check; ``grave`` what a shown fault is (a failure, or a warning); ``rank`` where it stands among the faults, low
     first. ``fault``, ``fine`` and ``proof`` are sentences with the fields ``{value} {low} {high} {n} {column} {note} {place} {bound}``
-    and, for differences, ``{away} {nearest} {farthest}``: how far the value and its ends lie from 0. ``hint`` has the same fields. ``many``
-    stands for a fault of several columns at once and has ``{count} {columns}``. ``proof`` is set where an undecided outcome deserves a
-    warning too: the model has to show that it is worth having. With ``share``, numbers are shown as percentages. ``topic`` says what
-    an undecided outcome is not sure of; of slices, ``whole`` is what all rows have. With ``gaps``, columns of which nothing could be
-    measured are named.
+    and, for differences, ``{away} {nearest} {farthest}``: how far the value and its ends lie from 0. ``hint`` has the same fields.
+    ``many`` stands for a fault of more than ``alone`` columns at once and has ``{count} {columns}``. ``proof`` is set where an
+    undecided outcome deserves a warning too: the model has to show that it is worth having. With ``share``, numbers are shown as
+    percentages. ``topic`` says what an undecided outcome is not sure of; of slices, ``whole`` is what all rows have. With ``gaps``,
+    columns of which nothing could be measured are named.
     """
 
     aspect: str
@@ -65,6 +77,7 @@ class Item:
     grave: Grave = "warn"
     rank: int = 50
     many: str = ""
+    alone: int = 3
     proof: str = ""
     share: bool = True
     topic: str = ""
@@ -80,6 +93,15 @@ def named(column: str) -> str:
     """
     plain = _WORD.fullmatch(column) and column.casefold() not in _WORDS
     return column if plain else "`" + column.replace("`", "``") + "`"
+
+
+def cut(column: str, measured: tuple[str, ...] = ()) -> str:
+    """Return how rows are cut by a column: by its values, or by quarters where it is a number of many values.
+
+    >>> cut("sex"), cut("age", ("age",))
+    ('sex', 'age:4')
+    """
+    return named(column) + (":4" if column in measured else "")
 
 
 # as in data/predicate.py, which checks do not see; a test holds the two together
@@ -104,26 +126,35 @@ def items(scene: Scene) -> tuple[Item, ...]:
 
 
 def _baselines(scene: Scene) -> Iterator[Item]:
-    if scene.train and scene.labelled and scene.task in ("binary", "multiclass", "regression"):
-        fault = "A baseline does better than the model: {column} ({note}) is ahead by {away} [{nearest}, {farthest}]."
-        hint = "Ship the baseline, or find out what the model lost: features, labels and training rows are the usual suspects."
-        yield Item("baselines", "gain_over_baseline of * >= -0.005", fault=fault, fine="", hint=hint, grave="fail", rank=4, share=False)
-        yield Item("baselines", "gain_over_baseline of * >= 0", fault=fault,
-                   fine="The model beats every baseline; the best of them is {column} ({note}), behind by {value} [{low}, {high}].",
-                   hint=hint,
-                   rank=4, share=False,
-                   proof="The model does not clearly beat {column} ({note}): the difference is {value} [{low}, {high}].")
+    if not (scene.train and scene.labelled) or scene.task not in ("binary", "multiclass", "regression"):
+        return
+    number = scene.task == "regression"
+    what = "accuracy" if scene.task == "multiclass" or not scene.scored else "AUC"
+    apart = ("the model's mean error is {away} [{nearest}, {farthest}] larger" if number else
+             f"it is ahead by {{away}} [{{nearest}}, {{farthest}}] of {what}")
+    fault = f"A baseline does better than the model: {{column}} ({{note}}); {apart}."
+    hint = "Ship the baseline, or find out what the model lost: features, labels and training rows are the usual suspects."
+    yield Item("baselines", "gain_over_baseline of * >= -0.005", fault=fault, fine="", hint=hint, grave="fail", rank=4, share=number)
+    best = ("it saves {value} [{low}, {high}] of that one's mean error" if number else
+            f"it is ahead by {{value}} [{{low}}, {{high}}] of {what}")
+    same = f" It answers as the baseline {_literal(scene.twin)} does, so they tie: it is that model." if scene.twin else ""
+    yield Item("baselines", "gain_over_baseline of * >= 0", fault=fault, hint=hint, rank=4, share=number,
+               fine=f"The model beats {'every other' if same else 'every'} baseline; the best is {{column}} ({{note}}): {best}.{same}",
+               proof=f"The model is not shown to beat {{column}} ({{note}}): {best}.")
 
 
 def _calibration(scene: Scene) -> Iterator[Item]:
-    if scene.labelled and scene.scored and scene.task in ("binary", "multiclass"):
+    if scene.labelled and scene.scored and not scene.single and scene.task in ("binary", "multiclass"):
         fault = ("The scores are no probabilities: they miss the shares that occur by {value} on average [{low}, {high}]. "
                  "Whoever reads a score as a risk is misled.")
+        if scene.sure is not None and abs(scene.sure) >= SURE:
+            fault += (" They are too cautious: the model is right more often than they say." if scene.sure < 0 else
+                      " They are too sure: the model is right less often than they say.")
         fine = "Scores are near the shares that occur: off by {value} on average [{low}, {high}]."
         hint = "Recalibrate on held-out data (isotonic or Platt), or use the scores for ranking only."
-        yield Item("calibration", "calibration_error <= 0.05", topic="the calibration error", fault=fault, fine=fine, hint=hint, rank=12)
-        yield Item("calibration", "calibration_error <= 0.1", topic="the calibration error",
-                   fault=fault, fine=fine, hint=hint, grave="fail", rank=8)
+        topic = "how far the scores are from the shares that occur"
+        yield Item("calibration", "calibration_error <= 0.05", topic=topic, fault=fault, fine=fine, hint=hint, rank=12)
+        yield Item("calibration", "calibration_error <= 0.1", topic=topic, fault=fault, fine=fine, hint=hint, grave="fail", rank=8)
 
 
 def _leakage(scene: Scene) -> Iterator[Item]:
@@ -144,8 +175,9 @@ def _leakage(scene: Scene) -> Iterator[Item]:
                    fine="No feature gives the label away; the strongest alone is {column}, power {value} of 1.", hint=hint, grave="fail",
                    rank=0, many="{count} features give the label away each alone: {columns}.", share=False)
         yield Item("leakage", "lone_power of * <= 0.8", topic="what {column} alone tells of the label",
-                   fault="{column} alone almost predicts the label: power {value} of 1 [{low}, {high}].", fine="", hint=hint, rank=3,
-                   many="{count} features almost predict the label each alone: {columns}.", share=False)
+                   fault="{column} alone almost predicts the label: power {value} of 1 [{low}, {high}]. It is very strong, or known late.",
+                   fine="", hint=hint, rank=3, alone=1, share=False,
+                   many="{count} features almost predict the label each alone: {columns}. They are very strong, or known late.")
     if scene.labelled and scene.train and scene.entity and scene.task is not None:
         yield Item("leakage", "seen_entity_gain <= 10%", topic="how much larger the error is for new entities",
                    fault="The model does better on entities that it has seen: its error on new ones is {value} larger [{low}, {high}].",
@@ -157,10 +189,12 @@ def _leakage(scene: Scene) -> Iterator[Item]:
                    fine="Features were known in time.",
                    hint="Use the value as it was known then.", grave="fail", rank=0,
                    many="{count} features were known only after the moment of prediction: {columns}.")
+    unread = "" if scene.asked else " No model is here that reads it."
     yield Item("leakage", "id_like of * <= 0",
-               fault="{column} looks like an identifier ({note}): a model can learn rows by heart with it, and nothing for new ones.",
-               fine="No feature looks like an identifier.", hint="Leave {column} out of the features: columns: {{id: {column}}}.",
-               grave="fail", rank=2, many="{count} features look like identifiers: {columns}.", share=False)
+               fault="{column} looks like an identifier ({note}): a model can learn rows by heart with it, and nothing for new ones."
+               + unread,
+               fine="No feature looks like an identifier.", hint="Leave {column} out of the features: columns: {{id: {quoted}}}.",
+               grave="fail" if scene.asked else "warn", rank=2, many="{count} features look like identifiers: {columns}.", share=False)
 
 
 def _slices(scene: Scene) -> Iterator[Item]:
@@ -202,10 +236,10 @@ def _dimension(text: str) -> str:
 
 
 def _fairness(scene: Scene) -> Iterator[Item]:
-    if scene.task not in ("binary", "multiclass"):
+    if scene.task not in ("binary", "multiclass") or scene.single:
         return
     for protected in scene.protected:
-        by, column = named(protected), _literal(protected)
+        by, column = cut(protected, scene.measured), _literal(protected)
         if scene.task == "binary":
             yield Item("fairness", f"selection_rate ratio by {by} >= 0.8", topic=f"the ratio of selection rates by {column} ({{note}})",
                        fault=f"Groups of {column} are selected at different rates: the least favoured at {{value}} of the most favoured's "
@@ -232,11 +266,17 @@ def _inputs(scene: Scene) -> Iterator[Item]:
         yield Item("features", "forbidden_inputs of * <= 0", fault="The model reads the forbidden column {column}.",
                    fine="The model reads no forbidden column.", hint="Train without {column}.", grave="fail", rank=0,
                    many="The model reads forbidden columns: {columns}.", share=False)
+    if scene.protected and scene.asked:
+        yield Item("features", "protected_inputs of * <= 0", fault="The model reads the protected column {column} itself.",
+                   fine="The model reads no protected column.", rank=6, many="The model reads protected columns itself: {columns}.",
+                   hint="Is it allowed to? If so, write down why; if not, train without {column}, and look at stand-ins after that.",
+                   share=False)
     if scene.forbidden or scene.protected:
+        first = "The model reads what it stands for itself: decide on that first. " if scene.guarded else ""
         yield Item("features", "proxy_power of * <= 0.7", topic="what {column} tells of columns that must not count",
                    fault="{column} stands in for a column that must not count: {note}, power {value} of 1 [{low}, {high}].",
                    fine="No feature stands in for a protected or forbidden column; the strongest is {column} ({note}, power {value} of 1).",
-                   hint="Train without {column} and see what is lost; if it must stay, write down why.", rank=6, share=False,
+                   hint=first + "Train without {column} and see what is lost; if it must stay, write down why.", rank=6, share=False,
                    many="{count} features stand in for columns that must not count: {columns}.")
     if scene.asked:
         yield Item("features", "unused of * <= 0", fault="The model does not use {column}: shuffling it changes no prediction.",
@@ -249,7 +289,7 @@ def _drift(scene: Scene) -> Iterator[Item]:
     if not scene.reference and not scene.train:
         return
     than = "reference" if scene.reference else "training data"
-    yield Item("drift", "type_changed of * <= 0", fault=f"{{column}} has another type than in the {than}.",
+    yield Item("drift", "type_changed of * <= 0", fault=f"{{column}} has another type than in the {than} ({{note}}).",
                fine=f"Columns have the types of the {than}.", hint="Mend the feed or the reader.", grave="fail", rank=0,
                many=f"{{count}} columns have other types than in the {than}: {{columns}}.", share=False)
     if scene.reference:
@@ -282,8 +322,9 @@ def _junk(scene: Scene) -> Iterator[Item]:
                fine="No column holds stand-ins for missing values, such as -999.",
                hint="Turn them into missing values before training and scoring.", rank=16,
                many="{count} columns hold stand-ins for missing values: {columns}.")
-    yield Item("quality", "duplicates <= 1%", topic="the share of rows that repeat another",
-               fault="{value} of the rows repeat another row.", fine="Rows do not repeat each other.",
+    same = f"{{value}} of the rows repeat another row, as coarse values do: {_literal(scene.coarse)}." if scene.coarse else ""
+    yield Item("quality", f"duplicates <= {scene.repeats:.4g}", topic="the share of rows that repeat another",
+               fault="{value} of the rows repeat another row.", fine=same or "Rows do not repeat each other.",
                hint="Were they delivered twice? They count twice in every number here.", rank=17)
     yield Item("quality", "repeated_blocks <= 0.1%", topic="the share of rows in blocks that come twice",
                fault="Whole blocks of rows stand there twice, {value} of the rows.",
@@ -338,9 +379,11 @@ def _representation(scene: Scene) -> Iterator[Item]:
 
 def _sensitivity(scene: Scene) -> Iterator[Item]:
     if scene.asked:
+        moved = ("moves predictions by {value} of the width of their middle half" if scene.task == "regression" else
+                 "changes {value} of the decisions")
         yield Item("robustness", "noise_effect <= 5%", topic="the effect of noise",
-                   fault="Noise of a hundredth changes {value} of the decisions [{low}, {high}].",
-                   fine="Noise of a hundredth changes {value} of the decisions.",
+                   fault=f"Noise of a hundredth {moved} [{{low}}, {{high}}].",
+                   fine=f"Noise of a hundredth {moved}.",
                    hint="Many rows lie on the threshold, or features are overfitted.",
                    rank=26)
         yield Item("robustness", "refuses_missing of * <= 0", fault="The model gives no answer where {column} is missing ({note}).",
@@ -348,9 +391,12 @@ def _sensitivity(scene: Scene) -> Iterator[Item]:
                    hint="Impute inside the model, or decide who answers when that feed is gone.", rank=29, share=False,
                    many="The model gives no answer where one of {count} features is missing: {columns}.")
         if scene.labelled:
+            number = scene.task == "regression"
+            lost = ("the model's mean error grows by {value}" if number else
+                    f"the model loses {{value}} of {'AUC' if scene.task == 'binary' and scene.scored else 'accuracy'}")
             yield Item("robustness", "missing_effect of * <= 0.1", topic="what the model loses without {column}", gaps=True,
-                       fault="Without {column} the model loses {value}: it hangs on that feed.",
-                       fine="No single missing feature does much harm; the most is {value}, of {column}.",
+                       fault=f"Without {{column}} {lost}: it hangs on that feed.",
+                       fine=f"No single missing feature does much harm; the most is {{column}}, without which {lost}.",
                        hint="Watch that feed, and decide what to answer when it is gone.", rank=28,
                        many="The model hangs on {count} feeds, each of which costs more than 0.1 when it is missing: {columns}.",
-                       share=False)
+                       share=number)

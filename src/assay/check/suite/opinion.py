@@ -8,6 +8,7 @@ probability of 2.5 % at most, however many columns and slices there are (Holm 19
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from assay.result import Outcome, Scalar, Value, Verdict
 
 __all__ = ["opinions"]
 
-ALONE = 3  # columns at fault that get a line each; more share one
+CHANCE = " Alone it would be a fault; among so many searches it can be chance."
 SLICES = 5  # slices at fault that get a line each
 LISTED = 6
 
@@ -88,7 +89,7 @@ def _decide(cases: Sequence[tuple[_Answer, Case]]) -> None:
 def _faults(answer: _Answer) -> list[Verdict]:
     item, cases = answer.item, sorted(answer.faults, key=lambda case: -_badness(case))
     columns = [case.value.column or "" for case in cases]
-    if item.many and len(cases) > ALONE:
+    if item.many and len(cases) > item.alone:
         words = item.many.format(count=len(cases), columns=_listed(columns))
         check = _among(answer.check, columns)
         hint = item.hint.format_map({**_fields(answer, cases[0]), "column": "each of them"})
@@ -119,8 +120,8 @@ def _fine(answer: _Answer) -> Verdict | None:
         return _verdict(answer, worst, "pass", words + _small(answer, cases, passing, near), "", answer.check)
     passes = worst in passing
     if item.proof and not passes:
-        return _verdict(answer, worst, "warn", item.proof.format_map(_fields(answer, worst)), item.hint.format_map(_fields(answer, worst)),
-                        answer.check)
+        words = item.proof.format_map(_fields(answer, worst)) + (CHANCE if worst.p < ALPHA else "")
+        return _verdict(answer, worst, "warn", words, item.hint.format_map(_fields(answer, worst)), answer.check)
     if not item.fine:
         return None
     if not passes:
@@ -170,12 +171,12 @@ def _unsure(answer: _Answer, case: Case) -> str:
     words = f"Too few rows to be sure of {subject}: " + (
         "{value} [{low}, {high}] on {n} rows, where {bound} is the bound.".format_map(fields))
     if case.p < ALPHA:
-        words += " Alone it would be a fault; among so many searches it can be chance."
+        words += CHANCE
     return words
 
 
 def _verdict(answer: _Answer, case: Case, outcome: Outcome, words: str, hint: str, check: Check) -> Verdict:
-    value = case.value
+    value, words = case.value, words.replace(" ()", "")  # a note that is not there, or is not told
     slice_: Mapping[str, Scalar] = value.slice if outcome in ("fail", "warn") else {}
     return Verdict(str(check), outcome, words, slice=dict(slice_), value=value, threshold=case.threshold,
                    p=answer.p.get(id(case)), hint=hint or None, model=value.model, aspect=answer.item.aspect, expression=str(check))
@@ -205,7 +206,8 @@ def _fields(answer: _Answer, case: Case) -> dict[str, str]:
     number, low, high = (math.nan if each is None else each for each in (value.value, value.low, value.high))
     shown = _percent if answer.item.share else _number
     away = sorted(abs(each) for each in (low, high))
-    return {"value": shown(number), "low": shown(low), "high": shown(high), "n": f"{value.n:,}", "column": _clean(value.column or ""),
+    return {"value": shown(number), "low": shown(low), "high": shown(high), "n": f"{value.n:,}", "column": _name(value.column),
+            "quoted": _quoted(value.column or ""),
             "note": _clean(value.note or "", 200), "place": _place(value.slice), "bound": shown(case.threshold),
             "away": shown(abs(number)), "nearest": shown(away[0]), "farthest": shown(away[1])}
 
@@ -232,8 +234,22 @@ def _place(key: Mapping[str, Scalar]) -> str:
     return ", ".join(f"{_clean(name)} {'missing' if each is None else _clean(str(each))}" for name, each in key.items()) or "all rows"
 
 
+def _name(column: str | None) -> str:
+    """Return a column name for a sentence; one without letters is said to have none."""
+    return "" if column is None else _clean(column) or "(a column without a name)"
+
+
+def _quoted(column: str) -> str:
+    """Return a column name as it stands in YAML.
+
+    >>> _quoted("loan_id"), _quoted("")
+    ('loan_id', '""')
+    """
+    return column if column.isidentifier() else json.dumps(_clean(column), ensure_ascii=False)
+
+
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(_clean(each) for each in names[:LISTED])
+    shown = ", ".join(_name(each) for each in names[:LISTED])
     return shown if len(names) <= LISTED else f"{shown} and {len(names) - LISTED} more"
 
 
