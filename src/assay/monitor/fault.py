@@ -23,6 +23,7 @@ CATASTROPHES = ("no rows", "column gone", "type changed", "all missing", "consta
 _ENOUGH = 28     # windows of a record
 _EARLY = 7       # before a column can be called never constant, or a file never the same
 _VISITS = 4      # of a weekday
+_TELLING = 40.0  # bits of a print from which on its return is no chance
 _KEPT = 28       # windows in which the same file is recognised
 _LOST = 0.25     # share of missing values above the record
 _DOUBLE, _POINTS = 2.0, 0.02  # graded: this many times the record, and at least two points above it
@@ -152,7 +153,8 @@ def faults(record: Record, tables: Sequence[Table], facts: Facts, *, phase: Sequ
 
 def _table(known: Rows, table: Table, facts: Facts, phase: Sequence[int], rests: bool) -> list[Fault]:
     found = []
-    if known.windows >= _EARLY and not known.repeats and table.rows >= _FEW and (mark := _print(table, facts)) in known.prints:
+    telling = known.windows >= _EARLY and not known.repeats and table.rows >= _FEW and _bits(table, facts) >= _TELLING
+    if telling and (mark := _print(table, facts)) in known.prints:
         ago = len(known.prints) - known.prints.index(mark)
         when = "the window before" if ago == 1 else f"{ago} windows before"
         found.append(Fault("stale", table.name, "", f"delivered the same rows as {when}", 1.0, "an old file was sent again"))
@@ -241,6 +243,17 @@ def _quoted(names: Iterable[str]) -> str:
 
 def _phase(phase: Sequence[int]) -> str:
     return " ".join(map(str, phase))
+
+
+def _bits(table: Table, facts: Facts) -> float:
+    """Return about how many bits the print of a table holds: three categories in 300 rows are the same again by chance once a month."""
+    found = 0.0
+    for (source, _), fact in facts.items():
+        if source == table.name and fact.present >= _FEW:
+            cells = min(fact.distinct, 20.0) if fact.distinct == fact.distinct else 1.0
+            each = max(cells - 1, 0) * 0.5 * math.log2(fact.present)
+            found += max(each, _TELLING) if fact.kind == "number" and fact.distinct >= _FEW else each
+    return found
 
 
 def _print(table: Table, facts: Facts) -> str:
