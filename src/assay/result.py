@@ -802,6 +802,11 @@ def _told(item: Any, *always: str) -> dict[str, Any]:
 
 def _plain(item: Any) -> Any:
     """Turn a dataclass into JSON types; NaN becomes None, infinities become None too (JSON has neither)."""
+    kind = type(item)
+    if kind is float:  # the plainest first: a run has a hundred thousand of them
+        return item if math.isfinite(item) else None
+    if kind is str or kind is int or kind is bool or item is None:
+        return item
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
         return _json(item)
     if isinstance(item, Mapping):

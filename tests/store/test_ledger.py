@@ -18,6 +18,7 @@ from assay.errors import BusyError, ColumnTypeError, ConfigError, StoreError, Un
 from assay.monitor.setting import Cadence
 from assay.store import Ledger, Span, Store
 from assay.store import ledger as module
+from tests.store.process import forked, waited
 
 DAY = 86_400
 
@@ -360,6 +361,27 @@ def test_one_writer_at_a_time(ledger, opened, tmp_path) -> None:
             other.put("m", rows([1], [0], [1.0]))
         other.put("n", rows([1], [0], [1.0]))
     other.put("m", rows([1], [0], [1.0]))
+
+
+def deliver(url: str, folder: Path, name: int) -> None:
+    module._MERGED = 3
+    with Store(url) as store:
+        ledger = Ledger(store, folder)
+        for each in range(6):
+            ledger.put("m", rows([each, 100 * name + each], [each, each], [float(name), float(each)]))
+            found = read(ledger.rows("m"))   # while others replace files
+            assert len({row["key"] for row in found}) == len(found)
+            assert {100 * name + one for one in range(each + 1)} <= {row["key"] for row in found}
+
+
+def test_writers_and_readers_at_once(opened, url, tmp_path) -> None:
+    children = [forked(deliver, url, tmp_path / "ledger", name) for name in (1, 2, 3)]
+    assert [waited(each) for each in children] == [0, 0, 0]
+    ledger = Ledger(opened(), tmp_path / "ledger")
+    assert sorted(held(ledger)) == sorted(str(100 * name + each) for name in range(4) for each in range(6))
+    assert list(ledger.spans("m").values()) == [4] * 6
+    assert days(ledger.touched("m")) == ["01", "02", "03", "04", "05", "06"]
+    assert [each.number for each in ledger.arrivals("m")] == list(range(1, 19))
 
 
 def test_the_ledger_is_not_changed_inside_a_transaction(store, ledger) -> None:
