@@ -25,12 +25,7 @@ for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_variable, "1")
 
 import numpy as np  # noqa: E402
-
 import recall  # noqa: E402
-from assay.monitor import reading  # noqa: E402
-from assay.monitor.baseline import Season  # noqa: E402
-from assay.monitor.evidence import State, step  # noqa: E402
-from assay.monitor.reading import Readings, Stream  # noqa: E402
 from census import census  # noqa: E402
 from corruption import SLOW  # noqa: E402
 from fleet import SCENARIOS, quiet  # noqa: E402
@@ -39,6 +34,11 @@ from replay import Run, replay  # noqa: E402
 from rules import Rules  # noqa: E402
 from streams import Day, flights, permuted, resampled, tables  # noqa: E402
 from truth import HOLIDAYS, PAGES, TICKETS  # noqa: E402
+
+from assay.monitor import reading  # noqa: E402
+from assay.monitor.baseline import Season  # noqa: E402
+from assay.monitor.evidence import State, step  # noqa: E402
+from assay.monitor.reading import Readings, Stream  # noqa: E402
 
 SHARED = Path(os.environ.get("ASSAY_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 LEARNING, RESTING, A_YEAR = 56, ("schedule", "planes"), 365 / 30

@@ -255,7 +255,7 @@ def step(state: State, readings: Readings, *, alpha: float, season: Season | Non
     with np.errstate(divide="ignore"):
         bound = np.where(alphas > 0, 1 / alphas, np.inf)
     return _settled(state, _Window(season, tuning, index, expected, x, v, z, clear, tame, p, e, active, speaks, resting_ | apart_, sums,
-                                   pinned, block, drift, total, bound, own, alpha, frozenset(covered)))
+                                   pinned, block, drift, total, bound, own, alpha, apart_, frozenset(covered)))
 
 
 @dataclass(frozen=True)
@@ -284,6 +284,7 @@ class _Window:
     bound: Array
     own: Array
     alpha: float
+    apart: Array
     covered: frozenset[str]
 
 
@@ -312,7 +313,7 @@ def _settled(state: State, w: _Window) -> tuple[State, Outcome]:
     passed = busy & ~still
     accepted = busy & still & (age > w.tuning.accept)
     closed = passed | accepted
-    pending = np.where(culprit & w.active, np.maximum(np.where(busy[group], state.pending, 0.0), w.clear), state.pending)
+    pending = np.where((culprit | w.apart) & w.active, np.maximum(np.where(busy[group], state.pending, 0.0), w.clear), state.pending)
 
     learns = np.isfinite(w.x) & ~w.held & ~culprit
     jumped = np.where(w.active & (state.past.n >= 10), w.clear, 0.0)

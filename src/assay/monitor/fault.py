@@ -191,8 +191,8 @@ def _column(known: Column, fact: Fact, source: str, column: str) -> list[Fault]:
                                nulls - record, "look for a feed or a join that brings only part"))
         there, ever = 1 - nulls, 1 - known.least_nulls
         if ever <= 0.5 and there > _DOUBLE * ever + _POINTS and there * fact.rows - ever * fact.rows > 4 * math.sqrt(ever * fact.rows) + 4:
-            found.append(fault("filled", f"has values in {there:.1%}, but once never above {ever:.1%} in {known.windows} windows", there - ever,
-                               "a default may stand in for what is missing, or another column for this one"))
+            found.append(fault("filled", f"has values in {there:.1%}, but once never above {ever:.1%} in {known.windows} windows",
+                               there - ever, "a default may stand in for what is missing, or another column for this one"))
     if fact.present < _FEW:
         return found
     alone = fact.low == fact.high if fact.kind == "number" else fact.distinct <= 1

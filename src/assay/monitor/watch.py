@@ -193,7 +193,8 @@ def _fault_alerts(broken: Sequence[Fault], opened: Sequence[str], withheld: Sequ
 
 
 _MANY = {"column gone": "are no longer delivered", "type changed": "changed their type", "all missing": "have no value at all",
-         "constant": "have one single value", "missing": "lost values", "filled": "have values where most were missing", "far outside": "lie far outside all that was seen",
+         "constant": "have one single value", "missing": "lost values", "filled": "have values where most were missing",
+         "far outside": "lie far outside all that was seen",
          "spelling": "write values otherwise", "renamed": "have a renamed category", "unseen": "have values never seen before",
          "sign": "have the opposite sign", "unit": "changed their unit"}
 
