@@ -51,8 +51,12 @@ def test_a_run_that_opens_a_page_ends_with_1_and_once(folder: Path) -> None:
     assert (marked.returncode, marked.stdout.startswith(f"{name} is false: weather: wind")) == (0, True), marked.stderr
     noted = assay("monitor", "note", "assay.yaml", "weather", "wind", "--owner", "met team", "--meaning", "knots", cwd=folder)
     assert noted.returncode == 0
-    status = assay("monitor", "status", "assay.yaml", cwd=folder)
+    status = assay("monitor", "status", "assay.yaml", "--prometheus", "assay.prom", cwd=folder)
     assert status.returncode == 0
+    counts = (folder / "assay.prom").read_text("utf-8").splitlines()
+    assert 'assay_monitor_windows_total{monitor="assay"} 42' in counts
+    assert 'assay_monitor_pages_total{monitor="assay",layer="rules"} 1' in counts
+    assert all(line.startswith("# ") or line.rpartition(" ")[2].replace(".", "").replace("e+", "").isdigit() for line in counts), counts
     assert f"false, until 2026-02-15 00:00, incident {name}" in status.stdout
     assert "weather, column wind: owner met team, knots" in status.stdout
     gone = assay("monitor", "forget", "assay.yaml", "--entity", "N7", cwd=folder)

@@ -135,16 +135,24 @@ def labels(state: State, /, config: str, *, data: str, dry_run: bool, json: str 
 
 @monitor.command("status", **_told("Say where the monitor stands."))
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
+@_one("--prometheus", "Output", "FILE", "Write counts in Prometheus' text format, for its textfile collector.")
 @_outputs
 @quietly
 @shared
 @click.pass_obj
-def status(state: State, /, config: str, *, json: str | None, html: str | None, trust: bool, plain: bool, no_progress: bool) -> int:
+def status(state: State, /, config: str, *, prometheus: str | None, json: str | None, html: str | None, trust: bool, plain: bool,
+           no_progress: bool) -> int:
     """Say where the monitor stands: incidents, the budget and what was spent of it, notes, messages that did not arrive."""
     from assay.app.check import files_of
+    from assay.app.output import write
+    from assay.verbs.monitor import prometheus as exposition
     from assay.verbs.monitor import status as verb
 
-    files = files_of({"json": json, "html": html}, [config])
+    files = files_of({"json": json, "html": html, "prometheus": prometheus}, [config])
+    place = files.pop("prometheus", None)
+    if place is not None:
+        write({place: exposition(config, trust=trust)})
+        state.written = True
     _shown(verb(config, trust=trust), files, state, json=json, plain=plain, code=0)
     return 0
 

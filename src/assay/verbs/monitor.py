@@ -29,7 +29,7 @@ from assay.store.incident import Mark
 from assay.verbs.config import Config, read
 from assay.verbs.stream import Held, Job, Memory, Progress, Said, due, micros, moment, reported, timed
 
-__all__ = ["Watched", "forget", "labels", "mark", "note", "replay", "run", "status"]
+__all__ = ["Watched", "forget", "labels", "mark", "note", "prometheus", "replay", "run", "status"]
 
 _RECENT, _SPARSE = 60, 30   # windows whose memory is kept each, and of older ones one in so many
 
@@ -309,6 +309,45 @@ def status(config: str | Path | Config, *, trust: bool = False) -> Run:
         notes += [each.warning or _told(each) for each in live.store.notes.find()]
         incidents = tuple(live.store.incidents.find(monitor=live.name))
         return dataclasses.replace(found, incidents=incidents, notes=tuple(notes))
+
+
+def prometheus(config: str | Path | Config, *, trust: bool = False) -> str:
+    """Return where a monitor stands in Prometheus' text format, for the textfile collector of its node exporter.
+
+    Windows judged, the start of the last one, open incidents by source and severity, pages by layer, the budget, unsent messages.
+    """
+    with Live(config, trust=trust) as live:
+        reached = live.store.states.latest([live.name]).get(live.name)
+        memory = Memory.parse(reached[1]) if reached else Memory()
+        own = {"monitor": live.name}
+        counted: dict[tuple[str, str], int] = {}
+        for each in live.store.incidents.find(monitor=live.name):
+            if each.state in ("open", "acknowledged", "snoozed"):
+                key = each.source or "several", "page" if each.page else "ticket"
+                counted[key] = counted.get(key, 0) + 1
+        layers = {"evidence": memory.watch.state.account.paged, "rules": memory.watch.account.paged, "harm": memory.harmed}
+        families: list[tuple[str, str, str, list[tuple[dict[str, str], float]]]] = [
+            ("windows_total", "counter", "Windows that were judged.", [(own, memory.windows)]),
+            ("last_window_start_seconds", "gauge", "Start of the last window judged.", [(own, reached[0] / 1e6 if reached else 0)]),
+            ("open_incidents", "gauge", "Incidents that are open.",
+             [({**own, "source": source, "severity": severity}, count) for (source, severity), count in sorted(counted.items())]),
+            ("pages_total", "counter", "Pages that were opened, by what spoke; rules and evidence draw on the budget.",
+             [({**own, "layer": layer}, count) for layer, count in layers.items()]),
+            ("false_pages_allowed", "gauge", "False pages that one window may bring.",
+             [(own, live.job.settings.false_pages.per(live.job.length))]),
+            ("messages", "gauge", "Messages that wait to be sent, or were given up.",
+             [({**own, "state": state}, len(live.store.outbox.find(state))) for state in ("pending", "failed")]),
+        ]
+    lines = []
+    for name, kind, help_, samples in families:
+        lines += [f"# HELP assay_monitor_{name} {help_}", f"# TYPE assay_monitor_{name} {kind}"]
+        lines += [f"assay_monitor_{name}{{{','.join(f'{key}={_quoted(value)}' for key, value in labels_.items())}}} {number:g}"
+                  for labels_, number in samples]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
 
 
 def _told(note: Note) -> str:
