@@ -181,8 +181,9 @@ class Ledger:
 
         When it returns, no file of the ledger holds them. Profiles that were computed from them are the caller's to drop.
         """
-        given = list(ids)
-        wanted = set(texts(pa.chunked_array([pa.array(given)]), where="ids").to_pylist()) - {None} if given else set()
+        if model not in self.models():
+            raise UnknownNameError.among("model in the ledger", model, self.models(), where=str(self.folder))
+        wanted = {str(int(each) if isinstance(each, float) and each.is_integer() else each) for each in ids}
         with self._writing(model):
             folder, segments = self._place(model), self._manifest.segments(model)
             wanted |= _ids_of(folder, segments, entity)
