@@ -29,6 +29,7 @@ import recall  # noqa: E402
 from census import census  # noqa: E402
 from corruption import SLOW  # noqa: E402
 from fleet import SCENARIOS, quiet  # noqa: E402
+from outage import outages, struck  # noqa: E402
 from posts import auc, posts, recall_at  # noqa: E402
 from replay import Run, replay  # noqa: E402
 from rules import Rules  # noqa: E402
@@ -88,6 +89,22 @@ def told(run: Run, tell: Callable[[str], None]) -> dict[str, int]:
     true = {str(event.day.date) for event in late if worthy(event.day, event.source)}
     due = [date for date in PAGES if date >= "2013-02-26"]
     return {"pages": len(late), "true": len(true), "due": len(due), "false": sum(not worthy(event.day, event.source) for event in late)}
+
+
+def broken(tell: Callable[[str], None], seed: int = 20131) -> list[int]:
+    """Return how many pages each of six outages of the weather gave, from its first hour to two days after its last."""
+    days = flights()
+    found = outages(days, seed, set(PAGES) | set(TICKETS))
+    hit = {at: each for each in found for at in range(each.days[0], each.days[-1] + 3)}
+    run = replay(struck(days, found), holidays=HOLIDAYS, resting=RESTING,
+                 true=lambda day, source: worthy(day, source) or ((day.date - days[0].date).days in hit and source == "weather"))
+    counts = [sum(event.source == "weather" and hit.get(event.at) is each for event in run.events) for each in found]
+    late = [next((event.at - each.days[0] for event in run.events if event.source == "weather" and hit.get(event.at) is each), -1)
+            for each in found]
+    for each, count, after in zip(found, counts, late, strict=True):
+        tell(f"  {each.hours:3d} h from {days[each.days[0]].date} {each.first % 24:02d} h: {count} page{'' if count == 1 else 's'}, "
+             f"{'never' if after < 0 else 'the same day' if not after else f'{after} days later'}")
+    return counts
 
 
 def part(job: tuple[int, int, int, str]) -> list[recall.Trial]:
@@ -228,6 +245,8 @@ def main() -> int:
             found = told(year(answers), tell)
             tell(f"  {found['true']} of {found['due']} page-worthy days, {found['false']} false or arguable of {(365 - LEARNING) / 30:.1f} allowed")
             out[f"year, answers {answers}"] = found
+        tell("\nb. six outages of the weather put into the year, from a seed used for nothing else")
+        out["outages"] = broken(tell)
         tell(f"\nc. nothing happens: pages a year of {A_YEAR:.1f} allowed, all layers; user answers | nobody does")
         rows = list(quiets)
         for kind in kinds:

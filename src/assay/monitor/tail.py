@@ -84,7 +84,7 @@ def e_value(p: Array, cut: Array | float = 0.0, share: float = 0.0) -> Array:
     evidence that gathers; ``share`` on p <= cut alone, which pays share / cut at once and nothing else.
 
     >>> e_value(np.array([1.0, 1e-3, 1e-6])).round(1).tolist()
-    [0.5, 20.8, 5239.3]
+    [0.5, 20.8, 5239.1]
     """
     p = np.clip(p, 1e-300, 1.0)
     log = np.log(p)
