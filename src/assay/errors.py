@@ -34,7 +34,8 @@ from collections.abc import Iterable
 
 __all__ = [
     "AssayError", "BusyError", "ColumnTypeError", "ConfigError", "DataError", "DeliveryError", "EmptyDataError", "ExpressionError",
-    "MissingExtraError", "ModelError", "PredictionError", "SignatureError", "StoreError", "SummaryError", "UnknownColumnError", "UnknownFormatError",
+    "MissingExtraError", "ModelError", "PredictionError", "SignatureError", "StoreError", "SummaryError", "UnknownColumnError",
+    "UnknownFormatError",
     "UnknownNameError", "UnreadableDataError", "UntrustedModelError", "nearest", "without_secrets",
 ]
 
