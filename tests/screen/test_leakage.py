@@ -78,6 +78,52 @@ def test_the_prints_of_huge_tables_are_compared_where_both_were_kept() -> None:
     assert estimates(shared_rows, replace(of, data=huge)) == {None: 1.0}
 
 
+def paired(data: pa.Table, train: pa.Table, **roles) -> dict[str | None, float]:
+    from assay.data.source import source
+    from assay.screen.study import Study, common, sample
+
+    one, other = source(data, **roles), source(train, **roles)
+    kinds = common(one, other)
+    return estimates(shared_rows, Study(sample(one, shared=kinds), sample(other, shared=kinds), target=BINARY))
+
+
+def test_shared_rows_are_found_however_they_were_written() -> None:
+    rng = np.random.default_rng(0)
+    made = {name: rng.normal(size=2000) * 1e3 for name in ("x", "z")} | {"y": rng.integers(0, 2, 2000), "file": rng.permutation(2000)}
+    table = pa.table(made)
+    train, data = table.slice(0, 1000), pa.concat_tables([table.slice(0, 300), table.slice(1000, 700)])
+    roles = {"label": "y", "ignored": "file"}
+    narrow = data.set_column(0, "x", data["x"].cast(pa.float32()))
+    for each in (data, data.select(["file", "z", "y", "x"]), replaced(data, file=rng.permutation(1000)), narrow,
+                 replaced(data, scored_at=np.arange(1000)), replaced(data, y=data["y"].cast(pa.float64()))):
+        assert paired(each, train, **roles) == {None: 0.3}
+    assert paired(replaced(data, x=np.asarray(data["x"]) + 1), train, **roles) == {None: 0.0}
+    days = {"timestamp": "day", **roles}
+    first, later = (replaced(each, day=pa.array([dt.date(2024, month, 1)] * 1000)) for month, each in ((1, train), (2, data)))
+    assert paired(later, first, **days) == {None: 0.0}    # the same customers, a month later
+
+
+def test_a_unique_train_says_nothing_of_rows_of_few_values() -> None:
+    rng = np.random.default_rng(1)
+    one, other = (pa.table({name: rng.choice(list("abcdefgh"), 3000) for name in ("a", "b", "c", "d")}) for _ in range(2))
+    unique = other.group_by(other.column_names).aggregate([])
+    reading = seen(shared_rows, study(one, unique))[None]
+    assert reading.spread is None
+    assert "made unique" in (reading.note or "")
+    x = pa.table({"x": rng.normal(size=3000)})     # delivered twice is no coincidence
+    assert estimates(shared_rows, study(pa.concat_tables([x, x]), x)) == {None: 1.0}
+
+
+def test_wide_samples_do_not_ask_for_all_names_each_time() -> None:
+    import time
+
+    of = study(pa.table({f"x{place}": [0.5] for place in range(6000)}))
+    began = time.perf_counter()
+    for name in of.features:
+        of.data.column(name)
+    assert time.perf_counter() - began < 1.5
+
+
 def test_ids_that_number_the_rows_are_no_ids() -> None:
     one, other = pa.table({"row": np.arange(1, 5001), "x": np.ones(5000)}), pa.table({"row": np.arange(1, 8001), "x": np.zeros(8000)})
     assert "number the rows" in (seen(shared_ids, study(one, other, id="row"))[None].note or "")

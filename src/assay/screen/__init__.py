@@ -6,6 +6,6 @@ Interface: ``SCREENS`` (names), ``screen`` (make one), ``Screen.values(study)``,
 """
 
 from assay.screen.screen import SCREENS, Reading, Screen, screen
-from assay.screen.study import Sample, Study, sample
+from assay.screen.study import Sample, Study, common, sample
 
-__all__ = ["SCREENS", "Reading", "Sample", "Screen", "Study", "sample", "screen"]
+__all__ = ["SCREENS", "Reading", "Sample", "Screen", "Study", "common", "sample", "screen"]

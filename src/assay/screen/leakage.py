@@ -27,6 +27,8 @@ Array = np.ndarray[Any, Any]
 
 FEW = 200             # values below which nothing can be said to be nearly unique
 MOSTLY_CHANCE = 0.9   # of train's rows repeat each other: that a row of the data does too then says nothing
+_REPEATS = 0.005      # of the rows repeat each other: more than stray twins
+_COARSE = 0.1         # different values a row, at most, of columns that coincide by chance
 _LONE = 10            # entities, and five times as many rows, that a mean on either side needs
 # years 1990 to 2050 as seconds, and the same in milli-, micro- and nanoseconds: whole numbers that are times
 _EPOCHS = tuple((6.3e8 * unit, 2.53e9 * unit) for unit in (1, 1e3, 1e6, 1e9))
@@ -37,9 +39,11 @@ _NO_NAME = re.compile(r"\s*[-+]?(\d+[.,]\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*\d{4}-\d
 def shared_rows(study: Study) -> Iterator[Reading]:
     """Share of the rows that are rows of train too, word for word, beyond those that coincide by chance.
 
-    With s the share of rows whose print is among train's, and c the share of train's rows that occur more than once in train:
-    (s - c) / (1 - c), floored at 0, for a row that is not shared coincides with probability c. Equal rows count as one draw. Rows that were
-    changed in passing are not seen, nor leakage from a train set of which most rows were repeated on purpose.
+    Compared are the features that both have, the label, and the columns of entity and time, whatever their order. With s the
+    share of rows whose print is among train's, and c the share of train's rows that occur more than once in train:
+    (s - c) / (1 - c), floored at 0, for a row that is not shared coincides with probability c. Equal rows count as one draw. Where
+    the data repeat each other by chance and train hardly does, train was made unique, c is not known and nothing is said. Rows that
+    were changed in passing are not seen, nor leakage from a train set of which most rows were repeated on purpose.
     """
     train = study.train
     assert train is not None
@@ -55,6 +59,11 @@ def shared_rows(study: Study) -> Iterator[Reading]:
     chance = float(counts[counts > 1].sum()) / m
     if chance > MOSTLY_CHANCE:
         yield Reading(None, study.data.rows, note=f"{chance:.0%} of train's rows repeat each other: rows that are shared say nothing")
+        return
+    own = float(repeats[repeats > 1].sum()) / n
+    if own > _REPEATS and chance < own * min(1.0, m / n) / 2 and _coarse(study.data):
+        yield Reading(None, study.data.rows, note=f"{own:.0%} of the rows repeat each other and {chance:.0%} of train's, which was perhaps "
+                      "made unique: rows that are shared may be chance")
         return
     estimate = max(seen - chance, 0.0) / (1 - chance)
     # Rows that are equal are drawn together, twins two at a time (Kish 1965); where nothing is shared the error is that of a small share.
@@ -200,13 +209,22 @@ def seen_entity_gain(study: Study) -> Iterator[Reading]:
     yield Reading(Spread("normal", gain, n=float(len(loss)), error=spread, df=fewest - 1.0), len(loss), note=note)
 
 
+def _coarse(of: Sample) -> bool:
+    """Whether rows can coincide: no column has many different values, so rows that repeat each other were not delivered twice."""
+    names = of.shared or [name for name in of.schema.names if name != of.schema.id]
+    most = _COARSE * len(of)
+    return all(len(of.column(name).unique()) <= most for name in names if not pa.types.is_nested(of.column(name).type))
+
+
 def _comparable(one: Sample, other: Sample) -> tuple[Array, Array]:
     """Return the prints of both, of huge tables only those that both have kept."""
     rows = max(one.rows, other.rows)
+    marked = one.marks is not None and other.marks is not None and one.shared == other.shared
+    mine, theirs = (each.marks if marked and each.marks is not None else each.prints for each in (one, other))
     if rows <= MOST_PRINTS:
-        return one.prints, other.prints
+        return mine, theirs
     cut = np.uint64(int(MOST_PRINTS / rows * 2.0**64))
-    return one.prints[one.prints < cut], other.prints[other.prints < cut]
+    return mine[mine < cut], theirs[theirs < cut]
 
 
 def _numbered(of: Sample) -> bool:

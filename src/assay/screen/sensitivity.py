@@ -97,7 +97,8 @@ def _part(answer: Answer, rows: slice) -> Answer:
 
 
 def _inputs(study: Study, asked: _Asked) -> list[str]:
-    return [name for name in study.features if name in asked.table.column_names]
+    there = set(asked.table.column_names)   # a list that is made anew each time it is asked for
+    return [name for name in study.features if name in there]
 
 
 def _decisions(study: Study, answer: Answer) -> Array:

@@ -6,7 +6,7 @@ arrays. Only screens and the verbs that run them use it. A study holds rows, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from assay.data import image, text
 from assay.data.derived import Medium, holds, joined, shown
 from assay.data.medium import media
-from assay.data.schema import Schema
+from assay.data.schema import Schema, family
 from assay.data.source import Source
 from assay.engine import label as labels
 from assay.engine.local import ahead
@@ -26,11 +26,11 @@ from assay.errors import DataError
 from assay.model import guard
 from assay.model.answer import Answer
 from assay.model.model import Model
-from assay.summary.hashing import hashes, mixed, row_hashes
+from assay.summary.hashing import hashes, mixed
 from assay.summary.target import Target
 from assay.summary.vector import kind_of
 
-__all__ = ["Sample", "Study", "fingerprints", "sample"]
+__all__ = ["Sample", "Study", "common", "fingerprints", "sample"]
 
 Array = np.ndarray[Any, Any]
 
@@ -45,10 +45,11 @@ class Sample:
     """Rows of a data set, drawn evenly and kept in file order, beside fingerprints of all rows.
 
     ``table`` has the sampled rows, all columns. ``prints`` is a uint64 hash of each row but its id (features, label and all), in
-    file order; ``ids`` and ``entities`` are the same of these columns, None without one. Of more than four million rows only
-    those whose print is below ``cut`` are there, in every data set the same ones, so that shares stay right. ``media`` names the
-    columns of free text and images, ``copies`` holds the prints of their values that may be copies (not of short texts), below
-    the share ``looked`` of all prints.
+    file order; ``ids`` and ``entities`` are the same of these columns, None without one. ``marks`` are the prints of the columns that
+    all data sets share, None where nobody named them. Of more than four million rows only those whose print is below ``cut`` are
+    there, in every data set the same ones, so that shares stay right. ``media`` names the columns of
+    free text and images, ``copies`` holds the prints of their values that may be copies (not of short texts), below the share
+    ``looked`` of all prints.
     """
 
     name: str
@@ -60,10 +61,16 @@ class Sample:
     entities: Array | None = None
     media: Mapping[str, Medium] = field(default_factory=dict)
     copies: Mapping[str, Array] = field(default_factory=dict)
+    marks: Array | None = None
+    shared: tuple[str, ...] = ()
     _made: dict[str, pa.Array] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
+
+    @cached_property
+    def _stored(self) -> frozenset[str]:
+        return frozenset(self.table.column_names)
 
     @property
     def looked(self) -> float:
@@ -72,7 +79,7 @@ class Sample:
 
     def column(self, name: str) -> pa.Array:
         """Return a sampled column, or one derived of it, as one Arrow array, dictionaries decoded."""
-        if name not in self.table.column_names and name in self.schema:
+        if name not in self._stored and name in self.schema:
             if name not in self._made:
                 self._make(name)
             return self._made[name]
@@ -90,8 +97,28 @@ class Sample:
         self._made.update({each: made.column(each) for each in names})
 
 
-def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] | None = None) -> Sample:
-    """Return ``rows`` rows of ``source``, drawn evenly, the same ones each time; one pass.
+def common(data: Source, train: Source, features: Sequence[str] | None = None) -> dict[str, pa.DataType]:
+    """Return what makes a row of ``train`` the same as one of ``data``, by name: the type in which each column is compared.
+
+    The features that both have (of ``features``, where the model says what it reads), labels, and the columns of entity and time:
+    another day or customer makes another row, another order of columns or a column that says which file it is does not. Fractions
+    that one of the two rounded to fewer bits are compared as rounded.
+    """
+    names = {*(data.schema.features if features is None else features), *data.schema.labels}
+    names |= {name for name in (data.schema.entity, data.schema.timestamp) if name}
+    found: dict[str, pa.DataType] = {}
+    for name in sorted(names):
+        if name in data.schema.names and name in train.schema.names:
+            kinds = [data.schema[name].type, train.schema[name].type]
+            widths = [kind.bit_width for kind in kinds if pa.types.is_floating(kind) and kinds[0] != kinds[1]]
+            narrow = min(widths, default=64) < 64 and all(family(kind) in ("integer", "fraction") for kind in kinds)
+            found[name] = (pa.float16() if min(widths) == 16 else pa.float32()) if narrow else kinds[0]
+    return found
+
+
+def sample(source: Source, *, rows: int = ROWS, shared: Mapping[str, pa.DataType] | None = None,
+           progress: Callable[[int], None] | None = None) -> Sample:
+    """Return ``rows`` rows of ``source``, drawn evenly, the same ones each time; one pass. ``shared`` is what :func:`common` says.
 
     >>> from assay.data.source import source
     >>> drawn = sample(source(pa.table({"x": list(range(100))})), rows=10)
@@ -100,6 +127,8 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
     """
     schema = source.schema
     names = [name for name in schema.names if name != schema.id] or list(schema.names)
+    held = {name: kind for name, kind in (shared or {}).items() if name in schema.names}
+    shares: list[Array] = []
     kept: list[pa.RecordBatch] = []
     keys: list[Array] = []
     prints: list[Array] = []
@@ -111,7 +140,11 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
         # keyed on the place, not on the content: of a table with few different rows each kind must stay as frequent as it is
         key = mixed(np.arange(seen, seen + batch.num_rows, dtype=np.uint64), 5)
         seen += batch.num_rows
-        prints.append(row_hashes([batch.column(name) for name in names]))
+        hashed = {name: hashes(batch.column(name), 1) for name in names}
+        prints.append(_chained(hashed.values()))
+        if held:
+            shares.append(_chained(hashes(_narrow(batch.column(name), kind), 1) if name not in hashed or _narrows(batch.column(name), kind)
+                                   else hashed[name] for name, kind in held.items()))
         for name, column in marks.items():
             column.append(hashes(batch.column(name)))
         for name, column in copied.items():
@@ -137,11 +170,41 @@ def sample(source: Source, *, rows: int = ROWS, progress: Callable[[int], None] 
     if len(every) > MOST_PRINTS:
         some = every < np.uint64(int(MOST_PRINTS / len(every) * 2.0**64))
         every, found = every[some], {name: column[some] for name, column in found.items()}
+    marked = np.concatenate(shares) if shares else None
+    if marked is not None and len(marked) > MOST_PRINTS:
+        marked = marked[marked < np.uint64(int(MOST_PRINTS / len(marked) * 2.0**64))]
     copies = {name: np.concatenate(column) for name, column in copied.items() if column}
     copies = {name: column[column != 0] for name, column in copies.items()}
     if seen > MOST_PRINTS:  # by their own value, so that copies of a text are there together
         copies = {name: column[column < np.uint64(int(MOST_PRINTS / seen * 2.0**64))] for name, column in copies.items()}
-    return Sample(source.name, schema, seen, table, every, found.get(schema.id or ""), found.get(schema.entity or ""), found_media, copies)
+    return Sample(source.name, schema, seen, table, every, found.get(schema.id or ""), found.get(schema.entity or ""), found_media, copies,
+                  marked, tuple(held))
+
+
+def _chained(columns: Iterable[Array]) -> Array:
+    """Return a print per row of the hashes of its columns; their order matters."""
+    out: Array | None = None
+    for each in columns:
+        out = mixed(each if out is None else out ^ each, 0)
+    assert out is not None
+    return out
+
+
+def _narrows(column: pa.Array, kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind) and kind.bit_width < 64 and column.type != kind)
+
+
+def _narrow(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return numbers as fractions of fewer bits, where ``kind`` has them; every other column as it is."""
+    if not _narrows(column, kind):
+        return column
+    column = column.cast(pa.float64(), safe=False)
+    return column.cast(pa.float32(), safe=False) if kind.bit_width == 32 else pa.array(_halved(column), kind, from_pandas=True)
+
+
+def _halved(column: pa.Array) -> Array:
+    with np.errstate(over="ignore"):
+        return np.asarray(column.to_numpy(zero_copy_only=False), np.float16)
 
 
 def fingerprints(column: pa.Array, medium: Medium) -> Array:

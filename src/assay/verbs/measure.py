@@ -31,7 +31,7 @@ from assay.metric.metric import Metric
 from assay.model.logged import Logged
 from assay.model.model import Model
 from assay.result import SliceKey, Value
-from assay.screen import SCREENS, Sample, Screen, Study, sample
+from assay.screen import SCREENS, Sample, Screen, Study, common, sample
 from assay.summary import Need, Profile, Summary
 from assay.summary.quantiles import Quantiles
 from assay.summary.target import Target
@@ -61,14 +61,16 @@ class Subject:
             def drawn(name: str, source: Source | None) -> Sample | None:
                 if source is None:
                     return None
-                found = sample(source, progress=(lambda rows: progress(name, rows)) if progress else None)
+                found = sample(source, shared=shared, progress=(lambda rows: progress(name, rows)) if progress else None)
                 if not found.rows:
                     raise EmptyDataError("there are no rows", where=source.name, expected="at least one row")
                 return found
 
+            model = self.models.get("model")
+            read = model.signature.names if model is not None and not isinstance(model, Logged) else None
+            shared = common(self.data, self.train, read) if self.train is not None else None
             data = drawn("data", self.data)
             assert data is not None
-            model = self.models.get("model")
             logged = model if isinstance(model, Logged) else None
             self._held["study"] = Study(data, drawn("train", self.train), drawn("reference", self.reference),
                                         None if logged is not None else model, logged, self.target)
