@@ -300,4 +300,4 @@ def test_quiet_fleets_stay_within_the_budget(heavy: bool) -> None:
             x = (rng.standard_t(5, 200) if heavy else rng.normal(size=200)) * 0.1
             state, outcome = step(state, Readings(names, x, np.full(200, 0.002)), alpha=ALPHA, season=Season.daily(day % 7), tuning=Tuning(learning=56))
             pages += sum(page.state in ("opened", "withheld") for page in outcome.pages)
-    assert pages / 4 <= 365 * ALPHA / 2
+    assert pages / 4 <= 365 * ALPHA
