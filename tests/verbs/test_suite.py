@@ -18,7 +18,7 @@ import assay
 from assay.check.expression import parse
 from assay.check.suite import Item, Scene, items
 from assay.errors import ConfigError, EmptyDataError, UnknownNameError
-from assay.result import Run
+from assay.result import Run, Verdict
 from assay.verbs import suite
 from assay.verbs.measure import Question
 from tests.verbs.faults import FAULTS, ROLES, broken, fitted, tables
@@ -70,6 +70,20 @@ def test_it_stands_beside_checks_of_ones_own() -> None:
     run = assay.check(model, test, label="target", checks=["default", "auc >= 0.9"])
     assert {each.aspect is None for each in run.verdicts} == {True, False}
     assert not [each for each in assay.check(model, test, label="target", checks=["auc >= 0.9"]).verdicts if each.aspect]
+
+
+def test_people_are_no_groups() -> None:
+    """Days of birth, names and postcodes are protected by leaving them out of the slices, and fractions by quarters."""
+    rng = np.random.default_rng(0)
+    rows = 11_000
+    frame = pd.DataFrame({"x": rng.normal(size=rows), "age": rng.uniform(18, 80, rows), "name": [f"person {place}" for place in range(rows)],
+                          "born": pd.Timestamp("1950-01-01") + pd.to_timedelta(rng.integers(0, 18_000, rows), unit="D")})
+    frame["y"] = (rng.random(rows) < 1 / (1 + np.exp(-frame["x"]))).astype(int)
+    model = LogisticRegression().fit(frame[["x"]], frame["y"])
+    run = assay.check(model, frame, label="y", protected=["age", "name", "born"])
+    assert {key for each in run.values for key in each.slice} == {"age"}
+    assert len({each.slice["age"] for each in run.values if each.slice}) == 4
+    assert sum("more than 250 values" in each for each in run.notes) == 2
 
 
 def test_a_misspelt_item_is_told(monkeypatch) -> None:
@@ -323,3 +337,23 @@ def test_strong_features_share_a_line() -> None:
     told = [each.sentence for each in assay.check(None, frame.assign(score=0.5), label="y", score="score").verdicts if "almost predict" in each.sentence]
     assert len(told) == 1
     assert "2 features almost predict the label each alone: x, z" in told[0]
+
+
+def test_labels_that_are_turned_round_are_told_once() -> None:
+    frame = small(2000).assign(ward=lambda each: np.where(each.index % 2, "a", "b"), site=lambda each: np.where(each.index % 3, "c", "d"))
+    run = assay.check(logistic(frame), frame.assign(y=1 - frame["y"]), label="y", slices=["ward", "site"])
+    told = [each.sentence for each in run.verdicts if "worse than a coin" in each.sentence]
+    assert len(told) == 1
+    assert told[0].startswith("The model ranks worse than a coin would: AUC 0.")
+    assert said(run, "fail").startswith(told[0])
+
+
+def test_what_to_pass_is_told_for_python_too() -> None:
+    frame = small().assign(y=lambda each: np.where(each["y"], ">50K", "<=50K"))
+    with pytest.raises(ConfigError, match=r"in Python positive='>50K'"):
+        assay.check(logistic(frame), frame, label="y")
+
+
+def test_checks_that_are_written_down_say_how_they_are_judged(binary: Run) -> None:
+    assert binary.to_yaml().startswith("# The suite looks for faults; a check has to be shown to hold.")
+    assert "#" not in Run("check", verdicts=(Verdict("auc >= 0.7", "pass", "auc is 0.8"),)).to_yaml()

@@ -107,7 +107,7 @@ def _scalar(each: Scalar) -> str:
         return "missing"
     if isinstance(each, bool):
         return "true" if each else "false"
-    return _clean(str(each)) or "(empty)"
+    return _clean(f"{each:.6g}" if isinstance(each, float) else str(each)) or "(empty)"
 
 
 def _clean(text: str, most: int = _LONGEST) -> str:

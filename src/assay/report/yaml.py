@@ -12,12 +12,16 @@ from assay.result import Run
 __all__ = ["quoted", "render"]
 
 
+_HEAD = "# The suite looks for faults; a check has to be shown to hold. What it warned of or left open may fail here: set your bounds."
+
+
 def render(run: Run) -> str:
     """Return the checks of a run as YAML, each once, with what was measured as a comment.
 
     >>> from assay.result import Verdict
     >>> verdict = Verdict("psi of x <= 0.25", "warn", "x has moved.", aspect="drift", expression="psi of x <= 0.25")
     >>> print(render(Run("check", verdicts=(verdict,))))
+    # The suite looks for faults; a check has to be shown to hold. What it warned of or left open may fail here: set your bounds.
     checks:
       # drift, warn: x has moved.
       - "psi of x <= 0.25"
@@ -33,7 +37,8 @@ def render(run: Run) -> str:
             words = "".join(char if char.isprintable() else " " for char in each.sentence)
             lines.append(f"  # {each.aspect}, {each.verdict}: {words}")
         lines.append(f"  - {quoted(text)}")
-    return "\n".join(lines if seen else ["checks: []"]) + "\n"
+    head = [_HEAD] if any(each.aspect for each in run.verdicts) else []
+    return "\n".join([*head, *(lines if seen else ["checks: []"])]) + "\n"
 
 
 def quoted(text: str) -> str:

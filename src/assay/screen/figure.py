@@ -335,7 +335,7 @@ def _moved(study: Study, name: str, other: Sample, than: str, labels: tuple[str,
     distance = float(np.sum((q - p) * np.log(q / p)))
     place = int(np.argmax(np.abs(second - first)))
     seen = (f"Of the rows judged {second[place]:.1%} have {name} {labels[place]}, of the {than} {first[place]:.1%}; "
-            f"that moved most (PSI {distance:.2f} over these bars)")
+            "that moved most")
     if abs(second[place] - first[place]) < 0.005:
         seen = f"Values of {name} are distributed as in the {than}: no bar moved by half a percent"
     tail = ", and ".join(each for each in (_part(study.data), _part(other, f" of the {than}")) if each)

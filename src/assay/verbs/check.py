@@ -123,6 +123,7 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
         if suite is not None:
             verdicts += suite.verdicts(every, answers)
             figures = suite.figures()
+            notes += suite.notes
     verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
     values = [each.silenced() for each in _values(answers)]
     notes += _notes(subject, profiles, asked, shown, suited=suite is not None, before=notes)
@@ -304,7 +305,7 @@ def _positive(target: Target, positive: Any) -> int:
         if sorted(texts) == sorted((negative, yes)):
             return texts.index(yes)
     raise ConfigError(f"which of the classes {listed(map(str, target.classes))} is the positive one?",
-                      hint=f"pass --positive {shlex.quote(str(target.classes[-1]))}, "
+                      hint=f"pass --positive {shlex.quote(str(target.classes[-1]))} (in Python positive={target.classes[-1]!r}), "
                            f"or positive: {_scalar(target.classes[-1])} in assay.yaml")
 
 

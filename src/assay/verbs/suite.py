@@ -23,12 +23,14 @@ from assay.result import Figure, Spread, Value, Verdict
 from assay.screen import Study
 from assay.screen.baseline import alike
 from assay.screen.figure import confidence
+from assay.screen.power import numeric, readable
 from assay.verbs.measure import Answered, Question, Subject
 
 __all__ = ["Suite"]
 
 MOST_SLICINGS = 6
 MOST_VALUES = 30
+MOST_GROUPS = 250  # of a protected column: more are names or days of birth, and a slice of each would be a person
 FEWEST_IN_SLICE = 30
 CONTENT_BINS = 4
 SHARES = (0.01, 0.05, 0.1)  # of the rows, that the larger groups have
@@ -57,7 +59,13 @@ class Suite:
             available_at=bool(schema.available_at) and schema.timestamp is not None,
             ids=schema.id is not None and subject.train is not None and schema.id in subject.train.schema,
             classes=len(target.classes) if target else 0, content=bool(self.study.media), slices=self._slices(),
-            protected=schema.protected, measured=self._measured(), forbidden=schema.forbidden)
+            protected=schema.protected, measured=self._measured(), ungrouped=self._ungrouped(), forbidden=schema.forbidden)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of what was not looked at."""
+        return [f"the protected column {name} has more than {MOST_GROUPS} values, so rows are not grouped by it: add a column of coarser "
+                "groups" for name in self._ungrouped()]
 
     def questions(self) -> list[Question]:
         """Return what to measure, each question once."""
@@ -150,7 +158,7 @@ class Suite:
         """Return the slicings of the suite: those that were named, protected columns, and features with few values."""
         schema = self.subject.data.schema
         quarters = self._measured()
-        found = dict.fromkeys([*self.slices, *(cut(name, quarters) for name in schema.protected)])
+        found = dict.fromkeys([*self.slices, *(cut(name, quarters) for name in schema.protected if name not in self._ungrouped())])
         content = self._content_slices()
         found |= dict.fromkeys(content)
         for name in self.study.features:
@@ -166,7 +174,13 @@ class Suite:
         """Return the protected columns that are numbers of many values, which are cut into quarters."""
         study = self.study
         return tuple(name for name in study.schema.protected
-                     if study.kind(name) == "number" and len(study.data.column(name).unique()) > MOST_VALUES)
+                     if numeric(study, name) and len(study.data.column(name).unique()) > MOST_VALUES)
+
+    def _ungrouped(self) -> tuple[str, ...]:
+        """Return the protected columns of too many values to be groups that are no numbers either: names, postcodes, times."""
+        study, quarters = self.study, self._measured()
+        return tuple(name for name in study.schema.protected
+                     if name not in quarters and readable(study, name) and len(study.data.column(name).unique()) > MOST_GROUPS)
 
     def _content_slices(self) -> list[str]:
         """Return how rows are cut by texts and images: by quantiles of length, brightness and contrast, and by language or script."""
@@ -231,7 +245,7 @@ def _refusals(held: Sequence[tuple[Question, Answered]]) -> list[tuple[Question,
 def _stopped(question: Question, error: ModelError, wanted: Sequence[Item]) -> Verdict:
     """Return the verdict "error" on a model that did not answer, as the check that asked it first."""
     check = next((each.expression for each in wanted if _question(each) == question), f"{question.metric.name} >= 0")
-    said = " ".join(without_secrets(error.what).split())
+    said = " ".join(without_secrets(error.what).split()).rstrip(".")
     sentence = f"The model could not be judged on these data: {said[:LONGEST]}."
     return Verdict(check, "error", sentence, aspect="performance", expression=check,
                    hint=error.hint or "Ask it for these rows yourself: whoever serves it will meet the same.")

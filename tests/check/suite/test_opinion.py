@@ -199,3 +199,8 @@ def test_columns_that_could_not_be_measured_are_named() -> None:
     values = [Value.of("missing_effect", Spread("exact", 0.0), n=500, column="a"),
               Value.undefined("missing_effect", "the model refuses missing values", n=500, column="b")]
     assert "Nothing could be measured of 1: b." in opinions([(item, values)])[0].sentence
+
+
+def test_a_fraction_that_names_a_slice_is_short() -> None:
+    found = opinions([(WHOLE, [Value.of("auc", Spread("normal", 0.72, error=0.01), n=5000, slice={"carrier": -0.044641636506989144}, better="higher")])])
+    assert "carrier -0.0446416." in found[0].sentence

@@ -45,6 +45,7 @@ class Scene:
     slices: tuple[str, ...] = ()
     protected: tuple[str, ...] = ()
     measured: tuple[str, ...] = ()
+    ungrouped: tuple[str, ...] = ()
     forbidden: tuple[str, ...] = ()
     overall: dict[str, float] = field(default_factory=dict)
     single: bool = False
@@ -137,7 +138,7 @@ def _baselines(scene: Scene) -> Iterator[Item]:
     yield Item("baselines", "gain_over_baseline of * >= -0.005", fault=fault, fine="", hint=hint, grave="fail", rank=4, share=number)
     best = ("it saves {value} [{low}, {high}] of that one's mean error" if number else
             f"it is ahead by {{value}} [{{low}}, {{high}}] of {what}")
-    same = f" It answers as the baseline {_literal(scene.twin)} does, so they tie: it is that model." if scene.twin else ""
+    same = f" It answers as the baseline {_literal(scene.twin)} does, so they tie." if scene.twin else ""
     yield Item("baselines", "gain_over_baseline of * >= 0", fault=fault, hint=hint, rank=4, share=number,
                fine=f"The model beats {'every other' if same else 'every'} baseline; the best is {{column}} ({{note}}): {best}.{same}",
                proof=f"The model is not shown to beat {{column}} ({{note}}): {best}.")
@@ -203,7 +204,15 @@ def _slices(scene: Scene) -> Iterator[Item]:
     ranked = scene.task == "binary" and scene.scored
     main = "mae" if scene.task == "regression" else "auc" if ranked else "accuracy"
     whole = scene.overall.get(main)
+    if ranked:
+        yield Item("performance", "auc >= 0.5",
+                   fault="The model ranks worse than a coin would: AUC {value} [{low}, {high}] on {n} rows. Labels, or answers, are "
+                   "turned round.", fine="", rank=0, grave="fail", share=False,
+                   hint="Is the positive class named rightly? Do the labels mean what they meant in training?")
+    turned = ranked and whole is not None and whole < 0.5  # said once, of all rows
     for text in scene.slices:
+        if turned:
+            continue
         if ranked:
             yield Item("slices", f"auc by {text} >= 0.5",
                        fault="The model ranks {place} worse than a coin would: AUC {value} [{low}, {high}] on {n} rows. "
@@ -239,6 +248,8 @@ def _fairness(scene: Scene) -> Iterator[Item]:
     if scene.task not in ("binary", "multiclass") or scene.single:
         return
     for protected in scene.protected:
+        if protected in scene.ungrouped:
+            continue
         by, column = cut(protected, scene.measured), _literal(protected)
         if scene.task == "binary":
             yield Item("fairness", f"selection_rate ratio by {by} >= 0.8", topic=f"the ratio of selection rates by {column} ({{note}})",
@@ -367,12 +378,12 @@ def _content(scene: Scene) -> Iterator[Item]:
 def _representation(scene: Scene) -> Iterator[Item]:
     if scene.train:
         yield Item("representation", "thin_in_train of * <= 1%", topic="the groups of {column} that training hardly had",
-                   fault="The training data hardly have some groups of {column}: {value} of the rows judged ({note}).",
+                   fault="The training data hardly have some groups of {column}: {value} of the rows judged (the largest: {note}).",
                    fine="Every group that is judged was there in training.", hint="Collect rows of that group, or do not answer for it.",
                    rank=24,
                    many="The training data hardly have some groups of {count} columns: {columns}.")
         yield Item("representation", "thin_region <= 5%", topic="the rows where training had hardly any",
-                   fault="{value} of the rows lie where there was hardly a training row ({note}).",
+                   fault="{value} of the rows lie where there was hardly a training row (the largest region: {note}).",
                    fine="The training data cover the region that is judged.",
                    hint="The model guesses there: collect such rows, or warn who reads it.", rank=25)
 

@@ -231,7 +231,11 @@ def _number(number: float) -> str:
 
 
 def _place(key: Mapping[str, Scalar]) -> str:
-    return ", ".join(f"{_clean(name)} {'missing' if each is None else _clean(str(each))}" for name, each in key.items()) or "all rows"
+    return ", ".join(f"{_clean(name)} {_scalar(each)}" for name, each in key.items()) or "all rows"
+
+
+def _scalar(each: Scalar) -> str:
+    return "missing" if each is None else _clean(f"{each:.6g}" if isinstance(each, float) else str(each))
 
 
 def _name(column: str | None) -> str:
