@@ -18,7 +18,7 @@ import assay
 from assay.check.expression import parse
 from assay.check.suite import Item, Scene, items
 from assay.errors import ConfigError, EmptyDataError, UnknownNameError
-from assay.result import Run, Verdict
+from assay.result import RENDERERS, Run, Verdict
 from assay.verbs import suite
 from assay.verbs.measure import Question
 from tests.verbs.faults import FAULTS, ROLES, broken, fitted, tables
@@ -84,6 +84,15 @@ def test_people_are_no_groups() -> None:
     assert {key for each in run.values for key in each.slice} == {"age"}
     assert len({each.slice["age"] for each in run.values if each.slice}) == 4
     assert sum("more than 250 values" in each for each in run.notes) == 2
+
+
+def test_a_column_with_an_endless_name_stops_nothing() -> None:
+    rng = np.random.default_rng(0)
+    name = "L" * 5000
+    frame = pd.DataFrame({"x": rng.normal(size=400), name: rng.choice(["a", "b"], 400), "s" * 5000: rng.choice(["f", "m"], 400)})
+    frame["y"] = (frame["x"] + rng.normal(size=400) > 0).astype(int)
+    run = assay.check(LogisticRegression().fit(frame[["x"]], frame["y"]), frame, label="y", protected=["s" * 5000])
+    assert all(name not in each.slice for each in run.values)
 
 
 def test_a_misspelt_item_is_told(monkeypatch) -> None:
@@ -357,3 +366,11 @@ def test_what_to_pass_is_told_for_python_too() -> None:
 def test_checks_that_are_written_down_say_how_they_are_judged(binary: Run) -> None:
     assert binary.to_yaml().startswith("# The suite looks for faults; a check has to be shown to hold.")
     assert "#" not in Run("check", verdicts=(Verdict("auc >= 0.7", "pass", "auc is 0.8"),)).to_yaml()
+
+
+def test_disparities_bear_the_column_that_they_compare() -> None:
+    frame = small(1000).assign(site=lambda each: np.where(each.index % 3, "c", "d"))
+    run = assay.check(logistic(frame), frame, label="y", protected=["ward", "site"])
+    names = [each.name for each in run.values if each.metric == "selection_rate ratio"]
+    assert names == ["selection_rate ratio(by=ward)", "selection_rate ratio(by=site)"]
+    assert "selection\\_rate ratio(by=site)" in RENDERERS["card"](run)

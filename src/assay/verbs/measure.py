@@ -197,6 +197,10 @@ class _Measurement:
             if options:
                 for values in (part.answered.values, part.answered.plain):
                     values[:] = [each if each.options == options else each.replace(options=options) for each in values]
+            if part.question.compare and part.question.by:  # what tells one disparity from another
+                options["by"] = part.question.by
+                part.answered.values[:] = [each.replace(options=options) if each.metric.endswith(f" {part.question.compare}") else each
+                                           for each in part.answered.values]
         return [part.answered for part in self.parts], self.profiles
 
     # what to ask ----------------------------------------------------------------------------------------------------------

@@ -275,17 +275,22 @@ function matrix(figure: Figure, colours: Palette, room: number): Drawing {
   const wide = Math.max(...labels.map((each) => width(clip(each, 16))), 20) + 16;
   const cell = (room - wide - 20) / Math.max(1, figure.y.length);
   const readable = cell >= 34;
-  const tilted = figure.y.some((each) => width(clip(each, 14)) > cell - 6);
+  // "predicted a", "predicted b" are told apart by what differs; the word that they share stands over them once
+  const first = figure.y.length > 1 ? /^\S+ /.exec(figure.y[0] ?? "")?.[0] ?? "" : "";
+  const shared = first && figure.y.every((each) => each.startsWith(first) && each.length > first.length) ? first : "";
+  const short = (each: string) => each.slice(shared.length).replace(/_/g, " ");
+  const tilted = figure.y.some((each) => width(clip(short(each), 14)) > cell - 6);
   const ink = (each: number) => readableOn(mixed(colours.faint, colours.deep, most > least ? (each - least) / (most - least) : 0), colours);
   const height = labels.length <= 3 ? 72 : labels.length <= 8 ? 44 : 26;
-  const top = tilted ? 84 : 28;
+  const top = (tilted ? 84 : 28) + (shared ? 18 : 0);
   return {
     height: top + labels.length * height + 12, series: [], dashed: [],
     option: {
       ...base(colours),
       grid: { left: wide, right: 12, top, bottom: 8 },
-      xAxis: { type: "category", data: figure.y, position: "top", axisTick: { show: false }, axisLine: { show: false }, splitArea: { show: false },
-        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, rotate: tilted ? -60 : 0, formatter: (each: string) => clip(each.replace(/_/g, " "), 14) }) },
+      xAxis: { type: "category", data: figure.y, position: "top",
+        ...(shared ? { name: shared.trim(), nameLocation: "middle", nameGap: tilted ? 78 : 24, nameTextStyle: { color: colours.muted, fontSize: FONT } } : {}), axisTick: { show: false }, axisLine: { show: false }, splitArea: { show: false },
+        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, rotate: tilted ? -60 : 0, formatter: (each: string) => clip(short(each), 14) }) },
       yAxis: { type: "category", data: labels, inverse: true, axisTick: { show: false }, axisLine: { show: false },
         axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, formatter: (each: string) => clip(each, 16) }) },
       visualMap: { show: false, min: least, max: most > least ? most : least + 1, dimension: 2, inRange: { color: [colours.faint, colours.deep] } },

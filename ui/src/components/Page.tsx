@@ -1,6 +1,6 @@
 import { useMemo, type MouseEvent, type ReactNode } from "react";
 import type { Counts, Figure, Run, Verdict } from "../types";
-import { counted, OUTCOMES, plural, sentence, slug, title, whole } from "../words";
+import { counted, measured, OUTCOMES, plural, sentence, slug, title, whole } from "../words";
 import { Hero } from "./Hero";
 import { Icon } from "./Icon";
 import { Incidents } from "./Incidents";
@@ -8,6 +8,9 @@ import { Picture } from "./Picture";
 import { forests, Slices, Values } from "./Slices";
 import { Theme } from "./Theme";
 import { Verdicts, Worst } from "./Verdicts";
+
+// what readers ask for first, of whatever task
+const MAIN = ["auc", "accuracy", "balanced_accuracy", "average_precision", "f1", "mae", "rmse", "r2", "ndcg", "mrr"];
 
 interface Part { id: string; name: string; counts?: Counts; body: ReactNode }
 
@@ -66,6 +69,8 @@ function list(run: Run): Part[] {
     parts.push({ id, name, body, ...(counts ? { counts } : {}) });
   };
   const bad = run.verdicts.some((each) => each.verdict !== "pass" && each.verdict !== "too small");
+  const main = run.values.filter((each) => MAIN.includes(each.name) && !Object.keys(each.slice).length && !each.column && !each.against && each.value !== null);
+  if (main.length) add("In short", <dl className="about">{main.slice(0, 5).map((each, place) => <div key={place}><dt>{title(each.name)}</dt><dd>{measured(each)}</dd></div>)}</dl>);
   if (bad) add("What to look at first", <Worst verdicts={run.verdicts} />);
   if (run.findings.length) add("Findings", <>
     <ul className="lines">{run.findings.map((each, place) => <li className="line" key={place}><span className="mark fail"><Icon outcome="fail" /><span>{title(each.probe)}</span></span><div><p>{each.sentence}</p></div></li>)}</ul>
@@ -82,7 +87,7 @@ function list(run: Run): Part[] {
   for (const each of run.verdicts) of(each.aspect).verdicts.push(each);
   for (const each of run.figures) of(each.aspect ?? "pictures").figures.push(each);
   // what is only drawn (curves, confusion) is what most readers ask for first
-  const drawn = ([, part]: [string, { verdicts: Verdict[] }]) => Number(part.verdicts.length > 0);
+  const drawn = ([name, part]: [string, { verdicts: Verdict[] }]) => (name === "performance" ? -1 : Number(part.verdicts.length > 0));
   for (const [name, { verdicts, figures }] of [...aspects].sort((a, b) => drawn(a) - drawn(b))) {
     const counts = run.page?.aspects.find((each) => each.name === name)?.counts ?? counted(verdicts);
     const all = Object.values(counts).reduce((sum, each) => sum + (each ?? 0), 0);

@@ -98,6 +98,7 @@ export function Worst({ verdicts, most = 5 }: { verdicts: Verdict[]; most?: numb
           </div>
         </li>
       ))}
+      {groups.length > most && <li><span /><p className="muted">{plural(groups.length - most, "more line")} like these {groups.length - most === 1 ? "is" : "are"} in the parts below.</p></li>}
     </ol>
   );
 }
