@@ -45,6 +45,9 @@ _WORDS = "token|password|passwd|pwd|secret|passphrase|key|sig|signature|credenti
 _SECRET = re.compile(rf"(?i)\b((?:\w*[_-])?(?:{_WORDS})s?\s*=\s*)[^&\s;,'\"]+")
 
 
+SHORTEST = 3  # letters of the beginning of a name by which it is known
+
+
 def without_secrets(text: str) -> str:
     """Return ``text`` with the credentials of URLs replaced, for logs, errors and reports.
 
@@ -62,12 +65,15 @@ def _masked(found: re.Match[str]) -> str:
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the one of ``names`` that a user who typed ``name`` most likely meant, or None.
 
-    >>> nearest("delayd", ["carrier", "delayed", "origin"])
-    'delayed'
+    >>> nearest("delayd", ["carrier", "delayed", "origin"]), nearest("income", ["age", "income-per-year"])
+    ('delayed', 'income-per-year')
     """
     known = [str(each) for each in names]
     folded = {each.casefold(): each for each in reversed(known)}
-    found = difflib.get_close_matches(str(name).casefold(), list(folded), n=1, cutoff=0.6)
+    asked = str(name).casefold()
+    found = difflib.get_close_matches(asked, list(folded), n=1, cutoff=0.6)
+    # a name that was not written to its end
+    found = found or [each for each in folded if len(asked) >= SHORTEST and each.startswith(asked)][:1]
     return folded[found[0]] if found else None
 
 

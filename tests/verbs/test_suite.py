@@ -374,3 +374,13 @@ def test_disparities_bear_the_column_that_they_compare() -> None:
     names = [each.name for each in run.values if each.metric == "selection_rate ratio"]
     assert names == ["selection_rate ratio(by=ward)", "selection_rate ratio(by=site)"]
     assert "selection\\_rate ratio(by=site)" in RENDERERS["card"](run)
+
+
+def test_a_model_that_refuses_missing_values_is_warned_of_where_there_are_some() -> None:
+    frame = small()
+    train = frame.assign(z=frame["z"].where(frame.index > 9))
+    whole = assay.check(logistic(frame), frame, label="y")
+    assert "The model gives no answer where one of 2 features is missing, which happens nowhere here: x, z." in said(whole, "pass")
+    lacking = assay.check(logistic(frame), frame, train=train, label="y")
+    assert "The model gives no answer where z is missing" in said(lacking, "warn")
+    assert "no answer where x" not in said(lacking)

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.errors import AssayError, PredictionError, SignatureError
 from assay.model.answer import Answer
 from assay.result import Spread
 from assay.screen.power import clusters, error, share
 from assay.screen.screen import Reading, screen
-from assay.screen.study import Study
+from assay.screen.study import Sample, Study
 
-__all__ = ["missing_effect", "noise_effect", "refuses_missing", "unused"]
+__all__ = ["missing_effect", "noise_effect", "refused", "refuses_missing", "unused"]
 
 Array = np.ndarray[Any, Any]
 Change = Mapping[str, pa.Array]
@@ -226,6 +227,23 @@ def refuses_missing(study: Study) -> Iterator[Reading]:
             continue
         refused = isinstance(answer, AssayError)
         yield Reading(Spread("exact", float(refused)), len(asked.rows), name, answer.what if isinstance(answer, AssayError) else note)
+
+
+def refused(study: Study) -> tuple[str, ...]:
+    """Return the features without which the model gives no answer though no sample lacks a value of them, so that it never mattered."""
+    if not study.has("model"):
+        return ()
+    _, base, gone, _ = _gone(study)
+    if isinstance(base, AssayError):
+        return ()
+    samples = [each for each in (study.data, study.train, study.reference) if each is not None]
+    return tuple(name for name, answer in gone.items() if isinstance(answer, AssayError)
+                 and not any(_lacks(each, name) for each in samples if name in each.schema))
+
+
+def _lacks(of: Sample, name: str) -> bool:
+    column = of.column(name)
+    return bool(column.null_count) or (pa.types.is_floating(column.type) and bool(pc.any(pc.is_nan(column)).as_py()))
 
 
 def _known(study: Study) -> Array:

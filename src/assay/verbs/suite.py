@@ -24,6 +24,7 @@ from assay.screen import Study
 from assay.screen.baseline import alike
 from assay.screen.figure import confidence
 from assay.screen.power import numeric, readable
+from assay.screen.sensitivity import refused
 from assay.verbs.measure import Answered, Question, Subject
 
 __all__ = ["Suite"]
@@ -64,8 +65,8 @@ class Suite:
     @property
     def notes(self) -> list[str]:
         """What a reader should know of what was not looked at."""
-        return [f"the protected column {name} has more than {MOST_GROUPS} values, so rows are not grouped by it: add a column of coarser "
-                "groups" for name in self._ungrouped()]
+        return [f"the protected column {name[:LONGEST]} has more than {MOST_GROUPS} values, or too long a name, so rows are not grouped "
+                "by it: add a column of coarser groups" for name in self._ungrouped()]
 
     def questions(self) -> list[Question]:
         """Return what to measure, each question once."""
@@ -86,9 +87,13 @@ class Suite:
                 return []
             if asked.metric.name == "type_changed":
                 return [self._widened(each) for each in answer.values]
+            if asked.metric.name == "refuses_missing":
+                none = {"value": 0.0, "low": 0.0, "high": 0.0, "spread": Spread("exact", 0.0)}
+                return [each.replace(**none) if each.column in scene.refused else each for each in answer.values]
             if asked.metric.name == "gain_over_baseline" and item.grave == "warn":
                 return [each for each in answer.values if each.column != scene.twin]
-            return answer.values if asked.compare is None else [*answer.values, *_larger(answer.plain, asked.compare)]
+            return answer.values if asked.compare is None else [*answer.values, *(
+                each.replace(options={"by": asked.by}) for each in _larger(answer.plain, asked.compare))]
 
         scene = self._seen(overall)
         wanted = items(scene)
@@ -107,7 +112,7 @@ class Suite:
         with contextlib.suppress(AssayError):  # a model that does not answer is told before
             sure = confidence(study) if judged and scene.scored else None
             twin = alike(study) if scene.train and scene.labelled and scene.task in ("binary", "multiclass", "regression") else None
-            scene = replace(scene, sure=sure, twin=twin)
+            scene = replace(scene, sure=sure, twin=twin, refused=refused(study))
         return replace(scene, single=single, guarded=tuple(each for each in scene.protected if each in inputs), coarse=coarse,
                        repeats=repeats)
 
@@ -164,7 +169,7 @@ class Suite:
         for name in self.study.features:
             if len(found) >= MOST_SLICINGS + len(self.slices) + len(content):
                 break
-            if name not in schema or named(name) in found or name == schema.entity:
+            if name not in schema or len(name) > LONGEST or named(name) in found or name == schema.entity:
                 continue
             if 2 <= self._values(self.study.data.column(name)) <= MOST_VALUES:
                 found[named(name)] = None
@@ -180,7 +185,8 @@ class Suite:
         """Return the protected columns of too many values to be groups that are no numbers either: names, postcodes, times."""
         study, quarters = self.study, self._measured()
         return tuple(name for name in study.schema.protected
-                     if name not in quarters and readable(study, name) and len(study.data.column(name).unique()) > MOST_GROUPS)
+                     if len(name) > LONGEST or (name not in quarters and readable(study, name)
+                                                and len(study.data.column(name).unique()) > MOST_GROUPS))
 
     def _content_slices(self) -> list[str]:
         """Return how rows are cut by texts and images: by quantiles of length, brightness and contrast, and by language or script."""

@@ -26,9 +26,9 @@ class Scene:
     ``content`` says that there are columns of free text or images; ``slices`` are texts of slicings, ``protected`` and ``forbidden``
     names of columns (``measured`` those protected that are numbers of many values); ``overall`` holds the values measured on all rows,
     by metric, as far as they are known; ``classes`` is how many there are. ``single`` says that all labels are of one class,
-    ``guarded`` which protected columns the model reads, ``sure`` by how much its confidence lies above the share of rows that it has
-    right. ``twin`` names a baseline that answers as the model does, ``coarse`` says why rows may well repeat each other, up to the
-    share ``repeats``.
+    ``guarded`` which protected columns it reads, ``refused`` without which it gives no answer though they never lack, ``sure`` by how
+    much its confidence lies above the share of rows that it has right. ``twin`` names a baseline that answers as the model does,
+    ``coarse`` says why rows may well repeat each other, up to the share ``repeats``.
     """
 
     task: str | None = None
@@ -50,6 +50,7 @@ class Scene:
     overall: dict[str, float] = field(default_factory=dict)
     single: bool = False
     guarded: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     sure: float | None = None
     twin: str | None = None
     coarse: str = ""
@@ -397,8 +398,10 @@ def _sensitivity(scene: Scene) -> Iterator[Item]:
                    fine=f"Noise of a hundredth {moved}.",
                    hint="Many rows lie on the threshold, or features are overfitted.",
                    rank=26)
+        names = _literal(", ".join(each[:60] for each in scene.refused[:6])) + (" and more" if len(scene.refused) > 6 else "")
+        never = f"The model gives no answer where one of {len(scene.refused)} features is missing, which happens nowhere here: {names}."
         yield Item("robustness", "refuses_missing of * <= 0", fault="The model gives no answer where {column} is missing ({note}).",
-                   fine="The model answers where a feature is missing.",
+                   fine=never if scene.refused else "The model answers where a feature is missing.",
                    hint="Impute inside the model, or decide who answers when that feed is gone.", rank=29, share=False,
                    many="The model gives no answer where one of {count} features is missing: {columns}.")
         if scene.labelled:
