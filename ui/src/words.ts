@@ -10,6 +10,12 @@ export const HEADLINE: Record<Outcome, string> = {
   pass: "Passed", warn: "Passed, with warnings", fail: "Failed", error: "Not judged: errors", inconclusive: "Cannot tell yet",
   "too small": "Too few rows to tell",
 };
+/** The verdict in big words; of a watch, what it would wake someone for. */
+export function headline(run: Run): string {
+  if (!run.verb.startsWith("monitor")) return HEADLINE[run.verdict];
+  const pages = run.incidents.filter((each) => each.page).length;
+  return pages ? plural(pages, "page") : "Quiet";
+}
 export const MEANING: Record<Outcome, string> = {
   fail: "measured, and worse than asked",
   error: "could not be measured",

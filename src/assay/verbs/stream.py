@@ -230,9 +230,8 @@ class Job:
                                 resting=self.resting(window), tuning=self.tuning)
         alerts = [self._placed(each, rows) for each in report.alerts if each.columns]
         # what is said of no column is said of the delivery, which all sources share: once
-        shared = {each.what: dataclasses.replace(each, source=DATA, group="rows") for each in report.alerts if not each.columns}
-        paged = {each.what for each in report.alerts if not each.columns and each.page}
-        alerts += [dataclasses.replace(each, page=what in paged) for what, each in shared.items()]
+        shared = {each.what: each for each in sorted(report.alerts, key=lambda each: each.page) if not each.columns}
+        alerts += [dataclasses.replace(each, source=DATA, group="rows") for each in shared.values()]
         evidence, harmed = dict(memory.harm), memory.harmed
         verdicts: list[Verdict] = []
         values: list[Value] = []
@@ -373,11 +372,15 @@ def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, secon
     pages = [each for each in incidents if each.page]
     learned = said[-1].report.learned if said else memory.windows
     notes = [f"budget: {allowed}; {len(pages)} pages in {memory.windows} windows, {len(incidents) - len(pages)} tickets"]
+    moved = [f"{each.stream} ({each.z:+.1f} sd)" for each in (said[-1].report.outcome.listed[:5] if said else ()) if each.stream.column]
+    if moved:
+        notes.append(f"moved in the last window, and not worth a page by itself: {', '.join(moved)}")
     if learned < job.settings.learning:
         notes.append(f"learning: {learned} of {job.settings.learning} windows; until then only broken data page")
     last = said[-1] if said else None
     figures = list(_figures(said))
-    about = {"windows": memory.windows, "from": said[0].window.start if said else None, "to": said[-1].window.end if said else None,
+    span = [each[:16].replace("T", " ") for each in (said[0].window.start, said[-1].window.end)] if said else [None, None]
+    about = {"windows": memory.windows, "from": span[0], "to": span[1],
              "budget": str(allowed), "pages": len(pages)}
     return Run(verb, last.values if last else (), last.verdicts if last else (), incidents=incidents, notes=tuple(notes),
                figures=tuple(figures), about={name: each for name, each in about.items() if each is not None},
@@ -385,15 +388,27 @@ def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, secon
 
 
 def _figures(said: Sequence[Said]) -> Iterable[Figure]:
-    """Return the promised metrics over time, with their intervals."""
-    lines: dict[str, list[tuple[str, Value]]] = {}
+    """Return the promised metrics over time, with their intervals, and what moved in the last window without being worth a page."""
+    lines: dict[str, list[tuple[int, Value]]] = {}
     for each in said:
         for value in each.values:
             if each.judged is not None and not value.slice and value.value is not None and value.column is None and value.against is None:
-                lines.setdefault(value.name, []).append((each.judged.start[:16], value))
+                lines.setdefault(value.name, []).append((each.judged.number + 1, value))
     for name, points in lines.items():
         if len(points) > 1:
             yield Figure(f"{name} over time", "line", f"{name} by window",
                          {"window": tuple(at for at, _ in points), name: tuple(value.value for _, value in points),
-                          "low": tuple(value.low for _, value in points), "high": tuple(value.high for _, value in points)},
-                         x="window", y=(name,), low=("low",), high=("high",), aspect="performance")
+                          "low": tuple(value.low for _, value in points), "high": tuple(value.high for _, value in points),
+                          "rows": tuple(value.n for _, value in points)},
+                         x="window", y=(name,), low=("low",), high=("high",), aspect="performance",
+                         sentence=f"window 1 begins {said[0].window.start[:16].replace('T', ' ')}")
+    if not said:
+        return
+    last = said[-1].report.outcome
+    for title, moved, sentence in (("What moved in the last window", last.listed, "of a list like this one in twenty moved by chance"),
+                                   ("What has left its place for good", last.drifted, "weeks against the first eight")):
+        shown = [each for each in moved if not each.stream.statistic.startswith("common")]
+        if shown:
+            yield Figure(title, "bars", title, {"stream": tuple(f"{each.stream.source}: {each.stream}" for each in shown),
+                                               "standard deviations": tuple(round(each.z, 2) for each in shown)},
+                         x="stream", y=("standard deviations",), aspect="drift", sentence=sentence)

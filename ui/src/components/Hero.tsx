@@ -1,5 +1,5 @@
 import type { Run } from "../types";
-import { counted, HEADLINE, MEANING, OUTCOMES, reason, scalar, title, total, whole, WORD } from "../words";
+import { counted, headline, MEANING, OUTCOMES, reason, scalar, title, total, whole, WORD } from "../words";
 import { Icon } from "./Icon";
 
 /** The verdict in big words, why, how many of each, and what was judged. */
@@ -11,7 +11,7 @@ export function Hero({ run }: { run: Run }) {
   return (
     <header className={`hero ${run.verdict.replace(" ", "-")}`}>
       <h1>
-        {measuredOnly ? <span>Measured</span> : <><Icon outcome={run.verdict} size={44} /><span>{HEADLINE[run.verdict]}</span></>}
+        {measuredOnly ? <span>Measured</span> : <><Icon outcome={run.verdict} size={44} /><span>{headline(run)}</span></>}
       </h1>
       <p className="reason">{reason(run)}</p>
       {all > 0 && (
