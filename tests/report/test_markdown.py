@@ -35,6 +35,10 @@ def test_a_comment_is_short_whatever_the_run() -> None:
     assert "and 280 more: the JSON has all" in text
 
 
+def test_what_only_begins_as_an_address_is_no_link() -> None:
+    assert markdown.cell("see www.evil.example or WWW.a.b") == "see www&#46;evil.example or WWW&#46;a.b"
+
+
 def test_faults_come_before_what_is_fine() -> None:
     text = markdown.render(big(3))
     assert text.index("x0 has moved") < text.index("auc") < text.index("slice 0 passes")

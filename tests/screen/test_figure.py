@@ -237,6 +237,16 @@ def test_what_tells_of_people_or_rows_is_not_drawn() -> None:
     assert "few" not in json.dumps([each.to_json() for each in found.values()])
 
 
+def test_values_of_few_rows_are_not_named() -> None:
+    places = ["north"] * 300 + ["south"] * 290 + ["the Smiths", "the Joneses"] * 2 + [None] * 6
+    table = pa.table({"x": np.arange(600.0), "place": places, "y": [0, 1] * 300})
+    study = studied(lambda batch: np.full(batch.num_rows, 0.5), table, reference=table, **FLAT)
+    shown = json.dumps([each.to_json() for each in figures(study)])
+    assert "north" in shown
+    assert "Smiths" not in shown
+    assert "Joneses" not in shown
+
+
 def test_weights_count_in_drift() -> None:
     table = pa.table({"kind": ["a", "b"] * 50, "w": [3.0, 1.0] * 50, "x": np.arange(100.0) % 7, "y": [0, 1, 1, 0] * 25})
     found = named(studied(scored, table, reference=table, weight="w", **FLAT))

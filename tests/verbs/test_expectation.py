@@ -24,6 +24,17 @@ def frame(n=200):
         "flag": rng.random(n) < 0.5, "day": pd.Timestamp("2026-03-01") + pd.to_timedelta(np.arange(n), unit="h"), "odd name's": rng.random(n)})
 
 
+def test_the_name_of_a_type_without_an_end_is_left_at_once() -> None:
+    import time
+
+    from assay.verbs.expectation import _InexpressibleError, _kind
+
+    began = time.perf_counter()
+    with pytest.raises(_InexpressibleError, match="too long"):
+        _kind("int(" * 20_000)
+    assert time.perf_counter() - began < 0.5
+
+
 SCHEMA = pa.DataFrameSchema({
     "id": pa.Column(int, pa.Check.ge(0), unique=True),
     "age": pa.Column(int, [pa.Check.in_range(18, 80, include_max=False), pa.Check.ne(99), pa.Check.notin([44444, 55555])]),

@@ -48,6 +48,17 @@ def test_folds_score_what_a_check_says_of_them(cancer, metric, sign):
         assert sign * score == pytest.approx(number(logistic().fit(x[train], y[train]), x[test], y[test], metric), abs=1e-12)
 
 
+def test_several_outputs_are_refused_in_words(cancer):
+    from sklearn.ensemble import RandomForestClassifier
+
+    x, y = cancer
+    several = np.c_[y, 1 - y]
+    for metric, model in (("mae", LinearRegression()), ("accuracy", RandomForestClassifier(3, random_state=0))):
+        with pytest.raises(ConfigError, match="2 outputs a row"):
+            assay.scorer(metric)(model.fit(x, several), x, several)
+    assert assay.scorer("mae")(LinearRegression().fit(x, y[:, None]), x, y[:, None]) < 0
+
+
 def test_a_search_refits_the_best(cancer):
     x, y = cancer
     search = GridSearchCV(logistic(), {"logisticregression__C": [1e-4, 1e-2, 1.0]}, scoring={"loss": assay.scorer("log_loss"), "auc": assay.scorer("auc")},

@@ -55,7 +55,8 @@ def cell(text: object, most: int = 300) -> str:
     line = without_secrets(" ".join("".join(each if each.isprintable() or each.isspace() else "?" for each in str(text)).split()))
     line = line if len(line) <= most else line[:most - 3].rstrip() + "..."
     line = re.sub(r"([\\`*_\[\]|~#!])", r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-    return line.replace("://", "&#58;//").replace("@", "&#64;")  # no address becomes a link, no name a mention
+    line = line.replace("://", "&#58;//").replace("@", "&#64;")  # no address becomes a link, no name a mention
+    return re.sub(r"(?i)(?<=www)\.", "&#46;", line)  # nor what only begins as one does
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

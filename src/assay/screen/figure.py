@@ -404,8 +404,9 @@ def _categories(study: Study, name: str, other: Sample) -> tuple[tuple[str, ...]
     weighed = [np.bincount(side[side >= 0], _weights(of)[side >= 0], width) for side, of in zip(sides, (other, study.data), strict=True)]
     order = np.lexsort((np.arange(width), -weighed[1], -weighed[0]))
     kept = order[:CATEGORIES]
-    if name in study.schema.protected:
-        kept = np.array([each for each in kept if rows[0][each] >= FEWEST_SHOWN and rows[1][each] >= FEWEST_SHOWN], np.int64)
+    # a value of few rows may be a person; of a protected column, one that is rare on either side
+    shown = np.minimum(*rows) if name in study.schema.protected else rows[0] + rows[1]
+    kept = np.array([each for each in kept if shown[each] >= FEWEST_SHOWN], np.int64)
     labels = [*_different([_short(study.category(name, int(each))) for each in kept]), "other", "missing"]
     counts = []
     for side, sums, of in zip(sides, weighed, (other, study.data), strict=True):

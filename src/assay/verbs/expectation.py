@@ -427,6 +427,8 @@ _KINDS = (
 def _kind(name: Any) -> str:
     """Return what assay calls a type of pandas, numpy, Spark, SQL or Arrow."""
     text = str(name).strip().lower()
+    if len(text) > 200:  # no type has so long a name, and matching nested brackets takes time that grows with the square
+        _left("the name of a type is too long")
     for around in (r"<class '(.*)'>", r"datatype\((.*)\)", r"(?:numpy|pandas|pyarrow|sqlalchemy|sqltypes)\.(.*)"):
         if match := re.fullmatch(around, text):
             text = match[1]

@@ -41,6 +41,7 @@ class Scorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: N803 (scikit-learn's names)
         """Return the metric of an estimator on rows; NaN where it is not defined on them."""
+        _single(estimator, y)
         answers = _answers(estimator, X)
         classes = tuple(plain(each) for each in estimator.classes_) if hasattr(estimator, "classes_") else ()
         task = ("binary" if len(classes) == 2 else "multiclass") if classes else "regression"
@@ -134,6 +135,14 @@ def _labelled(metric: Any) -> str:
     if found.of != "rows":
         raise ConfigError(f"{name} is a metric of columns", expected="a metric of what a model answers", hint="scorer('auc')")
     return str(found.name)
+
+
+def _single(estimator: Any, y: Any) -> None:
+    """Refuse an estimator of several outputs: one number of all of them would say of none how good it is."""
+    outputs = np.shape(y)[1] if len(np.shape(y)) > 1 else 1
+    if outputs > 1 or isinstance(getattr(estimator, "classes_", None), list):
+        raise ConfigError(f"the estimator answers {max(outputs, 2)} outputs a row", expected="one label, or one number, a row",
+                          hint="score one output at a time, or assay.check with task='multilabel' and the labels by name")
 
 
 def _answers(estimator: Any, rows: Any) -> dict[str, Any]:
