@@ -288,6 +288,30 @@ def test_what_tells_the_label_is_found() -> None:
     assert low(seen(lone_power, places)["copy"].spread) > 0.99
 
 
+@pytest.mark.parametrize("sigma", [0.0, 1.0, 2.0])
+def test_a_copy_of_a_number_tells_it_all(sigma: float) -> None:
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=1500) if sigma == 0 else np.exp(sigma * rng.normal(size=1500))
+    table = pa.table({"copy": y, "scaled": 3 - 2.2 * y, "narrow": y.astype(np.float32), "bent": np.arctan(y), "walk": y + 1e-3 * rng.normal(size=1500),
+                      "few": y + (rng.random(1500) < 0.01), "other": rng.normal(size=1500), "y": y})
+    found = estimates(lone_power, study(table, label="y", target=Target("regression")))
+    assert [name for name, value in found.items() if value == 1] == ["copy", "scaled", "narrow", "bent"]
+    assert found["other"] < 0.1
+
+
+def test_numbers_with_signs_are_no_identifiers() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.gamma(2, 2000, 1000)
+    seconds = rng.integers(0, 86_400, 1000)
+    found = estimates(id_like, study(pa.table({
+        "money": [f"${each:,.2f}" for each in values], "share": [f"{each / 100:.3f}%" for each in values], "weight": [f"{each:.3f} kg" for each in values],
+        "clock": [f"{each // 3600:02d}:{each // 60 % 60:02d}:{each % 60:02d}" for each in seconds],
+        "place": [f"{a:.4f},{b:.4f}" for a, b in rng.normal(size=(1000, 2))], "thousands": [f"{each:,.2f}" for each in values],
+        "key": [f"K{each:,.0f}" for each in values * 1e6], "address": [f"10.{each}.{place % 256}.7" for place, each in enumerate(seconds)],
+    }), target=None))
+    assert {name for name, value in found.items() if value} == {"key", "address"}
+
+
 def test_labels_that_do_not_differ_say_nothing() -> None:
     table = pa.table({"x": np.arange(500.0), "y": np.zeros(500, np.int64)})
     for target in (BINARY, Target("regression"), Target("multiclass", (0, 1, 2))):

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from assay.data.schema import family
 from assay.model.answer import Answer
 from assay.result import Spread
-from assay.screen.power import aim, bins, clusters, error, halves, power, readable, seconds, share
+from assay.screen.power import FEWEST, Aim, aim, bins, clusters, error, halves, power, readable, seconds, share
 from assay.screen.screen import Reading, screen
 from assay.screen.study import MOST_PRINTS, Sample, Study
 from assay.summary.hashing import hashes
@@ -27,12 +27,16 @@ Array = np.ndarray[Any, Any]
 
 FEW = 200             # values below which nothing can be said to be nearly unique
 MOSTLY_CHANCE = 0.9   # of train's rows repeat each other: that a row of the data does too then says nothing
+FEWEST_VALUES = 33    # different ones: as many as bins hold apart
 _REPEATS = 0.005      # of the rows repeat each other: more than stray twins
 _COARSE = 0.1         # different values a row, at most, of columns that coincide by chance
 _LONE = 10            # entities, and five times as many rows, that a mean on either side needs
 # years 1990 to 2050 as seconds, and the same in milli-, micro- and nanoseconds: whole numbers that are times
 _EPOCHS = tuple((6.3e8 * unit, 2.53e9 * unit) for unit in (1, 1e3, 1e6, 1e9))
-_NO_NAME = re.compile(r"\s*[-+]?(\d+[.,]\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*\d{4}-\d\d?-\d\d?([ T].*)?|\s*\d\d?[./]\d\d?[./]\d{2,4}.*")
+# numbers with a currency, percent or unit about them, pairs of numbers, times of day
+_NO_NAME = re.compile(r"\s*[-+]?(\d+[.,]\d*|\.\d+)([eE][-+]?\d+)?\s*|\s*[(\[]?[-+]?\d+\.\d+\s*[,; ]\s*[-+]?\d+\.\d+[)\]]?\s*|"
+                      r"\s*[-+]?[$€£¥]\s?[-+]?\d[\d,.]*\s*|\s*[-+]?\d[\d,]*[.,]\d+\s?([$€£¥%‰°]|[a-zA-Zµ]{1,4})?\s*|\s*\d+\s?[$€£¥%‰°]\s*|"
+                      r"\s*\d\d?:\d\d(:\d\d([.]\d+)?)?\s*([aApP][mM])?\s*|\s*\d{4}-\d\d?-\d\d?([ T].*)?|\s*\d\d?[./]\d\d?[./]\d{2,4}.*")
 
 
 @screen(wants=("train",), limits=(0.0, 1.0))
@@ -139,14 +143,38 @@ def lone_power(study: Study) -> Iterator[Reading]:
 
     Cross-fitted on two halves of the sampled rows, entities kept together; numbers in at most 32 quantile bins, categories by their
     shrunken means. Gini (2 AUC - 1) for two classes, R² for numbers, (accuracy - majority) / (1 - majority) for more classes, floored at 0.
+    A number that orders the rows exactly as a numeric label does, or is it times a factor, has 1: a fact that bins would blur.
     What features tell together is not seen.
     """
     what, half, cluster = aim(study), halves(study), clusters(study.data)
     n = int(what.known.sum())
     for name in study.measured:
         if readable(study, name):
-            found = power(bins(study, name), what, half, cluster)
+            told = _tells(study, name, what)
+            found = Spread("exact", 1.0) if told else power(bins(study, name), what, half, cluster)
             yield Reading(found, n, name, None if found else "too few labelled rows, or labels that do not differ")
+
+
+def _tells(study: Study, name: str, what: Aim) -> bool:
+    """Whether a number is a numeric label in other clothes: in the same order, ties too, or on one line with it to a millionth."""
+    if what.kind != "number" or study.kind(name) != "number":
+        return False
+    x = study.numbers(name)
+    both = what.known & np.isfinite(x)
+    if both.sum() < max(FEWEST, 0.99 * what.known.sum()):
+        return False
+    x, y = x[both], what.values[both]
+    if min(len(np.unique(x)), len(np.unique(y))) < FEWEST_VALUES:   # what has few values is in bins as it is
+        return False
+    for sign in (1.0, -1.0):
+        order = np.lexsort((sign * y, x))
+        if np.array_equal(np.diff(x[order]) > 0, np.diff(sign * y[order]) > 0) and (np.diff(sign * y[order]) >= 0).all():
+            return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, y = (each / np.abs(each).max() for each in (x, y))
+        x, y = (each - each.mean() for each in (x, y))
+        rest = np.abs(y - x * (x @ y) / (x @ x)).max()
+    return bool(rest <= 1e-6 * np.ptp(y))
 
 
 @screen(wants=("available_at",), of="column", limits=(0.0, 1.0))
