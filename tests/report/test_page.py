@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from assay.errors import ConfigError
-from assay.result import Run, Spread, Value
+from assay.result import Run, Spread, Value, Verdict
 from tests.report import pages
 
 pytestmark = pytest.mark.slow
@@ -187,3 +187,15 @@ def test_values_are_sorted_by_their_headings(opened) -> None:
     rows = [int(row.locator("td").nth(place).inner_text().replace(",", "")) for row in part.locator("tbody tr").all()]
     assert rows == sorted(rows)
     assert len(set(rows)) > 1
+
+
+def test_it_tells_the_main_numbers_first_and_how_many_lines_it_leaves_out(opened, runs) -> None:
+    runs["short"] = Run(
+        "check", (Value.of("mae", Spread("normal", 3.5, error=0.1), n=900), Value.of("mae", Spread("normal", 9.5, error=0.1), n=9, slice={"g": 1})),
+        tuple(Verdict(f"psi of x{place} <= 0.25", "warn", f"x{place} moved.", aspect="drift") for place in range(7)))
+    page, wrong = opened("short")
+    told = page.locator("main").inner_text()
+    assert page.locator("main h2").all_inner_texts()[:2] == ["In short", "What to look at first"]
+    assert "3.5 [3.304, 3.696]" in told
+    assert "2 more lines like these are in the parts below." in told
+    assert wrong == []

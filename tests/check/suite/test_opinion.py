@@ -204,3 +204,9 @@ def test_columns_that_could_not_be_measured_are_named() -> None:
 def test_a_fraction_that_names_a_slice_is_short() -> None:
     found = opinions([(WHOLE, [Value.of("auc", Spread("normal", 0.72, error=0.01), n=5000, slice={"carrier": -0.044641636506989144}, better="higher")])])
     assert "carrier -0.0446416." in found[0].sentence
+
+
+def test_an_example_does_not_read_as_the_whole() -> None:
+    item = next(each for each in items(FULL) if each.expression.startswith("thin_region"))
+    value = Value.of("thin_region", Spread("exact", 0.62), n=28_128, note="temp 60 to 61: about 1 rows to train on, 3,097 judged")
+    assert "(the largest region: temp 60 to 61" in opinions([(item, [value])])[0].sentence
