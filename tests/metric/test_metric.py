@@ -108,6 +108,25 @@ def test_debiased_calibration_is_near_zero_for_a_calibrated_model_and_kept_for_a
         assert plain.value > found.value
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_scale_of_weights_changes_no_calibration(grouped):
+    from assay.metric.calibration import spread
+
+    rng = np.random.default_rng(3)
+    chance = rng.uniform(size=600)
+    label = (rng.uniform(size=600) < chance * 0.6).astype(int)
+    weight = rng.gamma(4, size=600)
+    found = []
+    for scale in (1 / weight.sum(), 600 / weight.sum(), 1000.0):
+        scores = Scores(grouped=grouped)
+        scores.update(label, chance, weight=weight * scale, **({"group": np.arange(600, dtype=np.uint64) % 50} if grouped else {}))
+        found.append(spread([scores]))
+    for each in found:
+        assert each.estimate == pytest.approx(found[0].estimate, rel=1e-6)
+        assert each.interval() == pytest.approx(found[0].interval(), rel=1e-6)
+    assert found[0].estimate > 0.1
+
+
 def test_gaps_are_debiased_to_within_their_stated_bias():
     """Of a normal gap with error 1, whatever its true size, the mean of the estimate is within 0.23 of it."""
     rng = np.random.default_rng(0)

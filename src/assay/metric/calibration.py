@@ -75,14 +75,20 @@ class Gaps:
         return np.sum(self.share * (size - less * np.sqrt(self.variance)), axis=-1)
 
 
+def _scaled(ranks: Ranks, scale: float) -> Ranks:
+    return ranks if scale == 1.0 else Ranks(ranks.scores, ranks.counts * scale)
+
+
 def spread(summaries: Sequence[Summary], *, bins: int = 15, debiased: bool = True, **options: Any) -> Spread:
     """Return the calibration error with its uncertainty, from the ``Scores`` of a model."""
     scores = cast(Scores, summaries[0])
-    gaps, df, jackknifed = Gaps.of(scores.view(), bins), math.inf, 0.0
-    n = float(scores.view().counts.sum())
+    view, df, jackknifed = scores.view(), math.inf, 0.0
+    # weights of 1/n or of 1,000 are the same weights: on average a row counts as one; that they are uneven, the replicates show
+    scale = scores.rows / total if (total := float(view.counts.sum())) > 0 else 1.0
+    gaps, n = Gaps.of(_scaled(view, scale), bins), float(scores.rows)
     if scores.grouped:
         resampled = scores.replicates()
-        left = Gaps.of(resampled.view, bins)
+        left = Gaps.of(_scaled(resampled.view, scale), bins)
         df, several = resampled.df, len(left.gap)
         if left.gap.shape[-1] == gaps.gap.shape[-1] and several > 1:
             shift = (left.gap - left.gap.mean(axis=0)) * np.where(left.share > 0, 1.0, 0.0)
