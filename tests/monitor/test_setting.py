@@ -10,6 +10,7 @@ from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from assay.errors import ConfigError
+from assay.monitor.calendar import Calendar
 from assay.monitor.setting import Allowance, Cadence, duration
 from assay.verbs.config import read
 
@@ -46,7 +47,7 @@ def test_everything_that_can_be_said(tmp_path):
     assert found.sources["weather"].key == ("origin", "time_hour")
     assert found.sources["schedule"].columns == ("carrier", "dest")
     assert [str(each) for each in found.promises] == ["auc >= 0.65", "recall by origin >= 0.4"]
-    assert found.holidays == ("2013-07-04", "2013-12-25")
+    assert found.holidays == (Calendar.parse(["2013-07-04", "2013-12-25"]),)
     assert found.notify == ("hooks://on-call/alerts",)
     assert read(_written(tmp_path, "data: x.parquet\n")).monitor is None
     assert str(read(_written(tmp_path, "monitor: {}\n")).monitor.false_pages) == "1 per 30d"
@@ -62,7 +63,10 @@ def _written(folder, text):
     ("window: 1 fortnight", "no length of time"), ("window: 5h", "do not fill a day"), ("window: 25h", "no whole days"), ("window: 0 rows", "window of 0"),
     ("windw: 1d", "did you mean 'window'"), ("zone: Europe/Berln", "Europe/Berlin"), ("zone: ../../etc/passwd", "no time zone"),
     ("false_pages: none", "no number of false pages"), ("false_pages: 1 per 0d", "not between"), ("weight: -1", "a number from"),
-    ("learning: 2.5", "whole number"), ("promises: auc >= 0.7", "no list"), ("promises: ['auc >> 0.7']", "auc >> 0.7"), ("holidays: ['2013-02-30']", "no day"), ("holidays: [US]", "no day"),
+    ("learning: 2.5", "whole number"), ("promises: auc >= 0.7", "no list"), ("promises: ['auc >> 0.7']", "auc >> 0.7"), ("holidays: ['2013-02-30']", "no date"), ("holidays: [US]", "no date"), ("holidays: ['02-30']", "no day"),
+    ("holidays: {weather: [US]}", "no date"), ("by: [a]", "no text"), ("by_rows: 1", "whole number"), ("scheduled: {}", "no list"), ("scheduled: [{}]", "no checks"),
+    ("scheduled: [{checks: ['auc >= 0.7'], evry: 7d}]", "did you mean 'every'"), ("scheduled: [{checks: ['auc >= 0.7'], every: 7d, over: 1d}]", "leaves rows out"),
+    ("scheduled: [{checks: ['auc >= champion']}]", "compares two models"),
     ("sources: {a: [x], b: [x]}", "belongs to two sources"), ("sources: {a: {colums: [x]}}", "did you mean 'columns'"), ("routes: [{severity: loud}]", "page or ticket"),
     ("secret: hunter2 is my password", "environment variable"), ("label_delay: 3", "no length of time"), ("notify: [3]", "no text"),
 ])

@@ -14,8 +14,11 @@ from typing import Any
 
 from assay.result import Value
 
-__all__ = ["Harm", "Promise", "e_value", "promises", "sequence", "step"]
+__all__ = ["Harm", "Promise", "Standing", "e_value", "promises", "sequence", "standing", "step"]
 
+Standing = Mapping[str, Sequence[Sequence[float]]]  # of each broken promise, [gap, rows] of the last windows judged since it paged
+
+_AGAIN = 7     # windows that together must keep a promise again before its harm is over
 _MOST = 690.0  # of a logarithm, so that its exponential is finite
 
 
@@ -23,13 +26,14 @@ _MOST = 690.0  # of a logarithm, so that its exponential is finite
 class Promise:
     """What was promised and what one window says of it: ``key`` names the stream, ``p`` is the p-value of "it is kept".
 
-    ``sentence`` tells the value beside its bound; ``value`` is the value.
+    ``sentence`` tells the value beside its bound; ``value`` is the value, ``gap`` by how much it is better than the bound.
     """
 
     key: str
     p: float
     sentence: str
     value: Value | None = None
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -122,12 +126,36 @@ def promises(check: Any, verdicts: Iterable[Any]) -> list[Promise]:
         value = each.value
         if value is None or value.spread is None or value.value is None or value.spread.kind == "exact":
             continue
-        sides = []
+        sides, gaps = [], []
         if check.at_least is not None and each.threshold is not None:
             sides.append(value.spread.p_at_least(each.threshold - value.bound))
+            gaps.append(value.value - each.threshold)
         if check.at_most is not None and each.threshold is not None:
             sides.append(value.spread.p_at_most(each.threshold + value.bound))
+            gaps.append(each.threshold - value.value)
         if sides:
             key = f"{each.check}\0{sorted((str(name), str(part)) for name, part in each.slice.items())}"
-            found.append(Promise(key, min(1.0, len(sides) * min(sides)), each.sentence, value))
+            found.append(Promise(key, min(1.0, len(sides) * min(sides)), each.sentence, value, min(gaps)))
     return found
+
+
+def standing(state: Standing, promises: Iterable[Promise], broken: Iterable[str] = ()) -> dict[str, list[list[float]]]:
+    """Return the harm that stands after a window: promises that paged and are not yet kept again.
+
+    ``broken`` are the keys that page now. A promise is kept again where its last seven judged windows together, by rows, meet the bound: a
+    few good days do not close what was never mended, to page anew for it, nor does one bad day among good ones keep an incident open.
+
+    >>> bad, good = Promise("auc", 0.01, "auc is 0.6", gap=-0.1), Promise("auc", 0.9, "auc is 0.8", gap=0.1)
+    >>> state = standing({}, [bad], ["auc"])
+    >>> for _ in range(6):
+    ...     state = standing(state, [good])
+    >>> list(state), list(standing(state, [good]))
+    (['auc'], [])
+    """
+    after = {key: [list(each) for each in some] for key, some in state.items()}
+    for each in promises:
+        if each.key in after:
+            after[each.key] = [*after[each.key], [each.gap, float(each.value.n) if each.value else 1.0]][-_AGAIN:]
+    for key in broken:
+        after.setdefault(key, [])
+    return {key: some for key, some in after.items() if len(some) < _AGAIN or math.fsum(gap * n for gap, n in some) < 0}

@@ -56,30 +56,33 @@ class Alert:
 
 @dataclass(frozen=True)
 class Case:
-    """An incident and what is needed to carry it on: the kinds that spoke, and the number of the window when each last did."""
+    """An incident and what is needed to carry it on: the kinds that spoke, and the number of the window when each last did; its sources."""
 
     incident: Incident
     opened: int
     spoke: Mapping[str, int]
+    sources: tuple[str, ...] = ()
 
     @property
     def open(self) -> bool:
         return self.incident.state == "open"
 
     def to_json(self) -> dict[str, Any]:
-        return {"incident": self.incident.to_json(), "opened": self.opened, "spoke": dict(self.spoke)}
+        return {"incident": self.incident.to_json(), "opened": self.opened, "spoke": dict(self.spoke),
+                "sources": list(self.sources)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Case:
-        return cls(Incident.from_json(data["incident"]), int(data["opened"]), {str(name): int(at) for name, at in data["spoke"].items()})
+        return cls(Incident.from_json(data["incident"]), int(data["opened"]), {str(name): int(at) for name, at in data["spoke"].items()},
+                   tuple(map(str, data.get("sources", ()))))
 
 
 def advanced(cases: Sequence[Case], alerts: Iterable[Alert], window: Window, *, model: str = "") -> list[Case]:
     """Return the cases after ``window``: open ones updated or resolved, new ones opened. Resolved ones stay as they are.
 
     Alerts of one source in one window are one incident; those that share a ``group`` are one across sources; harm that comes with broken
-    data is its effect. An open incident takes every later alert of its source, unless the alert would page, the incident does not, and
-    they have no column in common: then something else has broken.
+    data is its effect, unless it has a ``group`` of its own. An open incident takes every later alert of its sources, unless the alert
+    would page, the incident does not, and they have no column in common: then something else has broken.
     """
     groups = _causes(list(alerts))
     after: list[Case] = []
@@ -104,7 +107,7 @@ def _causes(alerts: list[Alert]) -> list[list[Alert]]:
     groups: dict[str, list[Alert]] = {}
     for each in alerts:
         groups.setdefault(f"group {each.group}" if each.group else f"source {each.source}", []).append(each)
-    harm = [name for name, some in groups.items() if all(each.kind == "harm" for each in some)]
+    harm = [name for name, some in groups.items() if name.startswith("source ") and all(each.kind == "harm" for each in some)]
     broken = [name for name, some in groups.items() if any(each.kind in ("fault", "drift") and each.page for each in some)]
     if broken:  # the gravest takes the harm as its effect
         worst = min(broken, key=lambda name: min(_GRAVITY.index(each.kind) for each in groups[name]))
@@ -115,10 +118,7 @@ def _causes(alerts: list[Alert]) -> list[list[Alert]]:
 
 def _continues(case: Case, alerts: list[Alert]) -> bool:
     incident = case.incident
-    sources = {each.source for each in alerts}
-    if incident.source not in sources and incident.source is not None:
-        return False
-    if incident.source is None and len(sources) < 2:
+    if not {incident.source, *case.sources} & {each.source for each in alerts}:
         return False
     fresh = any(each.page for each in alerts) and not incident.page
     known = set(incident.columns)
@@ -176,7 +176,7 @@ def _opened(alerts: list[Alert], window: Window, model: str) -> Case:
     incident = Incident(window.start, window.end, any(each.page for each in alerts), headline(alerts), source, columns_of(alerts),
                         _slices(alerts), _evidence(alerts), _cause(alerts),
                         gravest.kind, "open", _share(alerts), _effect(alerts), hint, name)
-    return Case(incident, window.number, {each.kind: window.number for each in alerts})
+    return Case(incident, window.number, {each.kind: window.number for each in alerts}, tuple(sources))
 
 
 def _updated(case: Case, alerts: list[Alert], window: Window) -> Case:

@@ -14,9 +14,11 @@ from typing import Any, Literal
 
 from assay.check.expression import Check
 from assay.check.suite import checks as read_checks
+from assay.check.suite.listed import DEFAULT
 from assay.errors import AssayError, ConfigError, listed, nearest
+from assay.monitor.calendar import Calendar
 
-__all__ = ["Allowance", "Cadence", "Feed", "Route", "Settings", "duration", "settings"]
+__all__ = ["Allowance", "Cadence", "Feed", "Route", "Schedule", "Settings", "duration", "settings"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w|seconds?|minutes?|hours?|days?|weeks?)\s*")
@@ -164,6 +166,19 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """Checks that look at all rows of the last ``over``, once ``every`` so long: what creeps shows in many rows and not in a day's.
+
+    ``suite``: the default suite is run too.
+    """
+
+    checks: tuple[Check, ...] = ()
+    every: dt.timedelta = dt.timedelta(days=7)
+    over: dt.timedelta = dt.timedelta(days=28)
+    suite: bool = False
+
+
+@dataclass(frozen=True)
 class Settings:
     """The ``monitor:`` part of a configuration; every field has a default, so that an empty one works."""
 
@@ -174,7 +189,10 @@ class Settings:
     learning: int = 28
     store: str | None = None
     ledger: str | None = None
-    holidays: tuple[str, ...] = ()
+    by: str | None = None
+    by_rows: int = 100
+    holidays: tuple[Calendar, ...] = ()
+    scheduled: tuple[Schedule, ...] = ()
     sources: Mapping[str, Feed] = field(default_factory=dict)
     promises: tuple[Check, ...] = ()
     thresholds: tuple[Check, ...] = ()
@@ -183,8 +201,8 @@ class Settings:
     secret: str | None = None
 
 
-_KEYS = ("window", "zone", "label_delay", "false_pages", "weight", "learning", "store", "ledger", "holidays", "sources", "promises",
-         "thresholds", "notify", "routes", "secret")
+_KEYS = ("window", "zone", "label_delay", "false_pages", "weight", "learning", "store", "ledger", "by", "by_rows", "holidays", "scheduled",
+         "sources", "promises", "thresholds", "notify", "routes", "secret")
 
 
 def settings(given: Any, *, where: Callable[..., str] = lambda *keys: "monitor") -> Settings:
@@ -295,14 +313,56 @@ def _routes(value: Any, key: str, where: Callable[..., str]) -> tuple[Route, ...
     return tuple(found)
 
 
-def _holidays(value: Any, key: str, where: Callable[..., str]) -> tuple[str, ...]:
-    found = _names(value, key, where)
-    for each in found:
+def _holidays(value: Any, key: str, where: Callable[..., str]) -> tuple[Calendar, ...]:
+    """Read dates for all sources, or a mapping of sources to their own dates."""
+    if isinstance(value, Mapping):
+        return tuple(Calendar.parse(_dates(given, key, where), sources=[str(name)]) for name, given in value.items())
+    return (Calendar.parse(_dates(value, key, where)),)
+
+
+def _dates(value: Any, key: str, where: Callable[..., str]) -> list[str]:
+    """Return dates and stretches as they stand; a day of every year (12-25) as the day of each year that a monitor may see."""
+    found: list[str] = []
+    for each in _names(value, key, where):
+        if not re.fullmatch(r"\s*\d\d-\d\d\s*", each):
+            found.append(each)
+            continue
+        month, day = (int(part) for part in each.strip().split("-"))
         try:
-            dt.date.fromisoformat(each)
+            dt.date(2000, month, day)
         except ValueError:
-            raise ConfigError(f"there is no day {each[:40]}", where=where(key), expected="dates such as 2026-12-25") from None
+            raise ConfigError(f"there is no day {each[:40]}", where=where(key), expected="a month and a day such as 12-25") from None
+        found += [f"{year}-{each.strip()}" for year in range(*_YEARS) if (month, day) != (2, 29) or year % 4 == 0]
     return found
+
+
+_YEARS = 1970, 2100
+
+
+def _scheduled(value: Any, key: str, where: Callable[..., str]) -> tuple[Schedule, ...]:
+    if not isinstance(value, list):
+        raise ConfigError(f"'{key}' is no list", where=where(key), expected="a list such as [{checks: [...], every: 7d, over: 28d}]")
+    found = []
+    for place, each in enumerate(value):
+        at = _placed(where, key, str(place))
+        _mapping(each, key, at())
+        _known(each, ("checks", "every", "over"), where, key)
+        listing = each.get("checks")
+        if not isinstance(listing, list) or not listing:
+            raise ConfigError("a schedule has no checks", where=at(), expected="checks: ['selection_rate ratio by sex >= 0.8']")
+        suite = DEFAULT in listing
+        checks = _checks([one for one in listing if one != DEFAULT], "checks", at)
+        if relative := next((one for one in checks if one.relative), None):
+            raise ConfigError(f"'{relative}' compares two models, and a schedule looks at one", where=at(), expected="a bound of its own")
+        every, over = (duration(each[name]) if each.get(name) is not None else getattr(Schedule, name) for name in ("every", "over"))
+        if over < every:
+            raise ConfigError("a schedule leaves rows out", where=at(), expected="over: as long as every, or longer")
+        found.append(Schedule(checks, every, over, suite))
+    return tuple(found)
+
+
+def _placed(where: Callable[..., str], *keys: str) -> Callable[..., str]:
+    return lambda *more: where(*keys, *more)
 
 
 def _secret(value: Any, key: str, where: Callable[..., str]) -> str:
@@ -315,6 +375,7 @@ def _secret(value: Any, key: str, where: Callable[..., str]) -> str:
 
 _READERS: dict[str, Callable[..., Any]] = {
     "label_delay": lambda value, key, where: duration(value), "false_pages": lambda value, key, where: Allowance.parse(value),
-    "weight": _number(1e-6, 1e6), "learning": _number(1, 3_650, whole=True), "store": _text, "ledger": _text, "holidays": _holidays,
+    "weight": _number(1e-6, 1e6), "learning": _number(1, 3_650, whole=True), "store": _text, "ledger": _text,
+    "by": _text, "by_rows": _number(2, 1e9, whole=True), "holidays": _holidays, "scheduled": _scheduled,
     "sources": _feeds, "promises": _checks, "thresholds": _checks, "notify": _names, "routes": _routes, "secret": _secret,
 }

@@ -14,20 +14,21 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import pyarrow as pa
 
 from assay.data.source import source
-from assay.errors import ConfigError
+from assay.errors import ConfigError, EmptyDataError
 from assay.monitor.delivery import Delivery, Message, Severity, Target, attempted, targets
 from assay.monitor.incident import Window
 from assay.result import Incident, Run
 from assay.store import Ledger, Note, Span, Store
 from assay.store.incident import Mark
 from assay.verbs.config import Config, read
-from assay.verbs.stream import Held, Job, Memory, Progress, Said, due, micros, moment, reported, timed
+from assay.verbs.stream import Held, Job, Memory, Progress, Said, due, micros, moment, passed, reported, timed
 
 __all__ = ["Watched", "forget", "labels", "mark", "note", "prometheus", "replay", "run", "status"]
 
@@ -48,8 +49,7 @@ def replay(config: str | Path | Config, data: Any = None, *, trust: bool = False
     given = data if data is not None else config.location(config.data)
     if given is None:
         raise ConfigError("there are no data to replay", where=str(config.path), expected="data", hint="--data history.parquet")
-    table = job.opened(given)
-    held = Held(job, table)
+    held = Held(job, [job.opened(each) for each in (_files(given) if job.settings.window.kind == "file" else [given])])
     memory, said = Memory(), []
     waiting = list(range(len(held.windows)))
     for number, window in enumerate(held.windows):
@@ -57,11 +57,27 @@ def replay(config: str | Path | Config, data: Any = None, *, trust: bool = False
         while waiting and due(job, held.windows[waiting[0]], window):
             labelled.append((held.windows[waiting[0]], held.parts[waiting[0]]))
             waiting.pop(0)
-        memory, told = job.step(memory, window, held.parts[number], labelled)
+        memory, told = job.step(memory, window, held.parts[number], labelled, behind=held.behind)
         said.append(told)
         if progress:
             progress("windows", 1)
-    return reported(job, memory, said, rows=table.num_rows, seconds=time.perf_counter() - began, verb="monitor replay")
+    return reported(job, memory, said, rows=held.rows, seconds=time.perf_counter() - began, verb="monitor replay")
+
+
+def _files(given: Any) -> list[Any]:
+    """Return the deliveries that a folder, a pattern or a list names, in the order of their names; one that is none of these alone."""
+    if isinstance(given, list | tuple):
+        return list(given)
+    place = Path(given) if isinstance(given, str | Path) and "://" not in str(given) else None
+    if place is not None and place.is_dir():
+        found = sorted(each for each in place.iterdir() if each.is_file() and not each.name.startswith("."))
+    elif place is not None and any(each in place.name for each in "*?["):
+        found = sorted(place.parent.glob(place.name))
+    else:
+        return [given]
+    if not found:
+        raise EmptyDataError("there are no files", where=str(given), expected="one file for each delivery")
+    return [str(each) for each in found]
 
 
 # live: a store of results, a ledger of rows, messages
@@ -101,9 +117,7 @@ class Live:
 
     def delivered(self, data: Any, name: str | None) -> None:
         """Take in rows, with what the model answers for them."""
-        table = self.job.opened(data)
-        there = self.job.there(table)
-        self.ledger.put(self.name, source(table, **there), name=name)
+        self.ledger.put(self.name, self.job.flow(data), name=name)
 
     def advanced(self, *, until: dt.datetime | None = None, send: bool = True, now: float, progress: Progress | None = None) -> Watched:
         """Compute every window whose rows changed, and all that follow; keep what they say, then send what is to be sent."""
@@ -116,8 +130,8 @@ class Live:
                     default=None)
         if first is None:
             memory = Memory.parse(reached[1]) if reached else Memory()
-            return Watched(reported(job, memory, [], rows=0, seconds=time.perf_counter() - began, verb="monitor run"),
-                           deliveries=tuple(self.sent(now) if send else ()))
+            run = reported(job, memory, [], rows=0, seconds=time.perf_counter() - began, verb="monitor run", kept=self.store.states)
+            return Watched(run, deliveries=tuple(self.sent(now) if send else ()))
         before = self.store.states.latest([name], before=first).get(name) if windows and first > windows[0][0].start else None
         memory = Memory.parse(before[1]) if before else Memory()
         start = next((at for at, (span, _) in enumerate(windows) if before is not None and span.start > before[0]), 0)
@@ -131,7 +145,7 @@ class Live:
             part = self._rows(span)
             rows += part.num_rows
             labelled = [(past, self._rows(cut)) for cut, past in windows[memory.matured : at + 1] if due(job, past, window)]
-            memory, told = job.step(memory, window, part, labelled)
+            memory, told = job.step(memory, window, part, labelled, behind=partial(self._behind, windows))
             for source_, true in marks.get(span.start, ()):
                 memory = dataclasses.replace(memory, watch=memory.watch.judged(source_, true))
             if len(windows) - at <= _RECENT or at % _SPARSE == 0:
@@ -139,7 +153,7 @@ class Live:
             said.append(told)
             if progress:
                 progress("windows", 1)
-        run = reported(job, memory, said, rows=rows, seconds=time.perf_counter() - began, verb="monitor run")
+        run = reported(job, memory, said, rows=rows, seconds=time.perf_counter() - began, verb="monitor run", kept=self.store.states)
         incidents = [each.incident for each in memory.cases]
         opened = tuple(each for each in incidents if each.page and each.id not in old)
         with self.store.transaction():
@@ -170,11 +184,18 @@ class Live:
             start = end
         return found
 
+    def _behind(self, windows: Sequence[tuple[Span, Window]], now: Window, over: dt.timedelta,
+                delay: dt.timedelta | None) -> pa.Table | None:
+        """Return the rows of a stretch of time up to a window."""
+        chosen = passed([each for _, each in windows], now, over, delay)
+        parts = [part for each in chosen if (part := self._rows(windows[each.number][0])).num_rows]
+        return pa.concat_tables(parts, promote_options="permissive") if parts else None
+
     def _rows(self, span: Span) -> pa.Table:
         found = self.ledger.rows(self.name, span)
         batches = list(found.batches())
         table = pa.Table.from_batches(batches) if batches else found.schema.arrow.empty_table()
-        self.job.prepare(found, table)
+        self.job.prepare(found, table.schema)
         return table
 
     def _marks(self) -> dict[int, list[tuple[str, bool]]]:
@@ -296,7 +317,7 @@ def status(config: str | Path | Config, *, trust: bool = False) -> Run:
     with Live(config, trust=trust) as live:
         reached = live.store.states.latest([live.name]).get(live.name)
         memory = Memory.parse(reached[1]) if reached else Memory()
-        found = reported(live.job, memory, [], rows=0, seconds=0.0, verb="monitor status")
+        found = reported(live.job, memory, [], rows=0, seconds=0.0, verb="monitor status", kept=live.store.states)
         notes = [*found.notes]
         if reached is None:
             notes = ["nothing was delivered yet: assay monitor run brings the first window"]

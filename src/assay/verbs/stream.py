@@ -9,47 +9,79 @@ from __future__ import annotations
 import base64
 import dataclasses
 import datetime as dt
+import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.check.expression import Check
+from assay.data.schema import Schema
 from assay.data.source import Source, source
 from assay.engine import Plan
 from assay.engine import run as engine
-from assay.errors import ColumnTypeError, ConfigError, EmptyDataError, SummaryError
+from assay.errors import ConfigError, EmptyDataError, SummaryError, UnknownColumnError
+from assay.metric import find
 from assay.model import guard
 from assay.model.load import load
 from assay.model.model import Model
 from assay.monitor import harm
 from assay.monitor.baseline import Season
 from assay.monitor.budget import Budget
-from assay.monitor.evidence import Tuning
+from assay.monitor.evidence import Outcome, Tuning
+from assay.monitor.harm import Standing
 from assay.monitor.incident import Alert, Case, Window, advanced
 from assay.monitor.place import place
-from assay.monitor.reading import Table, needs
+from assay.monitor.reading import Stream, Table, needs
 from assay.monitor.setting import Settings
 from assay.monitor.watch import Report, Watch
 from assay.monitor.watch import advanced as watched
 from assay.result import Cost, Figure, Incident, Run, Value, Verdict
+from assay.store._canonical import times as instants
 from assay.summary.vector import kind_of
+from assay.verbs import group, schedule
 from assay.verbs.check import check
 from assay.verbs.config import Config
+from assay.verbs.dependence import dependence
+from assay.verbs.group import Seat
 
-__all__ = ["Held", "Job", "Memory", "Progress", "Said", "due", "micros", "moment", "reported", "timed"]
+__all__ = ["Held", "Job", "Memory", "Progress", "Said", "due", "micros", "moment", "passed", "reported", "timed"]
 
 DATA, MODEL = "data", "model"       # the sources of columns that no feed is named for, and of what the model answers
 SCORE, ANSWER = "assay score", "assay prediction"
 _HARM = 0.25                        # of the budget, where something was promised
+_SCHEDULED = 0.1                    # of the budget, where checks look back over many windows
+_LOOK = 0.05                        # chance of a false page that one look may have, however large the budget is
 _QUIET_ROLES = ("label", "id", "entity", "timestamp", "weight", "query", "horizon", "ignored")
 _DAY = dt.timedelta(days=1)
 Progress = Callable[[str, int], None]
+#: the rows of the windows in a stretch of time up to a window, as far as their labels have come; None where there are none
+Behind = Callable[[Window, dt.timedelta, dt.timedelta | None], pa.Table | None]
+
+
+class Kept(Protocol):
+    """Where what was computed once is kept: ``assay.store.States``."""
+
+    def get(self, monitor: str, span: int) -> bytes | None: ...
+    def put(self, states: Mapping[tuple[str, int], bytes]) -> None: ...
+
+
+class Moving(NamedTuple):
+    """A statistic that left its place without being worth a page, by ``z`` standard deviations; ``lasting``: weeks against the first."""
+
+    source: str
+    column: str
+    statistic: str
+    z: float
+    lasting: bool = False
+
+    def __str__(self) -> str:
+        return str(Stream(self.source, self.column, self.statistic))
 
 
 @dataclass(frozen=True)
@@ -65,11 +97,19 @@ class Memory:
     windows: int = 0
     matured: int = 0
     harmed: int = 0
+    standing: Standing = field(default_factory=dict)
+    seats: Mapping[str, Seat] = field(default_factory=dict)
+    looks: Mapping[str, str] = field(default_factory=dict)              # by schedule, the end of the stretch that was looked at last
+    crept: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # by what a schedule promised and does not hold: check, sentence
+    moved: tuple[Moving, ...] = ()
 
     def dump(self) -> bytes:
         """Return the memory as bytes, the same for the same memory."""
         plain = {"watch": base64.b64encode(self.watch.dump()).decode(), "cases": [each.to_json() for each in self.cases],
-                 "harm": dict(self.harm), "windows": self.windows, "matured": self.matured, "harmed": self.harmed}
+                 "harm": dict(self.harm), "windows": self.windows, "matured": self.matured, "harmed": self.harmed,
+                 "standing": {key: [list(one) for one in some] for key, some in self.standing.items()},
+                 "seats": {name: [each.run, each.away] for name, each in self.seats.items()}, "looks": dict(self.looks),
+                 "crept": {key: list(each) for key, each in self.crept.items()}, "moved": [list(each) for each in self.moved]}
         return zlib.compress(json.dumps(plain, separators=(",", ":"), sort_keys=True).encode(), 1)
 
     @classmethod
@@ -77,9 +117,14 @@ class Memory:
         """Return the memory that :meth:`dump` wrote; raises ``SummaryError`` for anything else."""
         try:
             plain = json.loads(zlib.decompress(data))
-            counts = [int(plain[each]) for each in ("windows", "matured", "harmed")]
             return cls(Watch.parse(base64.b64decode(plain["watch"])), tuple(map(Case.from_json, plain["cases"])),
-                       {str(key): float(each) for key, each in plain["harm"].items()}, *counts)
+                       {str(key): float(each) for key, each in plain["harm"].items()},
+                       int(plain["windows"]), int(plain["matured"]), int(plain["harmed"]),
+                       {str(key): [[float(gap), float(n)] for gap, n in some] for key, some in plain.get("standing", {}).items()},
+                       {str(name): Seat(int(run), int(away)) for name, (run, away) in plain.get("seats", {}).items()},
+                       {str(key): str(each) for key, each in plain.get("looks", {}).items()},
+                       {str(key): (str(check), str(words)) for key, (check, words) in plain.get("crept", {}).items()},
+                       tuple(Moving(str(a), str(b), str(c), float(z), bool(good)) for a, b, c, z, good in plain.get("moved", ())))
         except (zlib.error, ValueError, LookupError, TypeError, AttributeError) as error:
             raise SummaryError(f"the bytes are no memory of a monitor ({type(error).__name__})") from error
 
@@ -110,23 +155,28 @@ class Job:
         self.length = window.time if window.kind == "time" else _DAY
         allowed = self.settings.false_pages.per(self.length) * self.settings.weight
         self.promises = self.settings.promises or tuple(each for each in config.checks if isinstance(each, Check) and not each.relative)
-        share = _HARM if self.promises else 0.0
-        self.budget = Budget(allowed * (1 - share))
+        share, looking = _HARM if self.promises else 0.0, _SCHEDULED if self.settings.scheduled else 0.0
+        self.budget = Budget(allowed * (1 - share - looking))
         self.cost = 1 / (allowed * share) if share else float("inf")
+        self.looking = self.settings.weight * looking / max(1, len(self.settings.scheduled))
         self.tuning = Tuning(learning=self.settings.learning)
         self.kinds: dict[str, dict[str, str]] = {}
+        self._depends: dict[str, float] | None = None
 
     def opened(self, data: Any) -> pa.Table:
         """Return a delivery as one table, with what the model answers beside it where the data do not say."""
-        found = source(data, where=self.config.where, sql=self.config.sql, types=self.config.types, **self.there(data))
+        found = self.flow(data)
         batches = list(found.batches())
-        table = pa.Table.from_batches(batches) if batches else found.schema.arrow.empty_table()
-        schema = found.schema
-        if self.model is not None and not (schema.prediction or schema.score):
-            for name, column in self._answers(table).items():
-                table = table.append_column(name, column)
-        self.prepare(found, table)
-        return table
+        return pa.Table.from_batches(batches) if batches else found.schema.arrow.empty_table()
+
+    def flow(self, data: Any) -> Source:
+        """Return a delivery as a source that is read in pieces, with what the model answers beside them where the data do not say."""
+        found = source(data, where=self.config.where, sql=self.config.sql, types=self.config.types, **self.there(data))
+        flowing: Source = found
+        if self.model is not None and not (found.schema.prediction or found.schema.score):
+            flowing = source(_Shadowed(found, self.model))
+        self.prepare(found, flowing.schema.arrow)
+        return flowing
 
     def there(self, data: Any) -> dict[str, Any]:
         """Return the roles whose columns a delivery has: labels come late."""
@@ -141,25 +191,7 @@ class Job:
                 found[role] = columns  # told as missing, with the nearest name
         return found
 
-    def _answers(self, table: pa.Table) -> dict[str, pa.ChunkedArray]:
-        """Return what the model answers for every row, as columns that stand for logged predictions."""
-        assert self.model is not None
-        made: dict[str, list[pa.Array]] = {}
-        for batch in table.to_batches(max_chunksize=131_072):
-            answer = guard.answer(self.model, batch)
-            if answer.value is not None:
-                made.setdefault(ANSWER, []).append(pa.array(answer.value))
-                continue
-            if answer.score is not None:
-                parts = answer.score[:, 1:] if answer.score.shape[1] == 2 and self.model.signature.task == "binary" else answer.score
-                for place in range(parts.shape[1]):
-                    name = SCORE if parts.shape[1] == 1 else f"{SCORE} {place}"
-                    made.setdefault(name, []).append(pa.array(np.ascontiguousarray(parts[:, place])))
-            elif answer.prediction is not None and answer.classes:
-                made.setdefault(ANSWER, []).append(pa.array([answer.classes[each] for each in answer.prediction.tolist()]))
-        return {name: pa.chunked_array(parts) for name, parts in made.items()}
-
-    def prepare(self, found: Source, table: pa.Table) -> None:
+    def prepare(self, found: Source, arrow: pa.Schema) -> None:
         """Decide which columns of which source are watched, the first time that they are seen."""
         schema, apart = found.schema, set()
         for role in _QUIET_ROLES:
@@ -167,8 +199,8 @@ class Job:
             apart |= {columns} if isinstance(columns, str) else set(columns or ())
         feeds = {column: name for name, feed in self.settings.sources.items() for column in feed.columns}
         outputs = {*schema.score, *([schema.prediction] if schema.prediction else []), ANSWER}
-        for each in table.schema:
-            if each.name in apart and each.name not in feeds:
+        for each in arrow:
+            if (each.name in apart and each.name not in feeds) or each.name == self.settings.by:
                 continue
             kind = kind_of(each.type)
             home = MODEL if each.name in outputs or each.name.startswith(SCORE) else feeds.get(each.name, DATA)
@@ -177,18 +209,41 @@ class Job:
         if not self.kinds:
             raise ConfigError("no column is left to watch", where=found.name, expected="features besides label, id and time")
 
-    def tables(self, rows: pa.Table) -> list[Table]:
-        """Return what each source brought in the rows of a window."""
+    def called(self, home: str, part: str | None) -> str:
+        """Return the name of a source in one group, as evidence, incidents and people know it; ``None`` where all rows are one group."""
+        return home if part is None or self.settings.by is None else group.named(home, self.settings.by, part)
+
+    def home(self, source: str | None) -> str:
+        """Return the source of the configuration that a source of one group is part of."""
+        return group.home(source or "", self.settings.by)
+
+    def parts(self, memory: Memory, rows: pa.Table) -> tuple[dict[str | None, pa.Table], dict[str, Seat]]:
+        """Return the rows of a window by group, and the seats after it; one group called None where none is asked for."""
+        by = self.settings.by
+        if by is None:
+            return {None: rows}, {}
+        if by not in rows.column_names:
+            raise UnknownColumnError.among(by, rows.column_names, where=f"{self.config.path}, monitor: by")
+        parts, seats = group.divided(rows, by, memory.seats, size=self.settings.by_rows)
+        return cast(dict[str | None, pa.Table], parts), seats
+
+    def weights(self, parts: Iterable[str | None]) -> dict[str, float] | None:
+        """Return the part of the budget that each source has in each group: a source as much as without groups."""
+        known = list(parts)
+        return {self.called(home, part): 1 / len(known) for home in self.kinds for part in known} if self.settings.by is not None else None
+
+    def tables(self, rows: pa.Table, part: str | None = None) -> list[Table]:
+        """Return what each source brought in the rows of a window, or of one group in it."""
         kinds = {name: kind for some in self.kinds.values() for name, kind in some.items() if name in rows.column_names}
         types = {name: _type(rows.schema.field(name).type) for name in kinds}
         if not rows.num_rows:
-            return [Table(home, 0, {}) for home in self.kinds]
+            return [Table(self.called(home, part), 0, {}) for home in self.kinds]
         keyed = {name: feed.key for name, feed in self.settings.sources.items() if feed.key and set(feed.key) <= set(rows.column_names)}
         wanted = [(need, None) for need in needs({name: "category" if kind == "category" else "number" for name, kind in kinds.items()})]
         profile = engine(Plan.of(wanted), source(rows.select(list(kinds))), workers=1)
         found = []
         for home, columns in self.kinds.items():
-            table = Table.of(profile, home, [name for name in columns if name in kinds], types=types)
+            table = Table.of(profile, self.called(home, part), [name for name in columns if name in kinds], types=types)
             if home in keyed:
                 keys = rows.select(list(keyed[home])).group_by(list(keyed[home])).aggregate([]).num_rows
                 table = dataclasses.replace(table, keys=keys)
@@ -204,16 +259,19 @@ class Job:
             return Season.hourly(start.weekday(), start.hour, days=self.length / _DAY)
         return Season.daily(start.weekday()) if self.length == _DAY else Season((), (), self.length / _DAY)
 
-    def resting(self, window: Window) -> list[str]:
-        """Return the sources that have a holiday in a window: all, on the days that the user names."""
-        day = window.start[:10]
-        return [*self.kinds] if day in self.settings.holidays else []
+    def resting(self, window: Window, sources: Iterable[str]) -> list[str]:
+        """Return the sources that have a holiday in a window."""
+        first, last = (dt.datetime.fromisoformat(each) for each in (window.start, window.end))
+        end = last.date() if last.time() == dt.time() else last.date() + _DAY
+        names = list(sources)
+        return [name for name in names if any(each.resting(first.date(), [self.home(name)], end=end) for each in self.settings.holidays)]
 
-    def judged(self, rows: pa.Table, checks: Sequence[Check]) -> tuple[tuple[Verdict, ...], tuple[Value, ...]]:
+    def judged(self, rows: pa.Table, checks: Sequence[Check], *, labelled: bool = True) -> tuple[tuple[Verdict, ...], tuple[Value, ...]]:
         """Return the verdicts and values of checks on the rows of a window, with the answers that stand beside them."""
         labels = self.roles.get("label")
         names = [labels] if isinstance(labels, str) else list(labels or ())
-        if not rows.num_rows or (names and not any(name in rows.column_names and rows[name].null_count < rows.num_rows for name in names)):
+        there = [name for name in names if name in rows.column_names and rows[name].null_count < rows.num_rows]
+        if not rows.num_rows or (labelled and names and not there):
             return (), ()
         config, roles = self.config, self.there(rows)
         task, classes = config.task, config.classes
@@ -224,15 +282,71 @@ class Job:
         run = check(None, rows, checks=checks, positive=config.positive, threshold=config.threshold, task=task, classes=classes, **roles)
         return run.verdicts, run.values
 
-    def step(self, memory: Memory, window: Window, rows: pa.Table, labelled: Sequence[tuple[Window, pa.Table]] = ()) -> tuple[Memory, Said]:
-        """Return the memory after a window, and what it said; ``labelled`` are earlier windows whose labels are to be judged now."""
-        watch, report = watched(memory.watch, self.tables(rows), budget=self.budget, season=self.season(window),
-                                resting=self.resting(window), tuning=self.tuning)
-        alerts = [self._placed(each, rows) for each in report.alerts if each.columns]
+    def suited(self, rows: pa.Table) -> tuple[Verdict, ...]:
+        """Return what fails of the default suite on the rows of many windows; it asks the model where there is one."""
+        config = self.config
+        plain = rows.select([name for name in rows.column_names if name != ANSWER and not name.startswith(SCORE)])
+        run = check(self.model, plain, checks=["default"], reference=config.location(config.reference), train=config.location(config.train),
+                    positive=config.positive, threshold=config.threshold, task=config.task if self.model is None else None,
+                    classes=config.classes if self.model is None else None, types=config.types, **self.there(plain))
+        return tuple(each for each in run.verdicts if each.verdict == "fail")
+
+    def step(self, memory: Memory, window: Window, rows: pa.Table, labelled: Sequence[tuple[Window, pa.Table]] = (), *,
+             behind: Behind | None = None) -> tuple[Memory, Said]:
+        """Return the memory after a window, and what it said.
+
+        ``labelled`` are earlier windows whose labels are to be judged now; ``behind`` gives the rows of a stretch of time that has passed.
+        """
+        parts, seats = self.parts(memory, rows)
+        tables = [table for part, some in parts.items() for table in self.tables(some, part)]
+        before = memory.watch
+        if self.settings.by is not None:
+            named = {self.called(home, part): seat for part, seat in seats.items() for home in self.kinds}
+            before = dataclasses.replace(before, record=group.pruned(before.record, named))
+        watch, report = watched(before, tables, budget=self.budget, season=self.season(window), weights=self.weights(parts),
+                                resting=self.resting(window, [each.name for each in tables]), tuning=self.tuning)
+        alerts = self._told(report, parts)
+        harmful, judged, after = self._harmed(memory, labelled)
+        looked, crept, looks = self._looked(memory, window, behind)
+        alerts += [*harmful, *looked]
+        if self.settings.thresholds:
+            alerts += [Alert("threshold", self._home(each), each.sentence, page=True)
+                       for each in self.judged(rows, self.settings.thresholds)[0] if each.verdict == "fail"]
+        known = {each.incident.id for each in memory.cases}
+        cases = advanced(memory.cases, alerts, window, model=self.name)
+        opened = tuple(each.incident for each in cases if each.incident.id not in known)
+        after = dataclasses.replace(after, watch=watch, cases=tuple(cases), windows=memory.windows + 1, seats=seats, crept=crept,
+                                    looks=looks, matured=memory.matured + len(labelled), moved=_moved(report.outcome))
+        return after, Said(window, report, *judged, labelled[-1][0] if labelled else None, opened)
+
+    def _told(self, report: Report, parts: Mapping[str | None, pa.Table]) -> list[Alert]:
+        """Return the alerts of broken data and evidence: placed in the rows, and with the group that they speak of."""
+        by, found = self.settings.by, []
+        whose = {self.called(home, part): part for part in parts for home in self.kinds}
+        several: dict[tuple[str, str], set[str | None]] = {}
+        for each in report.alerts:
+            if each.page and each.columns:
+                several.setdefault((self.home(each.source), each.kind), set()).add(whose.get(each.source))
+        for each in report.alerts:
+            if each.columns:
+                part = whose.get(each.source)
+                alert = self._placed(each, parts.get(part, next(iter(parts.values()))))
+                if by is not None and each.page and len(several[self.home(each.source), each.kind]) > 1:
+                    alert = dataclasses.replace(alert, group=f"{self.home(each.source)} of several")  # one cause behind them
+                found.append(alert)
         # what is said of no column is said of the delivery, which all sources share: once
-        shared = {each.what: each for each in sorted(report.alerts, key=lambda each: each.page) if not each.columns}
-        alerts += [dataclasses.replace(each, source=DATA, group="rows") for each in shared.values()]
-        evidence, harmed = dict(memory.harm), memory.harmed
+        whole = sorted((each for each in report.alerts if not each.columns), key=lambda each: each.page)
+        shared = {(whose.get(each.source), each.what): each for each in whole}
+        found += [dataclasses.replace(each, source=self.called(DATA, part), group="rows") for (part, _), each in shared.items()]
+        if by is None:
+            return found
+        return [dataclasses.replace(each, slices=({by: part},)) if (part := whose.get(each.source)) else each for each in found]
+
+    def _harmed(self, memory: Memory, labelled: Sequence[tuple[Window, pa.Table]]) \
+            -> tuple[list[Alert], tuple[tuple[Verdict, ...], tuple[Value, ...]], Memory]:
+        """Return alerts of promises that are not kept, the verdicts and values behind them, and a memory with the evidence of harm."""
+        alerts: list[Alert] = []
+        evidence, harmed, standing = dict(memory.harm), memory.harmed, harm.standing(memory.standing, ())
         verdicts: list[Verdict] = []
         values: list[Value] = []
         for past, late in labelled:
@@ -241,26 +355,77 @@ class Job:
             kept = [each for promise in self.promises
                     for each in harm.promises(promise, [one for one in told if one.check in (str(promise), promise.text)])]
             evidence, found = harm.step(evidence, kept, self.cost)
-            if found.page:
+            fresh = [each.key for each in found.broken if each.key not in standing]
+            if found.page and (fresh or not standing):
                 harmed += 1
                 words = "; ".join(each.sentence for each in found.broken[:2]) or "what was promised is not kept"
                 alerts.append(Alert("harm", MODEL, f"{words} ({past.start[:10]})", page=True, evidence=found.evidence,
                                     slices=tuple(each.value.slice for each in found.broken if each.value and each.value.slice)))
-            elif any(each.verdict == "fail" for each in told) and any(each.open and each.incident.kind == "harm" for each in memory.cases):
-                worst = next(each for each in told if each.verdict == "fail")
-                alerts.append(Alert("harm", MODEL, worst.sentence))
-        if self.settings.thresholds:
-            alerts += [Alert("threshold", self._home(each), each.sentence, page=True)
-                       for each in self.judged(rows, self.settings.thresholds)[0] if each.verdict == "fail"]
-        known = {each.incident.id for each in memory.cases}
-        cases = advanced(memory.cases, alerts, window, model=self.name)
-        opened = tuple(each.incident for each in cases if each.incident.id not in known)
-        after = Memory(watch, tuple(cases), evidence, memory.windows + 1, memory.matured + len(labelled), harmed)
-        return after, Said(window, report, tuple(verdicts), tuple(values), labelled[-1][0] if labelled else None, opened)
+            standing = harm.standing(standing, kept, fresh if found.page else ())
+        if standing and not alerts and any(each.open and each.incident.kind == "harm" and MODEL in each.sources for each in memory.cases):
+            worst = next((each.sentence for each in verdicts if each.verdict == "fail"), "what was promised is not yet kept again")
+            alerts.append(Alert("harm", MODEL, worst, group="standing harm"))
+        return alerts, (tuple(verdicts), tuple(values)), dataclasses.replace(memory, harm=evidence, harmed=harmed, standing=standing)
+
+    def _looked(self, memory: Memory, window: Window, behind: Behind | None) \
+            -> tuple[list[Alert], Mapping[str, tuple[str, str]], Mapping[str, str]]:
+        """Return alerts of scheduled checks, those that do not hold, and when was looked."""
+        alerts: list[Alert] = []
+        crept, looks = dict(memory.crept), dict(memory.looks)
+        for number, each in enumerate(self.settings.scheduled if behind is not None else ()):
+            last = looks.setdefault(str(number), window.start)
+            if not schedule.due(last, window.end, each.every):
+                continue
+            looks[str(number)] = window.end
+            alpha = min(self.settings.false_pages.per(each.every) * self.looking, _LOOK)
+            late = [one for one in each.checks if _labelled(one)]
+            verdicts: list[Verdict] = []
+            for some, delay in (([one for one in each.checks if one not in late], None), (late, self.settings.label_delay)):
+                rows = behind(window, each.over, delay) if some and behind is not None else None
+                verdicts += self.judged(rows, some, labelled=some is late)[0] if rows is not None else ()
+            look = schedule.judged(each.checks, verdicts, alpha)
+            days = f"over the last {_length(each.over)}"
+            for promise in look.pages:
+                if (key := f"{number}\0{promise.key}") not in crept:
+                    check_ = promise.key.partition("\0")[0]
+                    alerts.append(Alert("harm", check_, f"{promise.sentence} ({days})", page=True, group=f"scheduled {check_}",
+                                        slices=(promise.value.slice,) if promise.value and promise.value.slice else (),
+                                        hint="look at what changed slowly: no single window shows it"))
+                    crept[key] = check_, promise.sentence
+            for name in look.kept:
+                crept.pop(f"{number}\0{name}", None)
+            if each.suite and behind is not None and (rows := behind(window, each.over, self.settings.label_delay)) is not None:
+                failing = {f"{number}\0suite {one.check}": one for one in self.suited(rows)}
+                crept = {key: said for key, said in crept.items() if not key.startswith(f"{number}\0suite ") or key in failing}
+                crept |= {key: (one.check, one.sentence) for key, one in failing.items()}
+        said = {each.source for each in alerts}
+        alerts += [Alert("harm", check_, words, group=f"scheduled {check_}")
+                   for check_, words in dict.fromkeys(crept.values()) if check_ not in said]
+        return alerts, crept, looks
 
     def _home(self, verdict: Verdict) -> str:
         column = verdict.value.column if verdict.value else None
         return next((home for home, columns in self.kinds.items() if column in columns), MODEL)
+
+    def depends(self, kept: Kept | None = None) -> dict[str, float] | None:
+        """Return how much the model depends on each column, measured once on the reference; None without a model or a reference.
+
+        ``kept`` remembers it by the digest of the model and the name of the reference.
+        """
+        config = self.config
+        place = config.reference or config.train
+        if self.model is None or place is None:
+            return None
+        if self._depends is None:
+            key = f"dependence {self.model.digest[:40]} {hashlib.sha256(place.encode()).hexdigest()[:16]}"
+            held = kept.get(key, 0) if kept is not None else None
+            if held is not None:
+                self._depends = {str(name): float(each) for name, each in json.loads(held).items()}
+            else:
+                self._depends = dependence(self.model, source(config.location(place), types=config.types))
+                if kept is not None:
+                    kept.put({(key, 0): json.dumps(self._depends).encode()})
+        return self._depends
 
     def _placed(self, alert: Alert, rows: pa.Table) -> Alert:
         """Say where in the rows values are missing, for an alert that pages."""
@@ -268,10 +433,42 @@ class Job:
         if not (alert.page and columns and any(word in alert.what for word in ("missing", "lost", "no value"))):
             return alert
         empty = np.asarray(rows[columns[0]].is_null().to_numpy(zero_copy_only=False), np.bool_)
-        apart = {*alert.columns, ANSWER, self.roles.get("id"), self.roles.get("entity"), self.roles.get("label")}
+        apart = {*alert.columns, ANSWER, self.settings.by, self.roles.get("id"), self.roles.get("entity"), self.roles.get("label")}
         by = [each.name for each in rows.schema if each.name not in apart and kind_of(each.type) == "category"]
         found = place(empty, rows, time=self.roles.get("timestamp"), by=by)
         return dataclasses.replace(alert, place=str(found), share=found.share)
+
+
+def _moved(outcome: Outcome) -> tuple[Moving, ...]:
+    """Return what a window lists without paging, each statistic once."""
+    found = {}
+    for some, lasting in ((outcome.drifted, True), (outcome.listed, False)):
+        for each in some:
+            if each.stream.column and not each.stream.statistic.startswith("common"):
+                found[each.stream] = Moving(*each.stream, float(each.z), lasting)
+    return tuple(found.values())
+
+
+def _labelled(check: Check) -> bool:
+    """Whether a check needs labels, which come late."""
+    return bool(getattr(find(check.metric), "labelled", False))
+
+
+def _length(time: dt.timedelta) -> str:
+    days = time / _DAY
+    return f"{days:g} day{'s' if days != 1 else ''}" if days >= 1 else f"{days * 24:g} hours"
+
+
+def passed(windows: Sequence[Window], now: Window, over: dt.timedelta, delay: dt.timedelta | None) -> Sequence[Window]:
+    """Return the windows up to ``now`` that begin within ``over`` before its end, or before the last time of which labels are due.
+
+    >>> days = [Window(f"2026-03-0{n}T00:00:00+00:00", f"2026-03-0{n + 1}T00:00:00+00:00", n - 1) for n in range(1, 6)]
+    >>> [each.number for each in passed(days, days[4], dt.timedelta(days=2), dt.timedelta(days=1))]
+    [2, 3]
+    """
+    end = dt.datetime.fromisoformat(now.end) - (delay or dt.timedelta())
+    return [each for each in windows[: now.number + 1]
+            if dt.datetime.fromisoformat(each.start) >= end - over and dt.datetime.fromisoformat(each.end) <= end]
 
 
 def _type(kind: pa.DataType) -> str:
@@ -282,12 +479,54 @@ def _type(kind: pa.DataType) -> str:
     return next((name for test, name in names if test(kind)), "text")
 
 
-class Held:
-    """The windows of a table that is at hand, in the order of time."""
+class _Shadowed:
+    """A source with what a model answers for every row, as columns that stand for logged predictions; the model is asked piece by piece."""
 
-    def __init__(self, job: Job, table: pa.Table):
+    def __init__(self, found: Source, model: Model):
+        self._found, self._model, self.name, self.rows = found, model, found.name, found.rows
+        first = next((each for each in found.batches() if each.num_rows), None)
+        answers = _answers(model, first.slice(0, 8)) if first is not None else {}
+        arrow = pa.schema([*found.schema.arrow, *(pa.field(name, each.type) for name, each in answers.items())])
+        self.schema = Schema.of(arrow, found.schema.roles, where=found.name)
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        names = list(self.schema.names if columns is None else columns)
+        schema = pa.schema([self.schema.arrow.field(each) for each in names])
+        for batch in self._found.batches():
+            answers = _answers(self._model, batch)
+            arrays = [answers[name] if name in answers else batch.column(name) for name in names]
+            yield pa.record_batch([each.cast(want.type) for each, want in zip(arrays, schema, strict=True)], schema=schema)
+
+    def split(self, parts: int) -> list[Source]:
+        return [self]
+
+
+def _answers(model: Model, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+    """Return what a model answers for every row of a batch, by the name of its column."""
+    answer = guard.answer(model, batch)
+    if answer.value is not None:
+        return {ANSWER: pa.array(answer.value)}
+    if answer.score is not None:
+        parts = answer.score[:, 1:] if answer.score.shape[1] == 2 and model.signature.task == "binary" else answer.score
+        return {SCORE if parts.shape[1] == 1 else f"{SCORE} {place}": pa.array(np.ascontiguousarray(parts[:, place]))
+                for place in range(parts.shape[1])}
+    if answer.prediction is not None and answer.classes:
+        return {ANSWER: pa.array([answer.classes[each] for each in answer.prediction.tolist()])}
+    return {}
+
+
+class Held:
+    """The windows of tables that are at hand, in the order of time; where windows are files, one table each."""
+
+    def __init__(self, job: Job, tables: Sequence[pa.Table]):
         self.job = job
         cadence = job.settings.window
+        self.rows = sum(each.num_rows for each in tables)
+        if cadence.kind == "file":
+            self.parts = [_last(job, each) for each in tables if each.num_rows]
+            self.windows = [timed(job, part, place) for place, part in enumerate(self.parts)]
+            return
+        table = _last(job, pa.concat_tables(tables, promote_options="permissive"))
         if cadence.kind == "rows":
             size = cadence.rows
             whole = table.num_rows // size
@@ -298,7 +537,7 @@ class Held:
         if name is None:
             raise ConfigError("windows of time need the column that holds the time", where=str(job.config.path),
                               expected="columns: {timestamp: COLUMN}", hint="or monitor: {window: 1000 rows}")
-        moments = _instants(table[name], name)
+        moments = _instants(table[name], name, cadence.zone)
         known = np.flatnonzero(moments != _NEVER)
         if not len(known):
             raise EmptyDataError(f"the column '{name}' holds no time", expected="at least one")
@@ -314,6 +553,29 @@ class Held:
             self.parts.append(table.slice(low, high - low))
             start = end
 
+    def behind(self, now: Window, over: dt.timedelta, delay: dt.timedelta | None) -> pa.Table | None:
+        """Return the rows of a stretch of time up to a window."""
+        parts = [self.parts[each.number] for each in passed(self.windows, now, over, delay)]
+        return pa.concat_tables(parts, promote_options="permissive") if sum(each.num_rows for each in parts) else None
+
+
+def _last(job: Job, table: pa.Table) -> pa.Table:
+    """Return the last row of each id, as the ledger would keep it."""
+    name = job.roles.get("id")
+    if not isinstance(name, str) or name not in table.column_names:
+        return table
+    codes = table[name].combine_chunks().dictionary_encode()
+    indices = (codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes).indices
+    numbers = np.asarray(pc.fill_null(indices, -1).to_numpy(zero_copy_only=False), np.int64)
+    last = np.full(int(numbers.max(initial=-1)) + 1, -1, np.int64)
+    named = np.flatnonzero(numbers >= 0)
+    last[numbers[named]] = named
+    if len(last) == len(numbers):
+        return table
+    keep = numbers < 0
+    keep[last[last >= 0]] = True
+    return table.filter(pa.array(keep))
+
 
 def timed(job: Job, rows: pa.Table, number: int) -> Window:
     """Return a window of rows or of a file, from its first to its last time."""
@@ -321,7 +583,7 @@ def timed(job: Job, rows: pa.Table, number: int) -> Window:
     if name is None or name not in rows.column_names:
         raise ConfigError("incidents have a time, and no column holds one", where=str(job.config.path),
                           expected="columns: {timestamp: COLUMN}")
-    moments = _instants(rows[name], name)
+    moments = _instants(rows[name], name, job.settings.window.zone)
     known = moments[moments != _NEVER]
     if not len(known):
         raise EmptyDataError(f"the column '{name}' holds no time", expected="at least one in a window")
@@ -342,20 +604,10 @@ def micros(moment: dt.datetime) -> int:
     return (moment.astimezone(dt.UTC) - _EPOCH) // dt.timedelta(microseconds=1)
 
 
-def _instants(column: pa.ChunkedArray, name: str) -> np.ndarray[Any, Any]:
-    """Return a column of times as microseconds since 1970 in UTC; times without a zone are UTC."""
-    kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind):
-        try:
-            column = pc.cast(column.cast(pa.string()), pa.timestamp("us"))
-        except pa.ArrowInvalid as error:
-            raise ColumnTypeError(f"the column '{name}' holds texts that are no times", expected="times such as 2026-03-01T12:00:00",
-                                  hint=f"types: {{{name}: timestamp}}") from error
-    elif not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        raise ColumnTypeError(f"the column '{name}' is of type {kind}", expected="times or dates")
-    zone = getattr(column.type, "tz", None)
-    micros = column.cast(pa.timestamp("us", tz=zone)).cast(pa.int64())
-    return np.asarray(micros.fill_null(int(_NEVER)).to_numpy())
+def _instants(column: pa.ChunkedArray, name: str, zone: str) -> np.ndarray[Any, Any]:
+    """Return a column of times as microseconds since 1970 in UTC, as the ledger reads them; times without a zone are those of ``zone``."""
+    found = instants(column, zone, where=f"the column '{name}'")
+    return np.asarray(pc.fill_null(found, int(_NEVER)), np.int64)
 
 
 def due(job: Job, past: Window, now: Window) -> bool:
@@ -365,20 +617,23 @@ def due(job: Job, past: Window, now: Window) -> bool:
     return dt.datetime.fromisoformat(past.end) + job.settings.label_delay <= dt.datetime.fromisoformat(now.end)
 
 
-def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, seconds: float, verb: str) -> Run:
+def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, seconds: float, verb: str, kept: Kept | None = None) -> Run:
     """Return a run of what windows said, with the incidents as they stand."""
     incidents = tuple(each.incident for each in sorted(memory.cases, key=lambda each: (each.opened, each.incident.id or "")))
     allowed = job.settings.false_pages
     pages = [each for each in incidents if each.page]
     learned = said[-1].report.learned if said else memory.windows
     notes = [f"budget: {allowed}; {len(pages)} pages in {memory.windows} windows, {len(incidents) - len(pages)} tickets"]
-    moved = [f"{each.stream} ({each.z:+.1f} sd)" for each in (said[-1].report.outcome.listed[:5] if said else ()) if each.stream.column]
-    if moved:
-        notes.append(f"moved in the last window, and not worth a page by itself: {', '.join(moved)}")
+    ranked = _ranked(memory.moved, job.depends(kept) if memory.moved else None)
+    if ranked:
+        words = ", ".join(_drift(each, share) for each, share in ranked[:5])
+        notes.append(f"moved in the last window, and not worth a page by itself: {words}")
+    if ranked and ranked[0][1] is None:
+        notes.append("what moved is not ranked by how much the model depends on it: that needs a model file and a reference or train")
     if learned < job.settings.learning:
         notes.append(f"learning: {learned} of {job.settings.learning} windows; until then only broken data page")
     last = said[-1] if said else None
-    figures = list(_figures(said))
+    figures = [*_figures(said), *_drifted(ranked)]
     span = [each[:16].replace("T", " ") for each in (said[0].window.start, said[-1].window.end)] if said else [None, None]
     about = {"windows": memory.windows, "from": span[0], "to": span[1],
              "budget": str(allowed), "pages": len(pages)}
@@ -402,13 +657,32 @@ def _figures(said: Sequence[Said]) -> Iterable[Figure]:
                           "rows": tuple(value.n for _, value in points)},
                          x="window", y=(name,), low=("low",), high=("high",), aspect="performance",
                          sentence=f"window 1 begins {said[0].window.start[:16].replace('T', ' ')}")
-    if not said:
+
+
+def _ranked(moved: Sequence[Moving], depends: Mapping[str, float] | None) -> list[tuple[Moving, float | None]]:
+    """Return what moved with how much the model depends on the column: that first on which it depends most, then what moved most."""
+    shares = [(each, None if depends is None else depends.get(each.column, 0.0)) for each in moved]
+    return sorted(shares, key=lambda each: (-(each[1] or 0.0), -abs(each[0].z), str(each[0])))
+
+
+def _drift(each: Moving, share: float | None) -> str:
+    depends = "" if share is None else f", the model's dependence on it {share:.2f}"
+    return f"{each}{f' of {each.source}' if each.source not in (DATA, MODEL) else ''} ({each.z:+.1f} sd{depends})"
+
+
+def _drifted(ranked: Sequence[tuple[Moving, float | None]]) -> Iterable[Figure]:
+    """Return what moved without being worth a page, ranked by how much the model depends on it."""
+    if not ranked:
         return
-    last = said[-1].report.outcome
-    for title, moved, sentence in (("What moved in the last window", last.listed, "of a list like this one in twenty moved by chance"),
-                                   ("What has left its place for good", last.drifted, "weeks against the first eight")):
-        shown = [each for each in moved if not each.stream.statistic.startswith("common")]
-        if shown:
-            yield Figure(title, "bars", title, {"stream": tuple(f"{each.stream.source}: {each.stream}" for each in shown),
-                                               "standard deviations": tuple(round(each.z, 2) for each in shown)},
-                         x="stream", y=("standard deviations",), aspect="drift", sentence=sentence)
+    labels = tuple(f"{each.source}: {each}" for each, _ in ranked)
+    told = all(share is not None for _, share in ranked)
+    table: dict[str, tuple[Any, ...]] = {
+        "stream": labels, "source": tuple(each.source for each, _ in ranked), "column": tuple(each.column for each, _ in ranked),
+        "since": tuple("weeks, against the first eight" if each.lasting else "the last window" for each, _ in ranked),
+        "standard deviations": tuple(round(each.z, 2) for each, _ in ranked)}
+    if told:
+        table["dependence"] = tuple(round(share or 0.0, 4) for _, share in ranked)
+    yield Figure("What moved, by how much the model depends on it" if told else "What moved in the last window", "bars",
+                 "Drift", table, x="stream", y=("dependence",) if told else ("standard deviations",), aspect="drift",
+                 sentence="drift by itself pages nobody; of a list like this one in twenty moved by chance"
+                          + ("; dependence: how far answers move when the column is shuffled, 1 as far as answers differ" if told else ""))
