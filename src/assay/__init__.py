@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from assay.summary.summary import Summary as Summary
     from assay.verbs.check import check as check
     from assay.verbs.expectation import expectations as expectations
+    from assay.verbs.gate import gate as gate
     from assay.verbs.profile import profile as profile
     from assay.verbs.scorer import evaluation as evaluation
     from assay.verbs.scorer import scorer as scorer
@@ -71,6 +72,7 @@ _TARGETS = {
     "errors": "assay.errors",
     "evaluation": "assay.verbs.scorer:evaluation",
     "expectations": "assay.verbs.expectation:expectations",
+    "gate": "assay.verbs.gate:gate",
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
     "profile": "assay.verbs.profile:profile",

@@ -18,6 +18,7 @@ from assay.result import OUTCOMES, Outcome, Run, Verdict, worst
 __all__ = ["cost", "headline", "lines"]
 
 MOST = 10  # cases that one check lists
+SLICED = ("guardrails",)  # aspects whose verdicts are slices of a check, not sentences of their own
 SIGNS: Mapping[Outcome, tuple[str, str]] = {  # in unicode, plain
     "fail": ("✗", "x"), "error": ("✗", "E"), "inconclusive": ("?", "?"), "warn": ("!", "!"), "too small": ("·", "-"), "pass": ("✓", "+")}
 #: one and many
@@ -98,7 +99,8 @@ class _Group:
     @property
     def aspect(self) -> str | None:
         """The part of the default suite that it belongs to; None for what a user asked."""
-        return self.verdicts[0].aspect
+        found = self.verdicts[0].aspect
+        return None if found in SLICED else found
 
     @property
     def title(self) -> str:
@@ -117,7 +119,8 @@ def _groups(run: Run) -> list[_Group]:
     found: dict[str, list[Verdict]] = {}
     for verdict in run.verdicts:
         # what the suite says are sentences of their own: even two of one check are two faults
-        found.setdefault(f"{verdict.aspect}: {verdict.sentence}" if verdict.aspect else verdict.check, []).append(verdict)
+        alone = verdict.aspect and verdict.aspect not in SLICED
+        found.setdefault(f"{verdict.aspect}: {verdict.sentence}" if alone else verdict.check, []).append(verdict)
     groups = []
     for text, verdicts in found.items():
         outcome = worst((each.verdict for each in verdicts), strict=run.strict)

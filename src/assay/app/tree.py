@@ -11,6 +11,7 @@ import click
 
 from assay.app.check import check
 from assay.app.demo import demo
+from assay.app.gate import gate
 from assay.app.metrics import metrics
 from assay.app.monitor import monitor
 from assay.app.option import Group
@@ -45,7 +46,7 @@ def assay() -> None:
     """
 
 
-for _command in (check, demo, metrics, monitor, profile):
+for _command in (check, demo, gate, metrics, monitor, profile):
     assay.add_command(_command)
 
 

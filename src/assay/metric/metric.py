@@ -31,6 +31,7 @@ from assay.summary.target import Target
 
 __all__ = ["METRICS", "Metric", "Share", "metric"]
 
+_COUNTED = ("confusion", "predicted", "agreement", "rightness")  # what is read as counts of cells
 _FEW = 64  # counts of a slice up to which many slices are resampled together
 Scale = Literal["identity", "log", "logit", "atanh", "square"]
 
@@ -335,7 +336,7 @@ def _caller(form: Form, summaries: Sequence[Summary], keywords: dict[str, Any]) 
 
 def _countable(form: Form, several: Sequence[Sequence[Summary]]) -> bool:
     """Whether the metric reads one set of counts of independent rows, few enough to be drawn for many slices at once."""
-    if len(several) < 2 or form.needs not in ("confusion", "predicted") or form.error is not None or form.spread is not None:
+    if len(several) < 2 or form.needs not in _COUNTED or form.error is not None or form.spread is not None:
         return False
     return all(len(each) == 1 and type(each[0]) is Confusion and not each[0].grouped and each[0].counts.size <= _FEW for each in several)
 
@@ -522,7 +523,27 @@ def _residuals(target: Target, options: Mapping[str, Any], model: str) -> tuple[
     return (Need("residuals", ("@label", f"@value{model}"), (("grouped", target.grouped),)),)
 
 
+def _agreement(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    """What two models answered to the same rows, the champion's answer in the place of the label."""
+    return _pair(target, ("@prediction:champion", f"@prediction{model}"), len(target.classes))
+
+
+def _rightness(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    return _pair(target, ("@correct:champion", f"@correct{model}"), 2)
+
+
+def _pair(target: Target, columns: tuple[str, str], classes: int) -> tuple[Need, ...]:
+    if target.task == "multilabel":
+        return (Need("labels", columns, (("grouped", True), ("labels", target.labels))),)
+    return (Need("confusion", columns, (("classes", classes), ("grouped", target.grouped))),)
+
+
+def _shift(target: Target, options: Mapping[str, Any], model: str) -> tuple[Need, ...]:
+    what = f"@score/{target.positive}" if target.task == "binary" else "@value"
+    return (Need("residuals", (f"{what}:champion", f"{what}{model}"), (("grouped", target.grouped),)),)
+
+
 _NEEDS: dict[str, Callable[[Target, Mapping[str, Any], str], tuple[Need, ...]]] = {
     "confusion": _confusion, "predicted": _predicted, "scores": _score, "confidence": _confidence, "losses": _losses,
-    "residuals": _residuals,
+    "residuals": _residuals, "agreement": _agreement, "rightness": _rightness, "score shift": _shift, "value shift": _shift,
 }

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.check.expression import Check
+from assay.check.gate.setting import Settings as Gate
+from assay.check.gate.setting import settings as gated
 from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import DEFAULT
 from assay.data.schema import ROLES
@@ -49,6 +51,7 @@ class Config:
     slices: tuple[str, ...] = ()
     checks: tuple[Check | str, ...] = ()  # the text "default" among them stands for the default suite
     monitor: Settings | None = None
+    gate: Gate = field(default_factory=Gate)
 
     def location(self, text: str | None) -> str | None:
         """Return a path of the file relative to the file's folder; URLs and absolute paths as they are."""
@@ -210,12 +213,15 @@ class _Reader:
     def monitored(self, key: str, value: Any) -> Settings:
         return settings(value, where=lambda *keys: self.place(key, *keys))
 
+    def gated(self, key: str, value: Any) -> Gate:
+        return gated(value, where=lambda *keys: self.place(key, *keys))
+
 
 _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
     **dict.fromkeys(("model", "champion", "data", "reference", "train", "sql", "where", "task"), _Reader.text),
     "positive": _Reader.scalar, "threshold": _Reader.number, "classes": _Reader.scalars, "features": _Reader.names,
     "types": _Reader.mapping, "columns": _Reader.roles, "slices": _Reader.names, "checks": _Reader.checks,
-    "monitor": _Reader.monitored,
+    "monitor": _Reader.monitored, "gate": _Reader.gated,
 }
 
 

@@ -1,0 +1,309 @@
+"""Gate a release: ``assay.gate(candidate, data, champion=...)``, the same as ``assay gate`` on the command line.
+
+Both models answer the same rows in one pass; every difference has a paired interval; ``assay.check.gate`` decides. What the decision
+leans on besides is gathered here: levels, what service costs, the rules around the model, leakage, and what past releases did.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from assay.check.expression import Check, parse
+from assay.check.gate.decision import Goal, Guard, decision
+from assay.check.gate.setting import Settings, settings
+from assay.check.suite import Item, items, opinions
+from assay.check.suite import checks as read_checks
+from assay.check.suite.default import cut
+from assay.check.suite.listed import divided
+from assay.check.verdict import broken
+from assay.data.meter import metered
+from assay.errors import ConfigError, listed, nearest
+from assay.metric import find
+from assay.metric.churn import churns, flipped_to
+from assay.metric.metric import Form, Metric
+from assay.result import Cost, Run, Value, Verdict
+from assay.summary.confusion import Cells
+from assay.verbs.check import ROLES, _config, _judged, _merged, _subject
+from assay.verbs.measure import Answered, Question, Subject, measure
+from assay.verbs.suite import Suite, about
+
+__all__ = ["gate"]
+
+TOLERANCE = 0.01  # of a metric between 0 and 1, on all rows
+TOLERANCE_SLICE = 0.02
+SHARE = 0.02  # of the champion's number, of a metric without such a scale
+SHARE_SLICE = 0.05
+MOST_CLASSES = 10  # of which it is told how many rows flip to them
+
+#: the metric of a release, and beside it what else must hold on all rows
+_MAIN = {"binary": ("auc", "calibration_error"), "multiclass": ("accuracy", "log_loss"), "multilabel": ("accuracy",),
+         "regression": ("mae",), "ranking": ("ndcg",)}
+_SLICED = {"binary": ("accuracy", "brier"), "multiclass": ("accuracy", "log_loss"), "multilabel": ("accuracy",), "regression": ("mae",),
+           "ranking": ("ndcg",)}
+_SCORED = ("auc", "calibration_error", "brier", "log_loss", "average_precision")
+_PROBABLE = ("calibration_error", "brier", "log_loss")
+
+
+def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules: Mapping[str, Any] | Settings | None = None,
+         train: Any = None, reference: Any = None, slices: Sequence[str] = (), checks: Sequence[str | Check | Mapping[str, Any]] = (),
+         positive: Any = None, threshold: float | None = None, task: str | None = None, classes: Sequence[Any] | None = None,
+         features: Sequence[str] | None = None, trust: bool = False, strict: bool = False, where: str | None = None,
+         sql: str | None = None, types: Mapping[str, str] | None = None, progress: Callable[[str, int], None] | None = None,
+         **roles: Any) -> Run:
+    """Return the run that says whether ``candidate`` may replace ``champion``, judged on the same labelled rows of ``data``.
+
+    ``rules`` are what stands under ``gate:`` in ``assay.yaml``: goals, guardrails, tolerances, costs, levels, budgets, overrides. Without
+    any, the main metric of the task must not be worse, on all rows and in each slice. All other arguments are those of ``assay.check``;
+    ``checks`` are judged of the candidate. ``assay.gate("assay.yaml", ...)`` reads everything from a file; arguments win over it.
+
+    The verdict is pass (release), fail (block) or inconclusive, which says how many more rows would settle it.
+
+    Raises ``AssayError`` for what cannot be read or is misspelt; what goes wrong with one comparison is its verdict.
+
+    >>> import numpy as np, pyarrow as pa
+    >>> x = np.random.default_rng(0).random(4000)
+    >>> data = pa.table({"x": x, "late": (np.random.default_rng(1).random(4000) < x).astype(int), "port": ["A", "B"] * 2000})
+    >>> old = lambda batch: batch.column("x").to_numpy()
+    >>> new = lambda batch: np.where(batch.column("port").to_numpy(False) == "B", 1 - batch.column("x").to_numpy(), batch.column("x"))
+    >>> run = gate(new, data, champion=old, label="late", task="binary", classes=[0, 1], slices=["port"])
+    >>> run.verdict, {str(each.slice["port"]) for each in run.verdicts if each.slice and each.verdict == "fail"}
+    ('fail', {'B'})
+    """
+    for name in roles:
+        if name not in ROLES:
+            near = nearest(name, [*ROLES, *(gate.__kwdefaults__ or ())])
+            raise ConfigError(f"gate takes no argument '{name}'", expected=f"a role, one of {listed(ROLES, 20)}",
+                              hint=f"did you mean '{near}'?" if near else None)
+    began = time.perf_counter()
+    config = _config(candidate)
+    if config is not None:
+        given = {"data": data, "checks": checks, "train": train, "reference": reference, "champion": champion, "slices": slices,
+                 "positive": positive, "threshold": threshold, "task": task, "classes": classes, "features": features,
+                 "where": where, "sql": sql, "types": types}
+        told = {key: value for key, value in given.items() if value is not None and not (isinstance(value, list | tuple) and not value)}
+        merged = _merged(config, told, roles)
+        own = config.gate if rules is None else rules
+        if isinstance(own, Settings) and own.store:
+            own = dataclasses.replace(own, store=config.location(own.store))
+        return gate(merged.pop("model"), merged.pop("data"), rules=own, trust=trust, strict=strict, progress=progress, **merged)
+    if data is None:
+        raise ConfigError("there are no data to judge a release on", hint="pass data, or a configuration such as assay.yaml")
+    if candidate is None or champion is None:
+        missing = "candidate" if candidate is None else "champion"
+        raise ConfigError(f"there is no {missing}", expected="two models: the candidate, and the champion that it may replace",
+                          hint=f"pass --{missing} MODEL, or {'model' if candidate is None else 'champion'}: FILE in assay.yaml")
+    chosen = rules if isinstance(rules, Settings) else settings(rules or {}, where=lambda *keys: ".".join(("rules", *keys)))
+    listed_checks = read_checks(divided(checks)[1])
+    with metered() as meter:
+        subject, notes = _subject(
+            candidate, data, train=train, reference=reference, champion=champion, positive=positive, threshold=threshold, task=task,
+            classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
+        release = _Release(subject, chosen, tuple([slices] if isinstance(slices, str) else slices), listed_checks, progress)
+        verdicts, values = release.judged()
+    verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
+    cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
+    run = Run("gate", tuple(each.silenced() for each in values), tuple(verdicts), cost=cost,
+              notes=tuple(dict.fromkeys([*notes, *release.notes])), strict=strict)
+    decided = {"pass": "release", "warn": "release", "fail": "block", "error": "block"}.get(run.verdict, "inconclusive")
+    return dataclasses.replace(run, about={"decision": decided, **release.about()})
+
+
+@dataclasses.dataclass
+class _Asked:
+    """One comparison: the question, the check as a user could write it, how much worse is tolerated, and whether a user named it."""
+
+    question: Question
+    title: str
+    tolerance: Callable[[float], float]
+    named: bool = False
+
+
+class _Release:
+    """One candidate, one champion, one set of rules."""
+
+    def __init__(self, subject: Subject, rules: Settings, slices: tuple[str, ...], checks: Sequence[Check],
+                 progress: Callable[[str, int], None] | None):
+        self.subject, self.rules, self.checks, self.progress = subject, rules, checks, progress
+        self.notes: list[str] = []
+        assert subject.target is not None
+        self.target = subject.target
+        self.suite = Suite(subject, subject.study(progress), slices)
+        self.slices = self._slices(slices)
+        self.rows: int | None = subject.data.rows
+
+    # what to ask ----------------------------------------------------------------------------------------------------------
+
+    def _slices(self, given: tuple[str, ...]) -> tuple[str, ...]:
+        """Return what rows are cut by: what was named, protected columns; where nothing was, features of few values."""
+        scene = self.suite.scene
+        protected = tuple(cut(name, scene.measured) for name in scene.protected if name not in scene.ungrouped)
+        chosen = tuple(dict.fromkeys((*self.rules.slices, *given, *protected)))
+        return chosen or scene.slices
+
+    def metric(self, name: str) -> Any:
+        """Return a metric by name; ``cost`` is made of the costs of the rules."""
+        if name != "cost":
+            return find(name)
+        if not self.rules.costs:
+            raise ConfigError("what a mistake costs is not said", expected="gate: {costs: {true class: {predicted class: cost}}}")
+        return _cost(self.rules.costs, self.target.classes)
+
+    def guards(self) -> list[_Asked]:
+        """Return the comparisons that guard the release: those that the rules name, or the usual ones."""
+        if self.rules.guardrails:
+            return [self._named(each) for each in self.rules.guardrails]
+        main, sliced = ((self._possible(names[self.target.task])) for names in (_MAIN, _SLICED))
+        if not self.subject.data.schema.labels or not main:
+            return []
+        if self.rules.costs:
+            main, sliced = ("cost", *main), ("cost", *sliced)
+        return [*(self._usual(name, None) for name in main), *(self._usual(name, by) for by in self.slices for name in sliced)]
+
+    def _possible(self, names: Sequence[str]) -> tuple[str, ...]:
+        signature = next(iter(self.subject.models.values())).signature
+        scored = signature.classes is None or all(each.signature.scores is not None for each in self.subject.models.values())
+        found = tuple(each for each in names if (scored or each not in _SCORED) and (self.target.probabilities or each not in _PROBABLE))
+        return found or (("accuracy",) if self.target.task in ("binary", "multiclass") else ())
+
+    def _usual(self, name: str, by: str | None) -> _Asked:
+        metric, low_high = self.metric(name), (TOLERANCE_SLICE, SHARE_SLICE) if by else (TOLERANCE, SHARE)
+        given = self.rules.tolerance.get(name, self.rules.tolerance.get(""))
+        bounded = metric.limits == (0.0, 1.0) and name != "brier"
+        higher = metric.better == "higher"
+        cut_ = f" by {by}" if by else ""
+        if given is not None or bounded or higher:
+            fixed = given if given is not None else low_high[0]
+            bound = f">= champion - {fixed:g}" if higher else f"<= champion + {fixed:g}"
+            return _Asked(Question(metric, by=by, against="champion"), f"{name}{cut_} {bound}", lambda _: fixed)
+        share = low_high[1]
+        return _Asked(Question(metric, by=by, against="champion"), f"{name}{cut_} <= champion * {1 + share:g}",
+                      lambda base: share * abs(base))
+
+    def _named(self, check: Check) -> _Asked:
+        metric = self.metric(check.metric)
+        better = getattr(metric, "better", None)
+        if better not in ("higher", "lower") or check.columns or check.compare:
+            raise ConfigError(f"'{check}' guards nothing", expected="a metric of which more is better or less is, such as recall or mae")
+        if (better == "higher") != (check.at_least is not None):
+            raise ConfigError(f"'{check}' asks for the wrong side: of {check.metric} {better} is better",
+                              expected=f"'{check.subject} {'>= champion - ' if better == 'higher' else '<= champion + '}0.01'")
+        bound = check.bound
+        sign = 1.0 if better == "lower" else -1.0
+        question = Question(metric, dict(check.options), by=check.by, where=check.where, against="champion")
+        return _Asked(question, str(check), lambda base: sign * ((bound.factor - 1) * base + bound.number), named=True)
+
+    def goals(self) -> list[tuple[Question, float]]:
+        """Return the goals with the gain that each asks for."""
+        found = []
+        for check in self.rules.success:
+            asked = self._named(check)
+            if check.bound.factor != 1:
+                raise ConfigError(f"the goal '{check}' is a factor", expected="a difference, such as auc >= champion + 0.002")
+            found.append((asked.question, max(-asked.tolerance(0.0), 0.0)))
+        return found
+
+    # what was found -------------------------------------------------------------------------------------------------------
+
+    def judged(self) -> tuple[list[Verdict], list[Value]]:
+        """Return the verdicts and the values behind them."""
+        goals, guards = self.goals(), self.guards()
+        scored = all(each.signature.scores is not None for each in self.subject.models.values())
+        turned = churns(self.target, scored=scored)
+        asked = [each for each, _ in goals] + [each.question for each in guards] + [Question.of(each) for each in self.checks]
+        churned = [Question(each) for each in turned if self._labelled(each)]
+        churned += [Question(each, by=by) for by in self.slices for each in turned[:1]]
+        if self.target.task in ("binary", "multiclass") and len(self.target.classes) <= MOST_CLASSES:
+            churned += [Question(flipped_to, {"positive": each}) for each in self.target.classes]
+        leaks = self._leaks()
+        questions = [*asked, *churned, *(Question.of(parse(each.expression)) for each in leaks)]
+        answers, profiles = measure(self.subject, questions, progress=self.progress)
+        if "data" in profiles:
+            self.rows = profiles["data"].rows
+        some = iter(answers)
+        goal_answers = [next(some) for _ in goals]
+        guard_answers = [next(some) for _ in guards]
+        check_answers = [next(some) for _ in self.checks]
+        churn_answers = [next(some) for _ in churned]
+        leak_answers = list(some)
+
+        failed = [dataclasses.replace(broken(_title(question), error), aspect="success")
+                  for (question, _), answer in zip(goals, goal_answers, strict=True) for error in answer.failed]
+        failed += [dataclasses.replace(broken(each.title, error), aspect="guardrails")
+                   for each, answer in zip(guards, guard_answers, strict=True) for error in answer.failed]
+        aims = [Goal(value, gain) for (_, gain), answer in zip(goals, goal_answers, strict=True) for value in answer.values]
+        held = [guard for each, answer in zip(guards, guard_answers, strict=True) for guard in _held(each, answer)]
+        verdicts = decision(aims, held, alpha=self.rules.alpha, power=self.rules.power)
+        for check, answer in zip(self.checks, check_answers, strict=True):
+            verdicts += [broken(check, error) for error in answer.failed] or _judged(check, answer)
+        verdicts += _screened(leaks, leak_answers)
+        if not aims and not held and not failed:
+            failed.append(Verdict("gate", "inconclusive", "there is nothing to compare the models by", aspect="guardrails",
+                                  hint="name the label: --label COLUMN, or columns: {label: COLUMN}"))
+        values = _each([*goal_answers, *guard_answers, *check_answers, *churn_answers])
+        return [*failed, *verdicts], values
+
+    def _labelled(self, metric: Metric) -> bool:
+        return bool(self.subject.data.schema.labels) or metric.forms[0].needs != "rightness"
+
+    def _leaks(self) -> list[Item]:
+        return [each for each in items(self.suite.scene) if each.aspect == "leakage"]
+
+    def about(self) -> dict[str, Any]:
+        """Return what was judged, in the order to show it."""
+        found = about(self.subject, {"rows": self.rows} if self.rows is not None else {})
+        return {"candidate": found.pop("model", "candidate"), "champion": found.pop("champion", "champion"), **found}
+
+
+def _title(question: Question) -> str:
+    return f"{question.metric.name} >= champion" if question.metric.better == "higher" else f"{question.metric.name} <= champion"
+
+
+def _held(asked: _Asked, answer: Answered) -> list[Guard]:
+    """Return the guards of one comparison, a slice each."""
+    plain = {each.key: each.value for each in answer.plain}
+    found = []
+    for value in answer.values:
+        mine = plain.get(value.key)
+        base = mine - value.value if mine is not None and value.value is not None else None
+        tolerance = asked.tolerance(base if base is not None else 0.0)
+        found.append(Guard(value, tolerance, asked.title, named=asked.named, base=base))
+    return found
+
+
+def _screened(leaks: Sequence[Item], answers: Sequence[Answered]) -> list[Verdict]:
+    """Return what the screens of the default suite say of leakage, to the candidate."""
+    return opinions([(item, [] if answer.failed else answer.values) for item, answer in zip(leaks, answers, strict=True)])
+
+
+def _each(answers: Sequence[Answered]) -> list[Value]:
+    found: dict[str, Value] = {}
+    for answer in answers:
+        for value in (*answer.values, *answer.plain):
+            found.setdefault(repr((value.name, value.key, value.column, value.against)), value)
+    return list(found.values())
+
+
+def _cost(costs: Mapping[str, Mapping[str, float]], classes: Sequence[Any]) -> Metric:
+    """Return the metric of what a row costs on average, by true and predicted class."""
+    names = [str(each).lower() if isinstance(each, bool) else str(each) for each in classes]
+    matrix = np.zeros((len(names), len(names)))
+    for true, row in costs.items():
+        for guess, cost in row.items():
+            for each in (true, guess):
+                if each not in names:
+                    near = nearest(each, names)
+                    raise ConfigError(f"'{each}' of the costs is no class", expected=f"one of {listed(names)}",
+                                      hint=f"did you mean '{near}'?" if near else None)
+            matrix[names.index(true), names.index(guess)] = cost
+
+    def cost_(cells: Cells) -> Any:
+        assert cells.matrix is not None
+        return (cells.matrix * matrix).sum(axis=(-1, -2)) / cells.total
+
+    limits = (float(matrix.min()), float(matrix.max()))
+    return Metric("cost", (Form(cost_, "confusion", ("binary", "multiclass")),), "lower", "identity", limits, None, "Mean cost of a row.")
