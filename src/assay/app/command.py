@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import traceback
@@ -27,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Models compute with OpenMP, whose threads by default spin while they wait: beside other work that costs many times the work
     # itself (training the demonstration's trees took 45 s in place of 7). Must stand before a library reads it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # What a command makes lives until its end, in no cycles; to look through it again and again takes a tenth of a wide check's time.
+    gc.set_threshold(200_000, 50, 100)
     code = _run(list(sys.argv[1:] if arguments is None else arguments), State(version=__version__))
     _close(sys.stdout)
     if code == INTERRUPTED and arguments is None:

@@ -112,7 +112,8 @@ def _scalar(each: Scalar) -> str:
 
 def _clean(text: str, most: int = _LONGEST) -> str:
     """Return text from data as one line without control characters."""
-    return cut("".join(c if c.isprintable() else "?" for c in " ".join(text.split())), most)
+    line = " ".join(text.split())
+    return cut(line if line.isprintable() else "".join(c if c.isprintable() else "?" for c in line), most)
 
 
 def _count(n: int, noun: str = "rows") -> str:
@@ -149,7 +150,8 @@ class _Figures:
         bounds = [each.number for each in (check.at_least, check.at_most) if each is not None]
         bounds += [] if check.warn is None else [check.warn]
         for more in range(decimals, min(decimals + 4, 13)):  # what differs further behind differs by rounding only
-            if all(a == b or f"{a:.{more}f}" != f"{b:.{more}f}" for a in (number, low, high) for b in bounds):
+            apart = 2 * 10.0**-more  # numbers that lie further apart cannot look alike
+            if all(a == b or abs(a - b) > apart or f"{a:.{more}f}" != f"{b:.{more}f}" for a in (number, low, high) for b in bounds):
                 decimals = more
                 break
         return cls(decimals, exact)

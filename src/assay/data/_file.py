@@ -109,7 +109,9 @@ def _ends(path: Path) -> tuple[bytes, bytes]:
             what = "a folder" if path.is_dir() else "no regular file"
             raise UnreadableDataError(f"this is {what}", where=str(path), expected="a file")
         with path.open("rb") as file:
-            head = file.read(65_536)
+            head = file.read(4_096)
+            if not head.startswith((b"PAR1", b"ARROW1")):  # of text more is looked at, whose first odd character may come late
+                head += file.read(61_440)
             file.seek(max(0, path.stat().st_size - 16))
             return head, file.read(16)
     except UnreadableDataError:

@@ -6,7 +6,9 @@ and ``assay.data._store`` import it.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ class ParquetReader:
         self.path, self._store = path, store
         self.name = name or str(path)
         try:
-            with pq.ParquetFile(path, filesystem=store) as file:
+            with pq.ParquetFile(path, metadata=self._meta(), filesystem=store) as file:
                 meta, plain = file.metadata, file.schema_arrow
                 self._groups = [meta.row_group(place).num_rows for place in range(meta.num_row_groups)]
                 self._coded = _coded(meta, plain)
@@ -46,6 +48,13 @@ class ParquetReader:
         self.rows: int | None = self._stop - self._start
         self.arrow = pa.schema([pa.field(each.name, pa.dictionary(pa.int32(), pa.string()) if each.name in self._coded else each.type)
                                 for each in plain])
+
+    def _meta(self) -> pq.FileMetaData | None:
+        """Return the footer of a file of this machine, which is read again only where the file may be another one."""
+        if self._store is not None:
+            return None
+        found = os.stat(self.path)
+        return _footer(str(self.path), found.st_size, found.st_mtime_ns, found.st_ino)
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Yield the batches of the file."""
@@ -84,8 +93,8 @@ class ParquetReader:
         if not groups or self._stop <= self._start:
             return
         far = self._store is not None
-        with pq.ParquetFile(self.path, read_dictionary=sorted(self._coded), buffer_size=0 if far else _BUFFER, pre_buffer=far,
-                            filesystem=self._store) as file:
+        with pq.ParquetFile(self.path, metadata=self._meta(), read_dictionary=sorted(self._coded), buffer_size=0 if far else _BUFFER,
+                            pre_buffer=far, filesystem=self._store) as file:
             for place, columns in enumerate(strips):
                 large = len(columns) * (self._stop - self._start) > _SMALL
                 # of a far file each row group is fetched at once, in few requests, and let go before the next
@@ -124,6 +133,11 @@ class ParquetReader:
         if isinstance(error, OSError) and self._store is not None and "magic bytes" not in str(error):
             return unreached(error, self.name)
         return UnreadableDataError(f"the Parquet file is broken ({told(error)})", where=self.name, hint="copy it again, or write it anew")
+
+
+@functools.lru_cache(maxsize=8)  # of many columns it takes long to read, and of many files to hold
+def _footer(path: str, size: int, changed: int, place: int) -> pq.FileMetaData:
+    return pq.read_metadata(path)
 
 
 def _coded(meta: pq.FileMetaData, plain: pa.Schema) -> frozenset[str]:

@@ -47,15 +47,17 @@ _HELD = 256 << 20  # bytes of sorted numbers kept for a second look at a column,
 
 
 def run(plan: Plan, source: Source, models: Mapping[str, Model] | None = None, *, target: Target | None = None,
-        workers: int | None = None, progress: Callable[[int], None] | None = None, later: Later | None = None) -> Profile:
+        workers: int | None = None, progress: Callable[[int], None] | None = None, later: Later | None = None,
+        profile: Profile | None = None, closed: Callable[[Sequence[str]], None] | None = None) -> Profile:
     """Return the profile that ``plan`` asks for, after one pass over ``source``.
 
     ``models`` score the same rows; the first one answers to names without a model. A model that fails is asked no more: its
     error stands in ``profile.failures``, as does that of a summary that grows too large; the rest of the plan goes on.
     ``progress`` is told the rows of each batch. ``later`` is asked once for each column of numbers what its summaries make possible;
-    that takes a second pass only where its numbers are too many to hold. Raises ``EmptyDataError`` where there are no rows.
+    that takes a second pass only where its numbers are too many to hold. ``closed`` is told, by the threads that read, of columns of which
+    all rows are in ``profile``, so that they can be measured while others are decoded. Raises ``EmptyDataError`` where there are no rows.
     """
-    found = _Pass(plan, source, dict(models or {}), target, progress, later)
+    found = _Pass(plan, source, dict(models or {}), target, progress, later, profile, closed)
     profile = found.run(workers or min(os.cpu_count() or 1, 8))
     if found.left:
         again = run(Plan.of([(need, None) for need in found.left]), source, workers=workers)
@@ -125,11 +127,12 @@ class _Pass:
     """The state of one pass: what was asked, and what was found so far."""
 
     def __init__(self, plan: Plan, source: Source, models: dict[str, Model], target: Target | None,
-                 progress: Callable[[int], None] | None, later: Later | None):
-        self.plan, self.source, self.target, self.progress, self.later = plan, source, target, progress, later
+                 progress: Callable[[int], None] | None, later: Later | None, profile: Profile | None = None,
+                 closed: Callable[[Sequence[str]], None] | None = None):
+        self.plan, self.source, self.target, self.progress, self.later, self.closed = plan, source, target, progress, later, closed
         self.needed = {_model(name, models) for need in plan.needs for name in need.columns if _answered(name)}
         self.models = {name: model for name, model in models.items() if name in self.needed}
-        self.profile = Profile()
+        self.profile = profile if profile is not None else Profile()
         self.left: list[Need] = []  # what is still needed after this pass
         self.plain: dict[str, list[Need]] = {}
         self.scored: list[Need] = []
@@ -166,8 +169,7 @@ class _Pass:
         rows = self.source.rows
         if wide and not bare:  # what needs whole rows is read apart
             apart = Plan.of([*((need, None) for need in self.scored), *((need, cut) for cut, some in self.plan.sliced for need in some)])
-            both = _Pass(apart, self.source, self.models, self.target, None, None)
-            self.profile = both.run(workers)
+            _Pass(apart, self.source, self.models, self.target, None, None, self.profile).run(workers)
             self._strips(workers)
         elif wide:
             self._strips(workers)
@@ -216,6 +218,8 @@ class _Pass:
             for each in columns:
                 for need, summary in each.summaries.items():
                     self.profile.put((), need, summary)
+        if self.closed and columns:
+            self.closed([each.name for each in columns])
 
     def _strips(self, workers: int) -> None:
         """Summarise columns without regard to each other; each thread reads strips of its own."""

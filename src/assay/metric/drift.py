@@ -207,21 +207,20 @@ def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True
         return Measured(None, second.count, note=note)
     n, m = first.count, second.count
     grid, f, g = _distributions(first, second)
-    widths = np.diff(grid)
+    widths = grid[1:] - grid[:-1]
     gaps = (f - g)[:-1]
     area = float(np.abs(gaps) @ widths)
-    pooled = ((n * f + m * g) / (n + m))[:-1]
-    noise = math.sqrt(2 / math.pi) * math.sqrt(1 / n + 1 / m) * float(np.sqrt(np.clip(pooled * (1 - pooled), 0, None)) @ widths)
+    noise = math.sqrt(2 / math.pi) * math.sqrt(1 / n + 1 / m) * _breadth((n * f + m * g) / (n + m), widths)
     # the derivative of the area with respect to a row at x is the integral of the gap's sign up to x
-    moved = np.concatenate(([0.0], np.cumsum(np.sign(gaps) * widths)))
-    variance = sum(_variance(moved, np.diff(each, prepend=0.0)) / rows for each, rows in ((f, n), (g, m)))
+    moved = np.zeros(len(grid))
+    np.add.accumulate(np.copysign(widths, gaps) * (gaps != 0), out=moved[1:])
+    variance = sum(_variance(moved, _steps(each)) / rows for each, rows in ((f, n), (g, m)))
     error = math.sqrt(variance + (0.4 * noise) ** 2)
     unit = deviation if scaled else 1.0
     estimate = (math.sqrt(max(0.0, area * area - noise * noise)) if debiased else area) / unit
     spread = Spread("normal", estimate, n=float(m), error=error / unit, low_limit=0.0)
     # the cells of a sketch are as wide as sqrt(F (1 - F)) asks for, so its error of a rank is greatest at the median and small in the tails
-    off = sum(each.error * 2 * float(np.sqrt(np.clip(reached * (1 - reached), 0, None))[:-1] @ widths)
-              for each, reached in ((first, f), (second, g)) if each.error)
+    off = sum(each.error * 2 * _breadth(reached, widths) for each, reached in ((first, f), (second, g)) if each.error)
     return Measured(spread, m, off / unit)
 
 
@@ -252,12 +251,14 @@ def _binned(reference: Summaries, current: Summaries, distance: Callable[[Array,
     if not n or not m:
         return Measured(None, int(m), note="there are no rows on one side")
     used = (first + second) > 0
-    first, second = first[used], second[used]
+    if not used.all():
+        first, second = first[used], second[used]
     bins = len(first)
     # derivatives are taken half a row away from empty bins, where logarithms have none
     p, q = (first + 0.5) / (n + bins / 2), (second + 0.5) / (m + bins / 2)
-    _, by_p, by_q = distance(p, q)
-    found = distance((first + added) / (n + added * bins), (second + added) / (m + added * bins))[0]
+    found, by_p, by_q = distance(p, q)
+    if added != 0.5:
+        found = distance((first + added) / (n + added * bins), (second + added) / (m + added * bins))[0]
     per_row = 1 / n + 1 / m
     bias = noise * (bins - 1) * per_row
     error = math.sqrt(_variance(by_p, p) / n + _variance(by_q, q) / m + 2 * (bins - 1) * (noise * per_row) ** 2)
@@ -278,9 +279,10 @@ def _counts(reference: Summaries, current: Summaries, *, pooled: bool) -> tuple[
         return (np.append(sides[0].counts, sides[0].nulls).astype(float), np.append(sides[1].counts, sides[1].nulls).astype(float), None)
     first, second = (cast(Frequent, each["frequent"]) for each in (reference, current))
     n, m = first.present, second.present
+    then, now = first.counts, second.counts
     # where the reference has more categories than were kept, one that is not listed may be rare, not new
-    names = dict.fromkeys(name for each in (first, second) for name, _ in each.top[:_MOST] if name in first.counts or not first.error)
-    both = {name: (first.counts.get(name, 0), second.counts.get(name, 0)) for name in names}
+    names = dict.fromkeys(name for each in (first, second) for name, _ in each.top[:_MOST] if name in then or not first.error)
+    both = {name: (then.get(name, 0), now.get(name, 0)) for name in names}
     # what is rare on both sides together is one cell: a distance of cells of a row or two is mostly chance (Cochran 1954)
     rare = _FEWEST * (n + m) / max(min(n, m), 1) if pooled else 0.0
     cells = np.array([each for each in both.values() if sum(each) >= rare], float).reshape(-1, 2)
@@ -313,15 +315,39 @@ def _distributions(first: Quantiles, second: Quantiles) -> tuple[Array, Array, A
     if _LAST.found is not None and of is not None and of[0] is first and of[2] is second and (of[1], of[3]) == (first.n, second.n):
         return _LAST.found
     sides = [each.points for each in (first, second)]
-    grid = np.unique(np.concatenate([sides[0][0], sides[1][0]]))
+    both = np.concatenate([sides[0][0], sides[1][0]])
+    order = both.argsort(kind="stable")  # two runs in order, which such a sort merges
+    grid, mine = both[order], order < len(sides[0][0])
     reached = []
-    for values, weights in sides:
-        total = np.concatenate(([0.0], np.cumsum(weights)))
-        reached.append(total[np.searchsorted(values, grid, "right")] / total[-1])
+    for (_, weights), taken in zip(sides, (mine, ~mine), strict=True):
+        steps = np.zeros(len(grid))
+        steps[taken] = weights
+        total = np.add.accumulate(steps)
+        total /= total[-1]
+        reached.append(total)
+    last = grid[1:] != grid[:-1]
+    if not last.all():  # of equal values the last has all that lies at or below
+        keep = np.append(last, True)
+        grid, reached = grid[keep], [each[keep] for each in reached]
     _LAST.of, _LAST.found = (first, first.n, second, second.n), (grid, reached[0], reached[1])
     return _LAST.found
 
 
+def _steps(reached: Array) -> Array:
+    """Return what a distribution function rises by at each value."""
+    found = np.empty(len(reached))
+    found[:1] = reached[:1]
+    np.subtract(reached[1:], reached[:-1], out=found[1:])
+    return found
+
+
+def _breadth(reached: Array, widths: Array) -> float:
+    """Return the integral of sqrt(F (1 - F))."""
+    inner = reached[:-1]
+    return float(np.sqrt(np.maximum(inner * (1 - inner), 0.0)) @ widths)
+
+
 def _variance(values: Array, weights: Array) -> float:
     mean = float(values @ weights)
-    return float(((values - mean) ** 2) @ weights)
+    off = values - mean
+    return float((off * off) @ weights)

@@ -22,6 +22,7 @@ POINTS = 1024  # points of a compressed buffer
 # t-digest of Dunning 2019), so that tails, which Wasserstein distances and p99 live on, are nearly exact.
 _GRID = (1 - np.cos(np.linspace(0, np.pi, POINTS + 1))) / 2
 _MIDDLES, _SHARES = (_GRID[1:] + _GRID[:-1]) / 2, np.diff(_GRID)
+_REACHED = np.cumsum(_SHARES)
 _HALF = float(np.max(_SHARES)) / 2  # of the widest cell: what one compression may add to a rank, as a share of its rows
 
 
@@ -180,10 +181,14 @@ class Quantiles(Summary):
         """
         if not self.count:
             return ()
-        values, weights = self.points
-        if not any(self._levels) and len(values) <= 2 * bins:
-            return tuple(values[1:].tolist())
-        reached = np.cumsum(weights)
+        held = [each for each in self._levels if each is not None]
+        if len(held) == 1 and not len(self._exact[0]):  # one buffer, as of a table of few rows: its shares are those of every other
+            values, reached = held[0][0], _REACHED
+        else:
+            values, weights = self.points
+            if not held and len(values) <= 2 * bins:
+                return tuple(values[1:].tolist())
+            reached = np.cumsum(weights)
         picked = values[np.minimum(np.searchsorted(reached, np.arange(1, bins) / bins * reached[-1]), len(values) - 1)]
         repeated = picked[:-1][picked[:-1] == picked[1:]]
         after = np.searchsorted(values, np.unique(repeated), "right")

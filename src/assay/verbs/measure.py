@@ -41,7 +41,8 @@ __all__ = ["Answered", "Question", "Subject", "measure"]
 
 Progress = Callable[[str, int], None]
 _TOGETHER = 64  # slices that are measured at a time
-_MANY = 64  # columns from which several threads measure them
+_MANY = 8  # times as many slices from which several threads measure them
+_OF_A_COLUMN = ("moments", "quantiles", "histogram", "range", "frequent", "distinct")  # summaries of its values alone
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ class _Measurement:
         self.sides: dict[tuple[str, str], tuple[str, str] | None] = {}
         self.orders: dict[Need, list[SliceKey]] = {}
         self.measured: dict[tuple[int, str | None], Value | Exception] = {}
+        self.jobs: dict[str | None, list[tuple[_Part, str]]] = {}
         self.secret = _secret(subject.data.schema)
         self.parts = [self._part(each) for each in questions]
 
@@ -177,7 +179,8 @@ class _Measurement:
         self._pass("train", self._wants("train"))
         self._pass("reference", [*self._wants("reference"), *self._first()], later=self._later())
         self._pass("reference", self._second())
-        self._pass("data", [*self._wants("data"), *self._columns("data")])
+        self._plan_columns()
+        self._pass("data", [*self._wants("data"), *self._columns("data")], closed=self._measure_closed)
         self._measure_columns()
         self._measure_slices()
         for part in self.parts:
@@ -437,14 +440,18 @@ class _Measurement:
     def _open(self) -> list[_Part]:
         return [part for part in self.parts if not part.answered.failed]
 
-    def _pass(self, name: str, wants: list[tuple[Need, Slicing | None]], *, later: Later | None = None) -> None:
+    def _pass(self, name: str, wants: list[tuple[Need, Slicing | None]], *, later: Later | None = None,
+              closed: Callable[[Sequence[str]], None] | None = None) -> None:
         if not wants:
             return
         source = self.subject.source(name)
         tell = self.progress
         told = (lambda rows: tell(name, rows)) if tell else None
-        profile = run(Plan.of(wants), source, self.subject.models, target=self.subject.target, progress=told, later=later)
-        seen = self.profiles.get(name)
+        seen, profile = self.profiles.get(name), Profile()
+        if seen is None:
+            self.profiles[name] = profile  # what is closed can be measured from it
+        run(Plan.of(wants), source, self.subject.models, target=self.subject.target, progress=told, later=later, profile=profile,
+            closed=closed if seen is None else None)
         if seen is not None:  # a second pass over the same rows adds summaries, not rows
             profile = Profile({**seen, **profile}, rows=profile.rows, unlabelled=max(seen.unlabelled, profile.unlabelled),
                               model_rows=seen.model_rows + profile.model_rows, failures={**seen.failures, **profile.failures})
@@ -528,7 +535,7 @@ class _Measurement:
                 for part, needs in some:
                     self._measure_some(part, needs, ordered[needs[0]][start : start + _TOGETHER], held.setdefault(needs[0], {}))
 
-            if len(starts) > _MANY // 8:
+            if len(starts) > _MANY:
                 with ThreadPoolExecutor(min(os.cpu_count() or 1, 4), "assay") as pool:
                     list(pool.map(work, starts))
             else:
@@ -549,30 +556,34 @@ class _Measurement:
             self.orders[need] = sorted(profile.slices(need), key=_place)
         return self.orders[need]
 
-    def _measure_columns(self) -> None:
-        """Measure whole columns, a column with all that is asked of it at a time, by several threads where there are many."""
-        jobs: dict[str | None, list[tuple[_Part, str]]] = {}
+    def _plan_columns(self) -> None:
+        """Say what is asked of each whole column."""
         for part in self._open():
             if isinstance(part.question.metric, ColumnMetric) and not _counts(part.question) and part.slicing is None:
                 for column, kind in part.columns:
-                    jobs.setdefault(column, []).append((part, kind))
+                    self.jobs.setdefault(column, []).append((part, kind))
 
-        def work(columns: Sequence[str | None]) -> None:
-            for column in columns:
-                for part, kind in jobs[column]:
-                    try:
-                        found = self._column_value(part, column, kind, (), self._column_check(part, column, kind))
-                        if found is not None:
-                            self.measured[id(part), column] = found
-                    except (AssayError, ArithmeticError, ValueError) as error:
-                        self.measured[id(part), column] = error
+    def _measure_closed(self, columns: Sequence[str]) -> None:
+        """Measure columns of which all rows were read, while others are read: arithmetic of few numbers beside decoding and sorting."""
+        for column in columns:
+            for part, kind in self.jobs.get(column, ()):
+                if all(each in _OF_A_COLUMN for each in part.question.metric.needs[kind]) and part.question.metric.needs[kind]:
+                    self._measure_column(part, column, kind)
 
-        columns, workers = list(jobs), min(os.cpu_count() or 1, 4)
-        if len(columns) < _MANY:
-            work(columns)
-            return
-        with ThreadPoolExecutor(workers, "assay") as pool:
-            list(pool.map(work, [columns[place::workers] for place in range(workers)]))
+    def _measure_columns(self) -> None:
+        """Measure what is left of whole columns, a column with all that is asked of it at a time."""
+        for column, some in self.jobs.items():
+            for part, kind in some:
+                if (id(part), column) not in self.measured:
+                    self._measure_column(part, column, kind)
+
+    def _measure_column(self, part: _Part, column: str | None, kind: str) -> None:
+        try:
+            found = self._column_value(part, column, kind, (), self._column_check(part, column, kind))
+            if found is not None:
+                self.measured[id(part), column] = found
+        except (AssayError, ArithmeticError, ValueError) as error:
+            self.measured[id(part), column] = error
 
     def _answer_column(self, part: _Part, column: str | None, kind: str) -> None:
         question = part.question
