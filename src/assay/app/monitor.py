@@ -136,15 +136,17 @@ def labels(state: State, /, config: str, *, data: str, dry_run: bool, json: str 
 @monitor.command("status", **_told("Say where the monitor stands."))
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
 @_one("--prometheus", "Output", "FILE", "Write counts in Prometheus' text format, for its textfile collector.")
+@_one("--otlp", "Output", "URL", "Send them to a collector of OpenTelemetry; - for the one that OTEL_EXPORTER_OTLP_ENDPOINT names.")
 @_outputs
 @quietly
 @shared
 @click.pass_obj
-def status(state: State, /, config: str, *, prometheus: str | None, json: str | None, html: str | None, trust: bool, plain: bool,
-           no_progress: bool) -> int:
+def status(state: State, /, config: str, *, prometheus: str | None, otlp: str | None, json: str | None, html: str | None, trust: bool,
+           plain: bool, no_progress: bool) -> int:
     """Say where the monitor stands: incidents, the budget and what was spent of it, notes, messages that did not arrive."""
     from assay.app.check import files_of
     from assay.app.output import write
+    from assay.verbs.monitor import otlp as send
     from assay.verbs.monitor import prometheus as exposition
     from assay.verbs.monitor import status as verb
 
@@ -153,6 +155,8 @@ def status(state: State, /, config: str, *, prometheus: str | None, json: str | 
     if place is not None:
         write({place: exposition(config, trust=trust)})
         state.written = True
+    if otlp is not None:
+        send(config, endpoint=None if otlp == "-" else otlp, trust=trust)
     _shown(verb(config, trust=trust), files, state, json=json, plain=plain, code=0)
     return 0
 

@@ -158,11 +158,12 @@ class Feed:
 
 @dataclass(frozen=True)
 class Route:
-    """Whom to tell of which incidents: of a source, of a severity (``page``, ``ticket``), or of all."""
+    """Whom to tell of which incidents: of a source, of the sources of an owner, of a severity (``page``, ``ticket``), or of all."""
 
     notify: tuple[str, ...]
     source: str | None = None
     severity: str | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -305,11 +306,11 @@ def _routes(value: Any, key: str, where: Callable[..., str]) -> tuple[Route, ...
     found = []
     for each in value:
         _mapping(each, key, where(key))
-        _known(each, ("notify", "source", "severity"), where, key)
+        _known(each, ("notify", "source", "owner", "severity"), where, key)
         severity = each.get("severity")
         if severity not in (None, "page", "ticket"):
             raise ConfigError(f"'severity' is {str(severity)[:40]!r}", where=where(key), expected="page or ticket")
-        found.append(Route(_names(each.get("notify", []), "notify", where), each.get("source"), severity))
+        found.append(Route(_names(each.get("notify", []), "notify", where), each.get("source"), severity, each.get("owner")))
     return tuple(found)
 
 

@@ -16,21 +16,31 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 
 from assay.data.source import source
 from assay.errors import ConfigError, EmptyDataError
 from assay.monitor.delivery import Delivery, Message, Severity, Target, attempted, targets
-from assay.monitor.incident import Window
+from assay.monitor.incident import Case, Window
 from assay.result import Incident, Run
 from assay.store import Ledger, Note, Span, Store
 from assay.store.incident import Mark
 from assay.verbs.config import Config, read
 from assay.verbs.stream import Held, Job, Memory, Progress, Said, due, micros, moment, passed, reported, timed
 
-__all__ = ["Watched", "forget", "labels", "mark", "note", "prometheus", "replay", "run", "status"]
+__all__ = ["Watched", "forget", "labels", "mark", "note", "otlp", "prometheus", "replay", "run", "status"]
+
+class Gauge(NamedTuple):
+    """Where a monitor stands in one respect: a number for each set of labels; a ``counter`` only grows."""
+
+    name: str
+    counter: bool
+    unit: str
+    help: str
+    samples: tuple[tuple[tuple[tuple[str, str], ...], float], ...]
+
 
 _RECENT, _SPARSE = 60, 30   # windows whose memory is kept each, and of older ones one in so many
 
@@ -147,7 +157,7 @@ class Live:
             labelled = [(past, self._rows(cut)) for cut, past in windows[memory.matured : at + 1] if due(job, past, window)]
             memory, told = job.step(memory, window, part, labelled, behind=partial(self._behind, windows))
             for source_, true in marks.get(span.start, ()):
-                memory = dataclasses.replace(memory, watch=memory.watch.judged(source_, true))
+                memory = _judged(memory, source_, true)
             if len(windows) - at <= _RECENT or at % _SPARSE == 0:
                 states[name, span.start] = memory.dump()
             said.append(told)
@@ -162,9 +172,9 @@ class Live:
             self.store.incidents.keep(name, incidents, complete=True)
             self.store.put(run, model=name, span=windows[-1][0].start if windows else None)
             if send:
-                self.store.outbox.add({each.id: each.to_json() for each in self._messages(incidents, old)})
+                self.store.outbox.add({each.id: each.to_json() for each in self._messages(memory.cases, old)})
             self.ledger.settle(name, touched)
-        return Watched(run, opened, tuple(self.sent(now)) if send else tuple(self._messages(incidents, old)))
+        return Watched(run, opened, tuple(self.sent(now)) if send else tuple(self._messages(memory.cases, old)))
 
     def _windows(self, until: dt.datetime | None) -> list[tuple[Span, Window]]:
         """Return every window from the first with rows to the last, or to ``until``, those without rows between them."""
@@ -198,18 +208,45 @@ class Live:
         self.job.prepare(found, table.schema)
         return table
 
-    def _marks(self) -> dict[int, list[tuple[str, bool]]]:
-        """Return what people said of pages, by the window after which they said it."""
-        found: dict[int, list[tuple[str, bool]]] = {}
+    def _marks(self) -> dict[int, list[tuple[str | None, bool]]]:
+        """Return what people said of pages, by the window after which they said it: of each incident the last word."""
+        last: dict[str, tuple[int, str | None, str]] = {}
         for each in self.store.decisions.find(f"monitor {self.name}", most=100_000):
             body = json.loads(each.note or "{}")
-            found.setdefault(int(body["span"]), []).append((str(body["source"]), each.decision == "true"))
+            last.pop(str(body["incident"]), None)
+            last[str(body["incident"])] = int(body["span"]), body.get("source"), each.decision
+        found: dict[int, list[tuple[str | None, bool]]] = {}
+        for span, source_, said in last.values():
+            if said != "reopened":
+                found.setdefault(span, []).append((source_, said != "false"))
         return found
 
-    def _messages(self, incidents: Iterable[Incident], old: Mapping[str | None, str | None]) -> list[Delivery]:
+    def said(self, incident: Incident, what: Mark, *, by: str | None) -> None:
+        """Learn from a person's word; a word that replaces an earlier one is as if it had come in its place."""
+        reached = self.store.states.latest([self.name]).get(self.name)
+        if reached is None or not incident.page:
+            return
+        subject = f"monitor {self.name}"
+        bodies = [json.loads(each.note or "{}") for each in self.store.decisions.find(subject, most=100_000)]
+        earlier = [int(each["span"]) for each in bodies if each["incident"] == incident.id]
+        if what == "reopened" and not earlier:
+            return
+        with self.store.transaction():
+            body = json.dumps({"span": reached[0], "source": incident.source, "incident": incident.id})
+            self.store.decisions.put(subject, what, by=by, note=body)
+            if earlier:
+                self.store.states.drop(self.name, since=min(earlier))   # what follows the earlier word is computed anew
+            else:
+                memory = _judged(Memory.parse(reached[1]), incident.source, what != "false")
+                self.store.states.put({(self.name, reached[0]): memory.dump()})
+        if earlier:
+            self.advanced(send=False, now=time.time())
+
+    def _messages(self, cases: Iterable[Case], old: Mapping[str | None, str | None]) -> list[Delivery]:
         """Return the messages that incidents are worth: a page when it opens and when it is over, a ticket to those who asked for it."""
         found = []
-        for each in incidents:
+        for case in cases:
+            each = case.incident
             opened = each.id not in old
             over = each.state == "resolved" and old.get(each.id) in ("open", "acknowledged") and each.page
             if not (opened or over):
@@ -219,18 +256,21 @@ class Live:
                     f"Since {each.first_seen}, {each.last_seen} at the latest; incident {each.id} of {self.name}"]
             title = f"assay, {self.name}: {severity}: {each.sentence[:120]}"
             message = Message(f"{each.id}-{severity}", title, "\n".join(filter(None, said)), severity, each.to_json())
-            found += [Delivery(message, target.id, target.label) for target in self._targets(each, severity)]
+            found += [Delivery(message, target.id, target.label) for target in self._targets(case, severity)]
         return found
 
-    def _targets(self, incident: Incident, severity: Severity) -> list[Target]:
+    def _targets(self, case: Case, severity: Severity) -> list[Target]:
+        """Return whom an incident is worth telling: who is told of pages, the sources' own, and the routes that fit."""
         settings = self.job.settings
+        homes = {self.job.home(each) for each in (*case.sources, case.incident.source) if each}
+        feeds = [feed for name, feed in settings.sources.items() if name in homes]
         urls = list(settings.notify) if severity != "ticket" else []
-        feed = settings.sources.get(incident.source or "")
-        if feed is not None and severity != "ticket":
-            urls += feed.notify
+        urls += [url for feed in feeds for url in feed.notify] if severity != "ticket" else []
         kind = "page" if severity == "resolved" else severity
-        asked = [each for each in settings.routes if each.source in (None, incident.source) and each.severity in (None, kind)]
-        urls += [url for each in asked for url in each.notify]
+        owners = {feed.owner for feed in feeds}
+        for each in settings.routes:
+            fits = (each.source is None or each.source in homes, each.owner is None or each.owner in owners, each.severity in (None, kind))
+            urls += each.notify if all(fits) else ()
         return targets(dict.fromkeys(urls), where=str(self.job.config.path))
 
     def sent(self, now: float) -> list[Delivery]:
@@ -249,6 +289,13 @@ class Live:
             self.store.outbox.update({id_: tried.to_json()})
             found.append(tried)
         return found
+
+
+def _judged(memory: Memory, source_: str | None, true: bool) -> Memory:
+    """Return the memory after a person said whether the last page of a source (of all that broke together) was worth it."""
+    for each in [source_] if source_ is not None else list(memory.watch.charged):
+        memory = dataclasses.replace(memory, watch=memory.watch.judged(each, true))
+    return memory
 
 
 def run(config: str | Path | Config, data: Any = None, *, trust: bool = False, until: str | None = None, send: bool = True,
@@ -288,20 +335,14 @@ def mark(config: str | Path | Config, incident: str, what: Mark, *, by: str | No
          until: str | None = None, trust: bool = False) -> Incident:
     """Add a person's word to an incident and return it: ``acknowledged``, ``snoozed`` (until a time), ``false``, ``true``, ``reopened``.
 
-    The monitor learns from ``false`` and ``true``: what was dismissed is expected from now on, what was confirmed costs no budget.
+    The monitor learns from it: what is ``false`` is expected from now on; what is ``true``, or acknowledged and not called false later,
+    costs no budget. The last word on an incident counts, as if it had been the first; ``reopened`` takes it back.
     """
     with Live(config, trust=trust) as live, live.store.lease(f"monitor {live.name}", wait=60.0):
         live.store.incidents.mark(live.name, incident, what, by=by, note=note, until=until)
         found = next(each for each in live.store.incidents.find(monitor=live.name) if each.id == incident)
-        reached = live.store.states.latest([live.name]).get(live.name)
-        if what in ("false", "true") and reached is not None:
-            memory = Memory.parse(reached[1])
-            for place in [found.source] if found.source else list(live.job.settings.sources):
-                body = json.dumps({"span": reached[0], "source": place, "incident": incident})
-                with live.store.transaction():
-                    live.store.decisions.put(f"monitor {live.name}", what, by=by, note=body)
-                    memory = dataclasses.replace(memory, watch=memory.watch.judged(place, what == "true"))
-                    live.store.states.put({(live.name, reached[0]): memory.dump()})
+        if what != "snoozed":
+            live.said(found, what, by=by)
         return found
 
 
@@ -337,6 +378,31 @@ def prometheus(config: str | Path | Config, *, trust: bool = False) -> str:
 
     Windows judged, the start of the last one, open incidents by source and severity, pages by layer, the budget, unsent messages.
     """
+    lines = []
+    for each in _gauges(config, trust=trust):
+        name = f"{each.name}_{each.unit}" if each.unit == "seconds" else f"{each.name}_total" if each.counter else each.name
+        lines += [f"# HELP assay_monitor_{name} {each.help}", f"# TYPE assay_monitor_{name} {'counter' if each.counter else 'gauge'}"]
+        lines += [f"assay_monitor_{name}{{{','.join(f'{key}={_quoted(value)}' for key, value in labels_)}}} {number:g}"
+                  for labels_, number in each.samples]
+    return "\n".join(lines) + "\n"
+
+
+def otlp(config: str | Path | Config, *, endpoint: str | None = None, reader: Any = None, trust: bool = False) -> None:
+    """Send the same numbers over OpenTelemetry's protocol (OTLP over HTTP) to a collector.
+
+    ``endpoint`` is the collector's address for metrics, ``http://localhost:4318/v1/metrics``; without, the variables that all of
+    OpenTelemetry reads (``OTEL_EXPORTER_OTLP_ENDPOINT``, ``OTEL_EXPORTER_OTLP_HEADERS``) say it. ``reader`` is any reader of its SDK
+    instead.
+
+    Raises ``DeliveryError`` where the collector did not take it, ``MissingExtraError`` without the extra ``otel``.
+    """
+    from assay.verbs import _opentelemetry
+
+    _opentelemetry.export(_gauges(config, trust=trust), endpoint=endpoint, reader=reader)
+
+
+def _gauges(config: str | Path | Config, *, trust: bool) -> list[Gauge]:
+    """Return where a monitor stands, as numbers for systems that watch systems."""
     with Live(config, trust=trust) as live:
         reached = live.store.states.latest([live.name]).get(live.name)
         memory = Memory.parse(reached[1]) if reached else Memory()
@@ -346,25 +412,27 @@ def prometheus(config: str | Path | Config, *, trust: bool = False) -> str:
             if each.state in ("open", "acknowledged", "snoozed"):
                 key = each.source or "several", "page" if each.page else "ticket"
                 counted[key] = counted.get(key, 0) + 1
-        layers = {"evidence": memory.watch.state.account.paged, "rules": memory.watch.account.paged, "harm": memory.harmed}
-        families: list[tuple[str, str, str, list[tuple[dict[str, str], float]]]] = [
-            ("windows_total", "counter", "Windows that were judged.", [(own, memory.windows)]),
-            ("last_window_start_seconds", "gauge", "Start of the last window judged.", [(own, reached[0] / 1e6 if reached else 0)]),
-            ("open_incidents", "gauge", "Incidents that are open.",
+        accounts = {"evidence": memory.watch.state.account, "rules": memory.watch.account}
+        layers = {**{layer: each.paged for layer, each in accounts.items()}, "harm": memory.harmed}
+        start = 0.0
+        if reached is not None and live.job.settings.window.kind == "time":
+            start = reached[0] / 1e6
+        given: list[tuple[str, bool, str, str, list[tuple[dict[str, str], float]]]] = [
+            ("windows", True, "", "Windows that were judged.", [(own, memory.windows)]),
+            ("last_window_start", False, "seconds", "Start of the last window judged, of windows of time.", [(own, start)]),
+            ("open_incidents", False, "", "Incidents that are open.",
              [({**own, "source": source, "severity": severity}, count) for (source, severity), count in sorted(counted.items())]),
-            ("pages_total", "counter", "Pages that were opened, by what spoke; rules and evidence draw on the budget.",
+            ("pages", True, "", "Pages that were opened, by what spoke; rules and evidence draw on the budget.",
              [({**own, "layer": layer}, count) for layer, count in layers.items()]),
-            ("false_pages_allowed", "gauge", "False pages that one window may bring.",
+            ("withheld_pages", True, "", "Pages that became tickets, as the budget was spent.",
+             [({**own, "layer": layer}, each.withheld) for layer, each in accounts.items()]),
+            ("false_pages_allowed", False, "", "False pages that one window may bring.",
              [(own, live.job.settings.false_pages.per(live.job.length))]),
-            ("messages", "gauge", "Messages that wait to be sent, or were given up.",
+            ("messages", False, "", "Messages that wait to be sent, or were given up.",
              [({**own, "state": state}, len(live.store.outbox.find(state))) for state in ("pending", "failed")]),
         ]
-    lines = []
-    for name, kind, help_, samples in families:
-        lines += [f"# HELP assay_monitor_{name} {help_}", f"# TYPE assay_monitor_{name} {kind}"]
-        lines += [f"assay_monitor_{name}{{{','.join(f'{key}={_quoted(value)}' for key, value in labels_.items())}}} {number:g}"
-                  for labels_, number in samples]
-    return "\n".join(lines) + "\n"
+    return [Gauge(name, counter, unit, help_, tuple((tuple(labels_.items()), float(number)) for labels_, number in samples))
+            for name, counter, unit, help_, samples in given]
 
 
 def _quoted(value: str) -> str:
