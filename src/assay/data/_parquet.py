@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ class ParquetReader:
         """Return the footer of a file of this machine, which is read again only where the file may be another one."""
         if self._store is not None:
             return None
-        found = os.stat(self.path)
+        found = Path(self.path).stat()
         return _footer(str(self.path), found.st_size, found.st_mtime_ns, found.st_ino)
 
     def read(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
