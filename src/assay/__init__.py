@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from assay.summary.profile import Profile as Profile
     from assay.summary.summary import Need as Need
     from assay.summary.summary import Summary as Summary
+    from assay.verbs.behaviour import behaviour as behaviour
     from assay.verbs.check import check as check
     from assay.verbs.expectation import expectations as expectations
     from assay.verbs.gate import gate as gate
@@ -68,6 +69,7 @@ _TARGETS = {
     "Summary": "assay.summary.summary:Summary",
     "Value": "assay.result:Value",
     "Verdict": "assay.result:Verdict",
+    "behaviour": "assay.verbs.behaviour:behaviour",
     "check": "assay.verbs.check:check",
     "errors": "assay.errors",
     "evaluation": "assay.verbs.scorer:evaluation",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CORE", "OPTIONAL", "Fence"]
+__all__ = ["CORE", "HOST", "OPTIONAL", "Fence"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,10 @@ CORE = {
     "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "screen/*", "verbs/demos/*"), "scikit-learn", late=True),
     "threadpoolctl": Fence(("verbs/measure.py",), "threadpoolctl", late=True),
     "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", late=True),
+}
+# They load the file themselves, so that they are there whenever it is imported; nothing else of assay imports it.
+HOST = {
+    "pytest": Fence(("app/plugin.py",), "pytest"),
 }
 # Imported in functions only: nobody who does not use them needs them. A model adapter may hand its model the frame it wants.
 OPTIONAL = {

@@ -20,10 +20,11 @@ from assay.data.schema import ROLES
 from assay.errors import ConfigError, listed, nearest
 from assay.monitor.setting import Settings, settings
 
-__all__ = ["Config", "document", "read"]
+__all__ = ["Config", "document", "located", "read"]
 
 LIMIT = 1_000_000  # bytes; a configuration is written by a person
 _DEPTH = 20
+_MARKED = 5  # levels whose places are remembered
 
 _COLUMNS = tuple(each for each in ROLES if each != "feature")
 _MANY = ("label", "score", "protected", "forbidden", "ignored")
@@ -62,7 +63,16 @@ class Config:
 
 def read(path: str | Path) -> Config:
     """Return the configuration at ``path``; raises ``ConfigError`` with the line and column of the first mistake."""
-    path = Path(path)
+    return _Reader(Path(path), _content(Path(path))).config()
+
+
+def located(path: str | Path) -> tuple[Any, Callable[..., str]]:
+    """Return what another YAML file of assay's holds, as plain Python, and a function from keys to their place in the file."""
+    reader = _Reader(Path(path), _content(Path(path)))
+    return reader.value, reader.place
+
+
+def _content(path: Path) -> bytes:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise ConfigError("this is no ordinary file", where=str(path), expected="a file ending in .yaml")
@@ -75,7 +85,7 @@ def read(path: str | Path) -> Config:
         raise ConfigError(f"the file cannot be read ({error.strerror})", where=str(path)) from error
     if len(data) > LIMIT:
         raise ConfigError("the file is too long for a configuration", where=str(path), expected=f"at most {LIMIT:,} bytes")
-    return _Reader(path, data).config()
+    return data
 
 
 def document(path: Path, data: bytes) -> Any:
@@ -116,7 +126,7 @@ class _Reader:
 
     def _mark(self, node: Any, keys: tuple[str, ...]) -> None:
         self.marks.setdefault(keys, node.start_mark)
-        if node.id == "mapping" and len(keys) < 3:
+        if node.id == "mapping" and len(keys) < _MARKED:
             seen: set[str] = set()
             for key, value in node.value:
                 if key.value in seen and key.id == "scalar":
@@ -124,9 +134,9 @@ class _Reader:
                 seen.add(key.value if key.id == "scalar" else "")
                 self.marks[(*keys, str(key.value))] = key.start_mark
                 self._mark(value, (*keys, str(key.value)))
-        elif node.id == "sequence" and len(keys) < 3:
+        elif node.id == "sequence" and len(keys) < _MARKED:
             for number, value in enumerate(node.value):
-                self.marks[(*keys, str(number))] = value.start_mark
+                self._mark(value, (*keys, str(number)))
 
     def config(self) -> Config:
         if not isinstance(self.value, Mapping):
