@@ -181,7 +181,9 @@ def test_an_empty_file_a_folder_and_no_file(tmp_path) -> None:
         load(tmp_path)
     with pytest.raises(ModelError, match=r"no such file.*did you mean 'empty.onnx'"):
         load(str(tmp_path / "emty.onnx"))
-    with pytest.raises(ModelError, match="not read from addresses") as caught:
+    with pytest.raises(ModelError, match="not read from addresses"):
+        load("s3://bucket/m.onnx")
+    with pytest.raises(ConfigError, match="holds a user name or a password") as caught:
         load("https://ann:secret@host/m.onnx")
     assert "secret" not in str(caught.value)
 

@@ -30,7 +30,7 @@ CORE = {
     "numpy": Fence((*_ABOVE, "result.py"), "numpy"),
     "pyarrow": Fence((*_ABOVE, "result.py", "report/*"), "pyarrow"),
     "scipy": Fence((*_ABOVE, "result.py"), "scipy"),
-    "yaml": Fence(("verbs/*", "app/*"), "PyYAML"),   # and in one module only, so that no second one forgets the safe loader
+    "yaml": Fence(("data/_yaml.py",), "PyYAML"),   # one module only, so that no second one forgets the safe loader
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
     "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "screen/*", "verbs/demos/*"), "scikit-learn", late=True),
@@ -52,6 +52,8 @@ OPTIONAL = {
     "lightgbm": Fence(("model/_lightgbm.py",), "lightgbm", "lightgbm"),
     "catboost": Fence(("model/_catboost.py",), "catboost", "catboost"),
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
+    "httpx": Fence(("model/_httpx.py",), "httpx", "http"),
+    "mlflow": Fence(("model/_mlflow.py",), "mlflow-skinny", "mlflow"),
     "PIL": Fence(("data/_pillow.py",), "pillow", "image"),
     "py3langid": Fence(("data/_langid.py",), "py3langid", "language"),
     "keras": Fence(("verbs/_keras.py",), "keras", "keras"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,8 @@ def _one(name: str, group: str, metavar: str | None, text: str, **rest: Any) -> 
 @click.command(cls=Command, parts={"Checks (--check, or the list in assay.yaml; `assay metrics` lists the metrics)": _CHECKS,
                                    "Examples": _EXAMPLES, "Exit codes": _CODES})
 @click.argument("config", required=False, type=click.Path(), metavar="[ASSAY.YAML]")
-@_one("--model", "What is judged", "FILE", "The model. Without one: --prediction or --score, or checks of columns only.")
+@_one("--model", "What is judged", "FILE", "The model: a file, an address, command:... Without one: --prediction or --score.")
+@_many("--model-option", "What is judged", "NAME=VALUE", "How the model is run: isolation=process, timeout=30 (repeatable).")
 @_one("--data", "What is judged", "FILE", "The data: Parquet, CSV, Arrow, a folder of Parquet, or a database URL with --sql.")
 @_one("--train", "What is judged", "FILE", "The data that the model learned from.")
 @_one("--reference", "What is judged", "FILE", "Held-out data that --data is compared with.")
@@ -161,7 +162,26 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
         found["classes"] = [_scalar(each) for each in found["classes"]]
     if "positive" in found:
         found["positive"] = _scalar(found["positive"])
+    if "model_option" in found:
+        found["model"] = _optioned(found.get("model"), found.pop("model_option"))
     return found
+
+
+def _optioned(model: str | None, options: Sequence[str]) -> dict[str, Any]:
+    """Return a model with how it is to be run, as it stands in a configuration.
+
+    >>> _optioned("m.onnx", ["isolation=process", "timeout=30"])
+    {'uri': 'm.onnx', 'isolation': 'process', 'timeout': 30}
+    """
+    if model is None:
+        raise ConfigError("--model-option is there without --model", expected="--model FILE",
+                          hint="in assay.yaml, options stand beside the model: model: {uri: FILE, isolation: process}")
+    pairs = [each.partition("=") for each in options]
+    wrong = next((name for name, equals, value in pairs if not (name.isidentifier() and equals and value)), None)
+    if wrong is not None or len({name for name, _, _ in pairs}) < len(pairs):
+        raise ConfigError(f"--model-option {wrong or 'names an option twice'} cannot be read",
+                          expected="NAME=VALUE, such as isolation=process")
+    return {"uri": model, **{name: _scalar(value) for name, _, value in pairs}}
 
 
 def _scalar(text: str) -> str | int | float | bool:
@@ -203,8 +223,8 @@ def _configured(path: str | None, options: Mapping[str, Any]) -> Config:
     found = read(str(path))
     changes = {key: value for key, value in options.items() if key not in _ROLES}
     for name in ("model", "data", "train", "reference", "champion"):
-        if name in changes and "://" not in changes[name]:  # relative to here, not to the file
-            changes[name] = str(Path(changes[name]).absolute())
+        if name in changes:
+            changes[name] = _here(changes[name])
     if "checks" in changes:
         default, rest = divided(changes["checks"])
         changes["checks"] = (*([DEFAULT] if default else []), *checks(rest, where="--check"))
@@ -213,6 +233,15 @@ def _configured(path: str | None, options: Mapping[str, Any]) -> Config:
             changes[name] = tuple(changes[name])
     columns = {**found.columns, **{role: options[role] for role in _ROLES if role in options}}
     return dataclasses.replace(found, columns=columns, **changes)
+
+
+def _here(place: Any) -> Any:
+    """Return a path as it is seen from here, and not from the folder of a configuration; addresses as they are."""
+    from assay.model.address import Address
+
+    if isinstance(place, Mapping):
+        return {**place, "uri": _here(place["uri"])}
+    return place if Address.of(place) is not None else str(Path(place).absolute())
 
 
 def rows_of(place: str | None) -> int | None:
@@ -240,7 +269,8 @@ def files_of(outputs: Mapping[str, str | None], inputs: list[Any]) -> dict[str, 
         if name == "-" and kind != "json":
             raise ConfigError("standard output is for --json only", where=f"--{kind}", expected="the name of a file")
     files = {kind: Path(name) for kind, name in outputs.items() if name is not None and name != "-"}
-    known = {_place(Path(each)): each for each in inputs if each and "://" not in each}
+    paths = [each["uri"] if isinstance(each, Mapping) else each for each in inputs if each]
+    known = {_place(Path(each)): each for each in paths if "://" not in each}
     taken: dict[Path, str] = {}
     for kind, path in files.items():
         place = _place(path)

@@ -13,6 +13,7 @@ from assay.app.check import check
 from assay.app.demo import demo
 from assay.app.gate import gate
 from assay.app.metrics import metrics
+from assay.app.models import models
 from assay.app.monitor import monitor
 from assay.app.option import Group
 from assay.app.profile import profile
@@ -46,7 +47,7 @@ def assay() -> None:
     """
 
 
-for _command in (check, demo, gate, metrics, monitor, profile):
+for _command in (check, demo, gate, metrics, models, monitor, profile):
     assay.add_command(_command)
 
 

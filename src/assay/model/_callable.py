@@ -105,4 +105,4 @@ def _digest(model: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-FORMAT = Format(recognises, load, frozenset({"frame"}))
+FORMAT = Format(recognises, load, frozenset({"frame"}), what="any Python function of a batch", runs="it is yours")

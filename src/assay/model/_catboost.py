@@ -192,4 +192,5 @@ def _spelt(value: Any) -> str:
     return str(value)
 
 
-FORMAT = Format(recognises, load, frozenset({"missing"}))
+FORMAT = Format(recognises, load, frozenset({"missing"}), what="CatBoost: .cbm files and fitted objects", library="catboost",
+                extra="catboost", runs="no")

@@ -240,4 +240,5 @@ def _check_linear(tree: Mapping[str, str], leaves: int, features: int, fault: Va
         raise fault
 
 
-FORMAT = Format(recognises, load, frozenset({"categories"}))
+FORMAT = Format(recognises, load, frozenset({"categories"}), what="LightGBM: .txt files, boosters and estimators",
+                library="lightgbm", extra="lightgbm", runs="no")

@@ -384,4 +384,5 @@ def _tensor(data: memoryview) -> list[Any] | None:
     return words or whole or None
 
 
-FORMAT = Format(recognises, load, frozenset({"threads"}))
+FORMAT = Format(recognises, load, frozenset({"threads"}), what="ONNX files: tables in, labels, scores or numbers out",
+                library="onnxruntime", extra="onnx", runs="no")

@@ -289,5 +289,6 @@ def unpickled(file: File, options: Options) -> object:
                          where=options.name) from error
 
 
-FORMAT = Format(recognises, load)
-PICKLE = Format(_is_pickle, unpickled)
+FORMAT = Format(recognises, load, what="scikit-learn: fitted estimators and pipelines, and what behaves like one",
+                library="scikit-learn", runs="it is yours")
+PICKLE = Format(_is_pickle, unpickled, what="pickle and joblib files of models, also compressed", library="joblib", runs="yes")

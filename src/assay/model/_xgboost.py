@@ -186,4 +186,5 @@ class _Respond:
         return matrix(batch, where=self.where, columns=made)
 
 
-FORMAT = Format(recognises, load, frozenset({"categories", "missing"}))
+FORMAT = Format(recognises, load, frozenset({"categories", "missing"}), what="XGBoost: .ubj and .json files, boosters and estimators",
+                library="xgboost", extra="xgboost", runs="no")

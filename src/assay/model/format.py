@@ -41,13 +41,20 @@ class Options:
 class Format:
     """One format: how it is recognised, how it is loaded, and the names of the options that it alone knows.
 
-    ``load`` takes a :class:`~assay.model.file.File` or an object, and the options, and returns a Model (or an object that
-    another format recognises).
+    ``load`` takes a :class:`~assay.model.file.File`, a :class:`~assay.model.folder.Folder`, an
+    :class:`~assay.model.address.Address` or an object, and the options, and returns a Model (or an object that another format
+    recognises). The rest is told by ``assay models``: ``what`` it is, the ``library`` that must be installed (its distribution's
+    name; None where nothing is needed), the ``extra`` that brings it, and whether loading ``runs`` code of the model's own:
+    "yes", "no", or when.
     """
 
     recognises: Callable[[object], bool]
     load: Callable[[Any, Options], object]
     options: frozenset[str] = frozenset()
+    what: str = ""
+    library: str | None = None
+    extra: str | None = None
+    runs: str = ""
 
     def check(self, options: Options) -> None:
         """Raise ``ConfigError`` for an option that this format does not know."""
@@ -62,9 +69,13 @@ class Format:
 FORMATS: Registry[Format] = Registry("format", {
     "callable": "assay.model._callable:FORMAT",
     "catboost": "assay.model._catboost:FORMAT",
+    "command": "assay.model.command:FORMAT",
+    "http": "assay.model.http:FORMAT",
     "lightgbm": "assay.model._lightgbm:FORMAT",
+    "mlflow": "assay.model.mlflow:FORMAT",
     "onnx": "assay.model._onnx:FORMAT",
     "pickle": "assay.model._sklearn:PICKLE",
+    "router": "assay.model.router:FORMAT",
     "sklearn": "assay.model._sklearn:FORMAT",
     "skops": "assay.model._skops:FORMAT",
     "xgboost": "assay.model._xgboost:FORMAT",

@@ -23,7 +23,8 @@ class Predictor:
     """A model: ``respond`` is asked with the columns that the signature names, in its order, and never with no rows.
 
     ``alias`` is how the library rewrites names. ``usual`` are the names that it makes up where it was given none: they count as no
-    names, unless the data have them all. ``textual``: its one input without a name is text.
+    names, unless the data have them all. ``textual``: its one input without a name is text. ``unheard``: whether it answers with
+    scores or with labels only is known once it has been asked. ``remarks`` tells what a reader of its answers should know.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Predictor:
     alias: Callable[[str], str] | None = None
     usual: tuple[str, ...] = ()
     textual: bool = False
+    unheard: bool = False
+    remarks: Callable[[], list[str]] = list
 
     def predict(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         names = self.signature.names

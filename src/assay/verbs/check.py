@@ -126,6 +126,7 @@ def check(model: Any = None, data: Any = None, *, checks: Sequence[str | Check |
             notes += suite.notes
     verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
     values = [each.silenced() for each in _values(answers)]
+    notes += [each for model in subject.models.values() for each in getattr(model, "remarks", list)()]
     notes += _notes(subject, profiles, asked, shown, suited=suite is not None, before=notes)
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     rows = profiles["data"].rows if "data" in profiles else subject.data.rows
@@ -178,7 +179,7 @@ def _subject(model: Any, data: Any, *, train: Any, reference: Any, champion: Any
         models["model"] = Logged.of(current.schema, task=task, classes=classes, where=current.name)
     for name, each in (("model", model), ("champion", champion)):
         if each is not None:
-            title = None if isinstance(each, str | Path | Model) else name  # a file is called by its path, a loaded model has a name
+            title = None if isinstance(each, str | Path | Model | Mapping) else name  # a file is called by its path, a loaded model has a name
             loaded = load(each, trust=trust, task=task, classes=classes, features=features, name=title)
             models[name] = _heard(_bound(loaded, others["train"] or current, name, notes), each, current)
     for loaded in models.values():
@@ -250,7 +251,8 @@ def _bound(model: Model, first: Source, name: str, notes: list[str]) -> Model:
 
 def _heard(model: Model, given: Any, data: Source) -> Model:
     """Return a model with what it truly gives: whether a callable answers scores or only labels is known once it has been asked."""
-    if not isinstance(model, Predictor) or model.signature.scores is None or hasattr(given, "predict") or not callable(given):
+    function = callable(given) and not hasattr(given, "predict")
+    if not isinstance(model, Predictor) or model.signature.scores is None or not (function or model.unheard):
         return model
     batch = next((each for each in data.batches() if each.num_rows), None)
     if batch is None:

@@ -16,17 +16,19 @@ from assay.check.gate.setting import Settings as Gate
 from assay.check.gate.setting import settings as gated
 from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import DEFAULT
+from assay.data._yaml import composed
 from assay.data.schema import ROLES
 from assay.errors import ConfigError, listed, nearest
+from assay.model.address import Address, Written
 from assay.monitor.setting import Settings, settings
 
 __all__ = ["Config", "document", "located", "read"]
 
 LIMIT = 1_000_000  # bytes; a configuration is written by a person
-_DEPTH = 20
 _MARKED = 5  # levels whose places are remembered
 
 _COLUMNS = tuple(each for each in ROLES if each != "feature")
+_PLACES = ("uri", "requirements", "python", "ca")   # what names files among the options of a model
 _MANY = ("label", "score", "protected", "forbidden", "ignored")
 
 
@@ -35,8 +37,8 @@ class Config:
     """What ``assay.yaml`` says. Paths are relative to the file; ``columns`` are the roles that ``assay.source`` takes."""
 
     path: Path
-    model: str | None = None
-    champion: str | None = None
+    model: Any = None      # a path, an address, or a mapping: {uri: ..., option: ...} or {router: {by: ..., VALUE: MODEL}}
+    champion: Any = None
     data: str | None = None
     reference: str | None = None
     train: str | None = None
@@ -54,11 +56,18 @@ class Config:
     monitor: Settings | None = None
     gate: Gate = field(default_factory=Gate)
 
-    def location(self, text: str | None) -> str | None:
-        """Return a path of the file relative to the file's folder; URLs and absolute paths as they are."""
-        if text is None or "://" in text or Path(text).is_absolute():
-            return text
-        return str(self.path.parent / text)
+    def location(self, value: Any) -> Any:
+        """Return a path of the file relative to the file's folder; URLs and absolute paths as they are; of a model, each path in it."""
+        if isinstance(value, Mapping) and "router" in value:
+            return {"router": {key: each if key == "by" else self.location(each) for key, each in value["router"].items()}}
+        if isinstance(value, Mapping):
+            return {key: self.location(each) if key in _PLACES else each for key, each in value.items()}
+        if not isinstance(value, str):
+            return value
+        address = Address.of(value)
+        if address is not None and address.scheme == "mlflow" and Address.of(address.rest) is None:
+            return type(value)(f"mlflow:{self.path.parent / address.rest}")   # a folder
+        return value if address is not None or Path(value).is_absolute() else str(self.path.parent / value)
 
 
 def read(path: str | Path) -> Config:
@@ -97,21 +106,8 @@ class _Reader:
     """Walks the nodes of a YAML document, which know their place in the file."""
 
     def __init__(self, path: Path, data: bytes):
-        import yaml
-
         self.path = path
-        try:
-            text = data.decode("utf-8-sig")
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.value = _value(node, yaml.SafeLoader(""), 0) if node is not None else {}
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"byte {error.start} is not UTF-8 text", where=str(path), hint="save the file as UTF-8") from error
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            raise ConfigError(f"this is not YAML: {error.problem or error.context}", where=self.at(mark),
-                              hint="look at the indentation and at quotes on that line or the one before") from error
-        except (yaml.YAMLError, RecursionError, ValueError, TypeError) as error:
-            raise ConfigError(f"this is not YAML: {str(error).splitlines()[0]}", where=str(path)) from error
+        self.value, node = composed(data, str(path), self.at)
         self.marks: dict[tuple[str, ...], Any] = {}
         if node is not None:
             self._mark(node, ())
@@ -165,6 +161,25 @@ class _Reader:
         if not isinstance(value, str) or not value.strip():
             raise self.wrong(key, value, "text")
         return value
+
+    def model(self, key: str, value: Any, *keys: str) -> Any:
+        """A model: text, or a mapping with the key ``uri`` or ``router``; addresses are marked as written here."""
+        if isinstance(value, str) and value.strip():
+            return Written(value) if Address.of(value) is not None else value
+        if not isinstance(value, Mapping):
+            raise self.wrong(key, value, "a path or an address, or a mapping such as {uri: model.onnx, isolation: process}", *keys)
+        if ("uri" in value) == ("router" in value):
+            self.known((*keys, key), value, {"uri", "router"} if "uri" not in value else set(value) - {"router"})
+            raise ConfigError(f"'{key}' names no model", where=self.place(*keys, key), expected="the key 'uri' or the key 'router'")
+        if "uri" in value:
+            if not isinstance(value["uri"], str):
+                raise self.wrong("uri", value["uri"], "a path or an address", *keys, key)
+            return {str(name): each for name, each in value.items()} | {"uri": self.model("uri", value["uri"], *keys, key)}
+        router = value["router"]
+        if len(value) > 1 or not isinstance(router, Mapping) or not isinstance(router.get("by"), str):
+            raise self.wrong("router", router, "{by: COLUMN, VALUE: MODEL, ..., default: MODEL}", *keys, key)
+        return {"router": {str(name): each if name == "by" else self.model(str(name), each, *keys, key, "router")
+                           for name, each in router.items()}}
 
     def number(self, key: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -228,7 +243,8 @@ class _Reader:
 
 
 _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
-    **dict.fromkeys(("model", "champion", "data", "reference", "train", "sql", "where", "task"), _Reader.text),
+    **dict.fromkeys(("model", "champion"), _Reader.model),
+    **dict.fromkeys(("data", "reference", "train", "sql", "where", "task"), _Reader.text),
     "positive": _Reader.scalar, "threshold": _Reader.number, "classes": _Reader.scalars, "features": _Reader.names,
     "types": _Reader.mapping, "columns": _Reader.roles, "slices": _Reader.names, "checks": _Reader.checks,
     "monitor": _Reader.monitored, "gate": _Reader.gated,
@@ -239,18 +255,3 @@ def _kind(value: Any) -> str:
     names = {dict: "mapping", list: "list", str: "text", bool: "truth value", int: "number", float: "number", type(None): "null"}
     return names.get(type(value), type(value).__name__)
 
-
-def _value(node: Any, loader: Any, depth: int) -> Any:
-    """Return a node as plain Python; bounded in depth, and each alias counts again, so that aliases cannot explode."""
-    if depth > _DEPTH:
-        raise ValueError(f"more than {_DEPTH} levels")
-    loader.assay_nodes = getattr(loader, "assay_nodes", 0) + 1
-    if loader.assay_nodes > 100_000:
-        raise ValueError("more than 100,000 values, aliases counted")
-    if node.id != "scalar" and node.tag not in ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"):
-        raise ValueError(f"the tag {node.tag} is not for a configuration")
-    if node.id == "mapping":
-        return {_value(key, loader, depth + 1): _value(value, loader, depth + 1) for key, value in node.value}
-    if node.id == "sequence":
-        return [_value(each, loader, depth + 1) for each in node.value]
-    return loader.construct_object(node)

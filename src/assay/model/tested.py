@@ -1,0 +1,22 @@
+"""What each format was last tested with: the library and version under which the laws of ``tests/laws/test_model.py`` passed.
+
+``TESTED`` maps formats to text. A test holds it to the compiled requirements; only ``assay models`` reads it.
+"""
+
+from __future__ import annotations
+
+__all__ = ["TESTED"]
+
+TESTED: dict[str, str] = {
+    "callable": "pandas 3.1.1",
+    "catboost": "catboost 1.2.10",
+    "command": "Python 3.11",
+    "http": "httpx 0.28.1, MLServer 1.7.1, MLflow 3.17.2",
+    "lightgbm": "lightgbm 4.7.0",
+    "mlflow": "MLflow 3.17.2",
+    "onnx": "onnxruntime 1.31.1",
+    "pickle": "joblib 1.6.0",
+    "sklearn": "scikit-learn 1.9.1",
+    "skops": "skops 0.16.0",
+    "xgboost": "xgboost 3.2.0",
+}
