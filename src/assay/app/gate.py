@@ -50,12 +50,14 @@ def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callabl
 @click.argument("config", required=False, type=click.Path(), metavar="[ASSAY.YAML]")
 @_one("--candidate", "What is judged", "FILE", "The model that wants to be released; `model` of the configuration if not given.")
 @_one("--champion", "What is judged", "FILE", "The model that it would replace.")
+@_one("--rollback", "What is judged", "FILE", "An earlier model: is it better than the champion on these rows? (repeatable)", multiple=True)
 @_one("--data", "What is judged", "FILE", "Labelled rows that neither model learned from.")
 @_one("--train", "What is judged", "FILE", "What the candidate learned from: for leakage and staleness.")
 @_one("--where", "What is judged", "PREDICATE", "Only these rows.")
 @_one("--sql", "What is judged", "QUERY", "The query to read the data with.")
 @_one("--slice", "How it is judged", "SLICES", 'No slice of these may be worse: a column, "age:4", "a * b" (repeatable).', multiple=True)
 @click.option("--strict", is_flag=True, cls=Option, group="How it is judged", help="A slice too small to tell is inconclusive.")
+@_one("--store", "How it is judged", "FILE", "Remembers releases, to see harm that adds up over them; `gate: {store: FILE}` else.")
 @_one("--label", "Columns of the data", "COLUMN", "What is to be predicted (repeatable: several labels).", multiple=True)
 @_one("--id", "Columns of the data", "COLUMN", "Names a row.")
 @_one("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: rows of one entity are not independent.")
@@ -80,7 +82,7 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
     (1) or inconclusive (3), and says in words what is gained and what is risked.
     """
     options = _options(given)
-    models = [options.get(name) for name in ("candidate", "champion")]
+    models = [*(options.get(name) for name in ("candidate", "champion")), *options.get("rollback", ())]
     files = files_of({"json": json, "html": html, "junit": junit, "markdown": markdown},
                      [config, *models, options.get("data"), options.get("train")])
     _enough(config, options)
@@ -101,9 +103,10 @@ def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, stric
     from assay.verbs.gate import gate as verb
 
     given = {"model" if name == "candidate" else name: each for name, each in options.items()}
+    apart = {name: given.pop(name) for name in ("rollback", "store") if name in given}
     found = _configured(config, given) if config is not None else None
     places = {name: found.location(getattr(found, name)) if found is not None else options.get(name) for name in ("data", "train")}
     with Progress(lambda name: rows_of(places.get(name)), shown=progress) as bar:
         if found is not None:
-            return verb(found, trust=trust, strict=strict, progress=bar)
-        return verb(given.pop("model", None), trust=trust, strict=strict, progress=bar, **given)
+            return verb(found, trust=trust, strict=strict, progress=bar, **apart)
+        return verb(given.pop("model", None), trust=trust, strict=strict, progress=bar, **apart, **given)

@@ -18,7 +18,7 @@ from assay.result import OUTCOMES, Outcome, Run, Verdict, worst
 __all__ = ["cost", "headline", "lines"]
 
 MOST = 10  # cases that one check lists
-SLICED = ("guardrails",)  # aspects whose verdicts are slices of a check, not sentences of their own
+SLICED = ("guardrails", "service levels")  # aspects whose verdicts are slices of a check, not sentences of their own
 SIGNS: Mapping[Outcome, tuple[str, str]] = {  # in unicode, plain
     "fail": ("✗", "x"), "error": ("✗", "E"), "inconclusive": ("?", "?"), "warn": ("!", "!"), "too small": ("·", "-"), "pass": ("✓", "+")}
 #: one and many

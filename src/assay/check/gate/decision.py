@@ -17,7 +17,7 @@ from assay.check.correction import holm
 from assay.check.gate import size, words
 from assay.result import FEWEST_SHOWN, Outcome, Spread, Value, Verdict
 
-__all__ = ["FEWEST", "FEWEST_TESTED", "Goal", "Guard", "decision", "exceeds", "worse"]
+__all__ = ["FEWEST", "FEWEST_TESTED", "Goal", "Guard", "at_level", "better", "decision", "exceeds", "within", "worse"]
 
 FEWEST = 30  # rows below which an interval that leans on normality cannot pass
 FEWEST_TESTED = 10  # and below which it cannot block either
@@ -64,12 +64,14 @@ class Guard:
         return math.nan if spread is None else spread.error * math.sqrt(max(self.value.n, 1))
 
 
-def decision(goals: Sequence[Goal], guards: Sequence[Guard], *, alpha: float = 0.025, power: float = 0.8) -> list[Verdict]:
+def decision(goals: Sequence[Goal], guards: Sequence[Guard], *, alpha: float = 0.025, power: float = 0.8,
+             smallest: int = FEWEST) -> list[Verdict]:
     """Return the verdicts on all goals, then on all guards, in their order.
 
     A goal is met where it is superior; the others may then be what they are. A guard fails where it is significantly worse (Holm over all
     guards and goals at ``alpha``) and not shown to be within its tolerance; within it, it warns. It passes where the end of its interval
-    lies within the tolerance. What is left is inconclusive, with the rows that would settle it with ``power``, or too small.
+    lies within the tolerance. What is left is inconclusive, with the rows that would settle it with ``power``, or too small: a slice of
+    fewer rows than ``smallest``, or one that nobody named and that has fewer than would settle it.
 
     >>> def lost(by, n, **place):
     ...     spread = Spread("normal", -by, n=n, error=0.3 / n ** 0.5)
@@ -78,27 +80,27 @@ def decision(goals: Sequence[Goal], guards: Sequence[Guard], *, alpha: float = 0
     >>> [each.verdict for each in found]
     ['pass', 'fail', 'too small']
     """
-    tests = [(goal, _p_worse(goal.value, 0.0)) for goal in goals if _testable(goal.value)]
+    tests = [(goal, _lost(goal.value, 0.0)) for goal in goals if _testable(goal.value)]
     tests += [(guard, worse(guard)) for guard in guards if guard.tested]  # type: ignore[misc]
     adjusted = {id(each): p for (each, _), p in zip(tests, holm([p for _, p in tests]), strict=True)}
     beta = (1 - power) / (len(guards) + 1)
     typical = _typical(guards)
     return [*_goals(goals, adjusted, alpha, beta),
-            *(_guard(each, adjusted.get(id(each)), len(tests), alpha, beta, typical) for each in guards)]
+            *(_guard(each, adjusted.get(id(each)), len(tests), alpha, beta, typical, smallest) for each in guards)]
 
 
 def worse(guard: Guard) -> float:
     """Return the p-value of "it is not worse": small where the candidate is surely worse."""
-    return _p_worse(guard.value, 0.0)
+    return _lost(guard.value, 0.0)
 
 
 def exceeds(guard: Guard) -> float:
     """Return the p-value of "it is worse by no more than its tolerance"."""
-    return _p_worse(guard.value, guard.tolerance)
+    return _lost(guard.value, guard.tolerance)
 
 
 def _goals(goals: Sequence[Goal], harmed: Mapping[int, float], alpha: float, beta: float) -> list[Verdict]:
-    p = holm([_p_better(each.value, each.gain) for each in goals])
+    p = holm([better(each.value, each.gain) for each in goals])
     met = [each < alpha for each in p]
     found = []
     for goal, chance, fine in zip(goals, p, met, strict=True):
@@ -118,12 +120,16 @@ def _goals(goals: Sequence[Goal], harmed: Mapping[int, float], alpha: float, bet
     return found
 
 
-def _guard(guard: Guard, p: float | None, family: int, alpha: float, beta: float, typical: Mapping[str, float]) -> Verdict:
+def _guard(guard: Guard, p: float | None, family: int, alpha: float, beta: float, typical: Mapping[str, float],
+           smallest: int) -> Verdict:
     value, rows = at_level(guard.value, alpha), None
     fine, harmed = within(value, guard.tolerance), p is not None and p < alpha
     whole = not value.slice
-    undecided: Outcome = "inconclusive" if whole or guard.named else "too small"
-    plan = size.rows(typical.get(value.name, guard.deviation), guard.tolerance, alpha=alpha, beta=beta)
+    undecided: Outcome = "inconclusive" if whole or (guard.named and value.n >= smallest) else "too small"
+    deviation = typical.get(value.name, guard.deviation)
+    if (guard.loss or 0.0) <= 0:  # only a slice that looks no worse may say that its own rows differ more
+        deviation = max(deviation, guard.deviation)
+    plan = size.rows(deviation, guard.tolerance, alpha=alpha, beta=beta)
     outcome: Outcome
     if value.private or value.value is None:
         outcome = undecided
@@ -199,7 +205,7 @@ def _careful(value: Value) -> Spread | None:
     return dataclasses.replace(value.spread, df=min(value.spread.df, max((value.n - 1) / 2, 1.0)))
 
 
-def _p_worse(value: Value, tolerance: float) -> float:
+def _lost(value: Value, tolerance: float) -> float:
     spread = _careful(value)
     if spread is None:
         return 1.0
@@ -208,7 +214,8 @@ def _p_worse(value: Value, tolerance: float) -> float:
     return 1.0 if math.isnan(p) else min(p, 1.0)
 
 
-def _p_better(value: Value, gain: float) -> float:
+def better(value: Value, gain: float = 0.0) -> float:
+    """Return the p-value of "it is better by no more than ``gain``": small where the candidate is surely better."""
     spread = _careful(value)
     if spread is None:
         return 1.0

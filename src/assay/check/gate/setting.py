@@ -50,7 +50,8 @@ class Settings:
     """How a candidate is judged. ``success`` and ``guardrails`` are relative checks; ``tolerance`` is by metric, under "" for all.
 
     ``alpha`` is one-sided, for each kind of claim; ``power`` what rows are planned for. ``costs`` are by true and predicted class, as
-    texts. ``levels`` are absolute checks of the candidate. ``releases`` is how many past releases count towards accumulated harm.
+    texts. ``levels`` are absolute checks of the candidate. ``releases`` is how many past releases count towards accumulated harm,
+    ``smallest`` how many rows a slice has at the least to keep the gate open.
     """
 
     success: tuple[Check, ...] = ()
@@ -66,6 +67,7 @@ class Settings:
     overrides: tuple[Override, ...] = ()
     store: str | None = None
     releases: int = 10
+    smallest: int = 30
 
 
 def settings(data: object, *, where: Callable[..., str] = lambda *keys: ".".join(("gate", *keys))) -> Settings:
@@ -123,6 +125,9 @@ class _Reader:
 
     def _releases(self, value: Any) -> int:
         return int(self.number(("releases",), value, 0, 1000))
+
+    def _smallest(self, value: Any) -> int:
+        return int(self.number(("smallest",), value, 0, 1e12))
 
     def _churn(self, value: Any) -> float:
         return self.number(("churn",), value, 0.0, 1.0)

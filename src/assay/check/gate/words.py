@@ -61,9 +61,8 @@ def guard(value: Value, tolerance: float, base: float | None, outcome: Outcome, 
         return f"{value.name}{where}: fewer than {FEWEST_SHOWN} rows, too small to tell"
     if value.value is None:
         return f"{value.name}{where} cannot be compared: {' '.join((value.note or 'no number').split())}"
-    was = "" if base is None else f", whose is {figure(base)},"
-    head = f"{value.name}{where} is {change(value)} than the champion's{was}" if value.value else (
-        f"{value.name}{where} is {change(value)} as the champion's{was}")
+    was = "" if base is None else f" {figure(base)}"
+    head = f"{value.name}{where} is {change(value)} {'than' if value.value else 'as'} the champion's{was}"
     head += f" on {value.n:,} rows"
     asked = f"{figure(tolerance)} {'less' if value.better == 'higher' else 'more'} is tolerated"
     if outcome == "pass":
@@ -89,8 +88,7 @@ def goal(value: Value, gain: float, outcome: Outcome, *, met: bool, rows: int | 
     """Return the sentence on a goal."""
     if value.value is None:
         return f"{value.name} cannot be compared: {value.note or 'no number'}"
-    head = f"{value.name} is {change(value)} than the champion's on {value.n:,} rows" if value.value else (
-        f"{value.name} is {change(value)} as the champion's on {value.n:,} rows")
+    head = f"{value.name} is {change(value)} {'than' if value.value else 'as'} the champion's on {value.n:,} rows"
     asked = f"more than {figure(gain)} better was hoped for" if gain else "better was hoped for"
     if outcome == "pass":
         return f"{head}: better" if met else f"{head}: not shown to be better, which another metric of success is"
