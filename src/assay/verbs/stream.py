@@ -271,7 +271,7 @@ class Job:
         labels = self.roles.get("label")
         names = [labels] if isinstance(labels, str) else list(labels or ())
         there = [name for name in names if name in rows.column_names and rows[name].null_count < rows.num_rows]
-        if not rows.num_rows or (labelled and names and not there):
+        if not checks or not rows.num_rows or (labelled and names and not there):
             return (), ()
         config, roles = self.config, self.there(rows)
         task, classes = config.task, config.classes
