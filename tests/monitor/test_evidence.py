@@ -47,6 +47,16 @@ class TestBets:
         jump = float(tail.e_value(np.array([cut]), cut, share)[0] - (1 - share) * tail.e_value(np.array([cut]))[0]) if share else 0.0
         assert jump * cut == pytest.approx(share if cut else 0.0, abs=1e-9)
 
+    def test_a_bet_on_a_lasting_shift_expects_one(self) -> None:
+        def integrand(z: float, row: int, sided: bool) -> float:
+            p = float(2 * stats.norm.sf(abs(z))) if not sided or z > 0 else 1.0
+            return float(tail.bets(np.array([p]), np.array([0.0 if sided else np.sign(z)]))[row, 0]) * float(stats.norm.pdf(z))
+
+        for row in range(2 * len(tail.BETS)):
+            for sided in (False, True):
+                found = sum(integrate.quad(integrand, low, low + 4, args=(row, sided))[0] for low in range(-16, 16, 4))
+                assert found == pytest.approx(1, abs=1e-6) if not sided else found <= 1 + 1e-6
+
     @given(st.floats(1e-12, 1), st.floats(1e-12, 1))
     def test_a_smaller_p_value_pays_no_less(self, p: float, q: float) -> None:
         low, high = tail.e_value(np.array([min(p, q), max(p, q)]), 1e-4, 0.3).tolist()
@@ -301,3 +311,25 @@ def test_quiet_fleets_stay_within_the_budget(heavy: bool) -> None:
             state, outcome = step(state, Readings(names, x, np.full(200, 0.002)), alpha=ALPHA, season=Season.daily(day % 7), tuning=Tuning(learning=56))
             pages += sum(page.state in ("opened", "withheld") for page in outcome.pages)
     assert pages / 4 <= 365 * ALPHA
+
+
+class TestDrift:
+    def test_a_shift_that_the_level_follows_is_found_over_days_and_once(self) -> None:
+        rng = np.random.default_rng(11)
+        names = fleet(40)
+        quiet_ = [0.1 * rng.normal(size=40) for _ in range(150)]
+        state, found = run(names, quiet_, tuning=Tuning(learning=28))
+        assert sum(page.state == "opened" for outcome in found for page in outcome.pages) <= 1
+        first, pages = 0, 0
+        for day in range(150, 215):
+            x = 0.1 * rng.normal(size=40)
+            x[0] += min(0.02 * (day - 149), 0.4)  # a fifth of its noise more each day: no day is an outlier
+            state, (outcome,) = run(names, [x], state=state, start=day, tuning=Tuning(learning=28))
+            for page in outcome.pages:
+                if page.state == "opened":
+                    first, pages = first or day, pages + 1
+                    assert page.moved[0].stream == names[0]
+                    assert page.moved[0].slow
+                    state = judged(state, page.source, False)
+        assert 155 <= first <= 185
+        assert pages <= 2  # what was dismissed is where the level is now

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -89,6 +90,67 @@ def test_a_broken_column_is_named_with_what_is_wrong(known: tuple[Record, dict],
     assert [(each.rule, each.column) for each in spoken] == [(rule, column)]
     assert len(spoken[0].words) > 10
     assert spoken[0].hint
+
+
+def _recorded(days: list[Table]) -> tuple[Record, dict[tuple[str, str], Seen]]:
+    record, reference = Record(), {}
+    for at, each in enumerate(days):
+        _, facts = reading.read(reference, [each])
+        record = fault.learned(record, [each], facts, phase=(at % 7,))
+        reference = reading.learned(reference, [each])
+    return record, reference
+
+
+def test_an_hour_that_moved_is_no_unit() -> None:
+    def hours(seed: int, late: float) -> Table:
+        rng = np.random.default_rng(seed)
+        part = np.where(rng.random(800) < late, rng.integers(13, 23, 800), rng.integers(5, 12, 800))
+        return table({"hour": part.astype(float), "away": rng.normal(100, 30, 800)})
+
+    known_ = _recorded([hours(seed, 0.58) for seed in range(60)])
+    # its median falls to six tenths, as kilometres would to miles; the early and late hours stay where they are
+    assert found(known_, [hours(99, 0.45)]) == ()
+    rng = np.random.default_rng(97)
+    hour = np.where(rng.random(800) < 0.58, rng.integers(13, 23, 800), rng.integers(5, 12, 800)) / 1.60934
+    spoken = found(known_, [table({"hour": hour, "away": rng.normal(100, 30, 800)})])
+    assert [(each.rule, each.column) for each in spoken] == [("unit", "hour")]
+
+
+def _joined(seed: int, extra: float = 0.0, share: float | None = None) -> Table:
+    """Columns of a joined source lack the same values, more on some days than on others."""
+    rng = np.random.default_rng(seed)
+    gone = rng.random(1_000) < (rng.uniform(0.05, 0.25) if share is None else share)
+    columns = {name: np.where(gone, np.nan, rng.normal(size=1_000)) for name in ("one", "two", "three")}
+    columns["one"] = np.where(rng.random(1_000) < extra, np.nan, columns["one"])
+    return table(columns)
+
+
+def test_a_column_that_loses_values_alone_is_told_from_a_bad_day_of_its_source() -> None:
+    known_ = _recorded([_joined(seed) for seed in range(60)])
+    (spoken,) = found(known_, [_joined(99, extra=0.06, share=0.15)])
+    assert (spoken.rule, spoken.column) == ("missing", "one")
+    assert "more missing than of" in spoken.words
+    for seed in range(100, 110):
+        assert found(known_, [_joined(seed)]) == ()
+    # where the others were mended, none of them broke; and what a person calls ordinary is forgotten
+    assert found(known_, [_joined(98, share=0.0)]) == ()
+    record, reference = known_
+    _, facts = reading.read(reference, [_joined(99, extra=0.06, share=0.15)])
+    calm = fault.taken(record.columns["feed", "one"], facts["feed", "one"], settled=True)
+    assert found((replace(record, columns={**record.columns, ("feed", "one"): calm}), reference), [_joined(97, extra=0.06, share=0.15)]) == ()
+
+
+def test_rows_are_due_as_lately_though_there_were_fewer_once() -> None:
+    def sized(seed: int, rows: int) -> Table:
+        return table({"amount": np.random.default_rng(seed).normal(size=rows)})
+
+    known_ = _recorded([sized(seed, 600 if seed < 7 else 1_000 + seed % 7) for seed in range(70)])
+    (spoken,) = found(known_, [sized(99, 700)], phase=0)
+    assert spoken.rule == "rows lost"
+    assert "of what was due" in spoken.words
+    assert found(known_, [sized(98, 960)], phase=0) == ()
+    again = Record.from_json(json.loads(json.dumps(known_[0].to_json())))
+    assert again == known_[0]
 
 
 @pytest.mark.parametrize("seed", range(100, 130))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Baseline", "Forecast", "Season", "forecast", "settled", "taken", "widened"]
+__all__ = ["Baseline", "Forecast", "Season", "drift", "forecast", "settled", "taken", "widened"]
 
 Array = np.ndarray[Any, Any]
 
@@ -27,6 +27,10 @@ MEMORY = 3.0      # deviations that a stream may jump without being expected to
 CAP = 6.0         # what one window may teach the memory by itself
 WIDEST = 60.0     # and what a person who dismisses a page may
 DECAY = 0.997     # of the memory, a day
+ANCHOR = 0.01     # gain of the level that slow changes are seen against
+SLOW = 1          # the level, of those above, that is compared with it
+START = 14        # windows after which both say something
+WANDER = 120.0    # windows that the distance of the two remembers
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,8 @@ class Baseline:
 
     ``n`` windows learned; ``level`` and ``loss`` one row a gain; ``season`` and ``visits`` one row a phase; ``within`` variance about the
     phases; ``previous`` the last deviation; ``cross`` the product of successive ones; ``noise`` the variance of what is not expected;
-    ``sampling`` its part that the rows explain; ``memory`` the largest jump, fading.
+    ``sampling`` its part that the rows explain; ``memory`` the largest jump, fading; ``anchor``
+    a level that hardly moves, and ``wander`` the squared distance that the slow level keeps from it.
     """
 
     n: Array
@@ -78,6 +83,8 @@ class Baseline:
     noise: Array
     sampling: Array
     memory: Array
+    anchor: Array
+    wander: Array
 
     @classmethod
     def empty(cls, streams: int, phases: int = 0) -> Baseline:
@@ -150,6 +157,24 @@ def _moderated(b: Baseline, pool: Array) -> Array:
     return found
 
 
+def drift(b: Baseline, pool: Array) -> tuple[Array, Array]:
+    """Return how far the slow level stands from the anchor, and the variance of that: its own, drawn to what the pool's streams have.
+
+    A stream that wanders is used to it; of one that does not, the two averages of n windows bring g / (2 - g) of its noise.
+    """
+    gain = float(GAINS[SLOW, 0])
+    least = (gain / (2 - gain) + 1 / np.maximum(np.minimum(b.n, 1 / ANCHOR), 1.0)) * np.maximum(b.noise, b.sampling)
+    known = (b.n >= 28) & (b.wander > 0) & (least > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.clip(np.log(np.where(known, b.wander / least, 1.0)), -1.0, 5.0)
+    size = int(pool.max()) + 1 if len(pool) else 0
+    number = np.bincount(pool, known, size)
+    lent = np.exp(np.bincount(pool, np.where(known, ratio, 0.0), size) / np.maximum(number, 1.0))[pool] * least
+    weight = np.minimum(b.n, WANDER) / 10  # one excursion lasts about ten windows
+    found: Array = np.maximum((weight * b.wander + PRIOR * lent) / (weight + PRIOR), least)
+    return b.level[SLOW] - b.anchor, found
+
+
 def taken(b: Baseline, x: Array, v: Array, expected: Forecast, season: Season, learns: Array, jumped: Array) -> Baseline:
     """Return the baseline after a window, for the streams that it may teach; ``jumped`` is |z| as far as it counts for the memory."""
     n = b.n + learns
@@ -173,6 +198,12 @@ def taken(b: Baseline, x: Array, v: Array, expected: Forecast, season: Season, l
     cross = np.where(taught, b.cross + pace * (left * b.previous - b.cross), b.cross)
     sampling = np.where(learns, b.sampling + np.maximum(1 / FORGET, 1 / np.maximum(n, 1.0)) * (v - b.sampling), b.sampling)
     previous = np.where(learns, left, b.previous * 0.5)
+    pull = np.maximum(ANCHOR, 1 / (b.n + 1)) * np.clip(plain - b.anchor, -bound, bound)
+    anchor = np.where(first, plain, b.anchor + np.where(learns, pull, 0.0))
+    far = (level[SLOW] - anchor) ** 2
+    far = np.where(n > 2 * START, np.minimum(far, 4 * b.wander + 1e-12), far)  # or what drifts would soon be used to it
+    slowly = np.maximum(1 / WANDER, 1 / np.maximum(n - START + 1, 1.0))
+    wander = np.where(n >= START, b.wander + np.where(learns, slowly * (far - b.wander), 0.0), 0.0)
     memory = np.maximum(b.memory * DECAY**season.days, np.where(learns, np.minimum(jumped, CAP), 0.0))
     seasons, visits, within = b.season, b.visits, b.within
     if season.rows:
@@ -186,12 +217,12 @@ def taken(b: Baseline, x: Array, v: Array, expected: Forecast, season: Season, l
             rest = rest - np.where(b.visits[row] >= 2, b.season[row], 0.0)
             seasons[row] += np.where(learns, step * (off - b.season[row]), 0.0)
         within = np.where(taught, b.within + pace * (rest**2 - b.within), b.within)
-    return Baseline(n, level, loss, seasons, visits, within, previous, cross, noise, sampling, memory)
+    return Baseline(n, level, loss, seasons, visits, within, previous, cross, noise, sampling, memory, anchor, wander)
 
 
 def settled(b: Baseline, at: Array, value: Array) -> Baseline:
     """Return the baseline with the level of some streams moved to ``value``: what was an incident is how it is now."""
-    return replace(b, level=np.where(at, value, b.level), previous=np.where(at, 0.0, b.previous))
+    return replace(b, level=np.where(at, value, b.level), anchor=np.where(at, value, b.anchor), previous=np.where(at, 0.0, b.previous))
 
 
 def widened(b: Baseline, jumped: Array) -> Baseline:

@@ -35,9 +35,14 @@ _MIXED = ("mean", "spread", "shift")  # shares of rows that are lost together sp
 _TOGETHER = 4                 # columns from which on there is a common movement
 _WEEK = 7                     # windows of a block of the pinned reference
 _PINNED = 0.15                # of a source's weight, for blocks against the pinned reference
+_SLOW = 0.15                  # of a source's weight, for levels that drifted over days
 _LEAK = 0.02                  # share of rows that may be lost slowly without harm
 _MOST = 1e12                  # a sum beyond this says nothing more
+_GENTLY = 0.5                 # of what is harmless in one window, for what lasts
+_DRIFT_NU, _DRIFT_SCALE = 12.0, 0.8  # the tail of drifts: too few to fit one, as each lasts for weeks
+_DRIFTED = 2.0                # marks a culprit that moved over days
 _REFIT = 7                    # windows between two fits of the tails
+_SUMS = 2 * len(tail.BETS)
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,13 @@ class Tuning:
 
 @dataclass(frozen=True)
 class Moved:
-    """A stream that moved: by how many standard deviations of its own, and its share of the source's evidence."""
+    """A stream that moved: by how many standard deviations of its own, and its share of the source's evidence; ``slow``: over days."""
 
     stream: Stream
     z: float
     e: float
     share: float
+    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ class State:
     pools: Array = field(default_factory=lambda: np.zeros((0, tail.BINS)))
     nu: Array = field(default_factory=lambda: np.zeros(0))
     scale: Array = field(default_factory=lambda: np.zeros(0))
-    sums: Array = field(default_factory=lambda: np.zeros(0))       # M of each stream
+    sums: Array = field(default_factory=lambda: np.zeros((_SUMS, 0)))  # M of each stream, by bet
     # of each stream, the reference that stays: number of blocks, mean, squared deviations, greatest; the block that is being filled; its M
     pinned: Array = field(default_factory=lambda: np.zeros((7, 0)))
     pending: Array = field(default_factory=lambda: np.zeros(0))    # largest deviation of the incident that is open or was last
@@ -200,7 +206,8 @@ class State:
             shapes = {"sums": len(streams), "pending": len(streams), "culprit": len(streams), "recent": len(streams),
                       "pinned": len(streams), "nu": len(state.index.kind), "pools": len(state.index.kind), "age": len(state.sources)}
             sizes = {name: getattr(state, name).shape[0 if name == "pools" else -1] for name in shapes}
-            if sizes != shapes or any(getattr(history, each.name).shape[-1] != len(streams) for each in fields(Baseline)):
+            if sizes != shapes or len(state.sums) != _SUMS or any(
+                    getattr(history, each.name).shape[-1] != len(streams) for each in fields(Baseline)):
                 raise SummaryError("the arrays of the evidence do not belong together")
         except SummaryError:
             raise
@@ -241,21 +248,26 @@ def step(state: State, readings: Readings, *, alpha: float, season: Season | Non
     portion = shares(index.sources, weights)
     alphas = alpha * np.array([portion[name] for name in index.sources])
     speaks = active & (state.past.n >= tuning.learning) & ~resting_ & ~apart_
-    own = (1 - _PINNED) * index.weight
+    own = (1 - _PINNED - _SLOW) * index.weight
     cut = tuning.immediate * alphas[index.group] * own
-    e = np.where(speaks, tail.e_value(p, cut, tuning.immediate), 1.0)
+    e = np.where(speaks, tail.e_value(p), 1.0)
 
     busy = state.age > 0
-    sums = np.where(speaks, np.minimum(e * (state.sums + 1), _MOST), state.sums)
-    sums = np.where(busy[index.group], 0.0, sums)
+    still = busy[index.group]
+    # detectors are averaged, not steps: a bet that is lost in one takes nothing from the others
+    sums = np.where(speaks, np.minimum(tail.bets(p, np.where(index.sided, 0.0, np.sign(z))) * (state.sums + 1), _MOST), state.sums)
+    sums = np.where(still, 0.0, sums)
+    once = np.where(speaks & ~still & (p <= cut), tuning.immediate / np.maximum(cut, 1e-300), 0.0)
+    d, slow = _drift(state, index, speaks & ~still, alphas[index.group] * _SLOW * index.weight)
+    gathered = slow * _SLOW * index.weight + own * ((1 - tuning.immediate) * sums.mean(axis=0) + once)
     pinned, block, drift = _blocks(state, index, x, expected, v, speaks & ~busy[index.group], apart_ | resting_ | (state.culprit > 0))
-    total = (np.bincount(index.group, own * sums, len(busy))
+    total = (np.bincount(index.group, gathered, len(busy))
              + np.bincount(index.group, _PINNED * np.where(index.damage, pinned[6], 0.0), len(busy))
              / np.maximum(np.bincount(index.group, index.damage, len(busy)), 1.0))
     with np.errstate(divide="ignore"):
         bound = np.where(alphas > 0, 1 / alphas, np.inf)
     return _settled(state, _Window(season, tuning, index, expected, x, v, z, clear, tame, p, e, active, speaks, resting_ | apart_, sums,
-                                   pinned, block, drift, total, bound, own, alpha, apart_, frozenset(covered)))
+                                   gathered, d, slow, pinned, block, drift, total, bound, alpha, apart_, frozenset(covered)))
 
 
 @dataclass(frozen=True)
@@ -277,12 +289,14 @@ class _Window:
     speaks: Array
     held: Array
     sums: Array
+    gathered: Array
+    d: Array
+    slow: Array
     pinned: Array
     block: Array
     drift: Array
     total: Array
     bound: Array
-    own: Array
     alpha: float
     apart: Array
     covered: frozenset[str]
@@ -303,10 +317,14 @@ def _settled(state: State, w: _Window) -> tuple[State, Outcome]:
         else:
             account, withheld[place] = account.refused(), True
     moving = w.speaks & (w.p <= 1e-3)
+    drifting = w.speaks & (w.slow > 0)
     leaking = index.damage & (w.pinned[6] * _PINNED >= np.maximum(w.bound / 100, 1.0)[group])
-    culprit = np.where(busy[group], (state.culprit > 0) | moving, (opened | withheld)[group] & (moving | leaking))
+    culprit = np.where(busy[group], (state.culprit > 0) | moving, (opened | withheld)[group] & (moving | leaking | drifting))
+    drifted = np.where(busy[group], state.culprit == _DRIFTED, culprit & drifting & ~moving)
     # an incident is over when none of its streams is out of its way any more
-    out = culprit & w.speaks & (w.p <= 1e-3)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        away = np.abs(state.recent - state.past.anchor) >= 2 * np.sqrt(state.past.noise / 3)
+    out = culprit & w.speaks & ((w.p <= 1e-3) | (drifted & (away | ~busy[group])))
     unseen = culprit & ~w.speaks
     still = np.bincount(group, out | (unseen & busy[group]), len(busy)) > 0
     age = np.where(opened | withheld, 1.0, np.where(busy, state.age + 1, 0.0))
@@ -320,8 +338,8 @@ def _settled(state: State, w: _Window) -> tuple[State, Outcome]:
     history = past.taken(state.past, w.x, w.v, w.expected, w.season, learns, jumped)
     level = w.x - w.expected.effect
     recent = np.where(culprit & np.isfinite(w.x), np.where(state.culprit > 0, 0.5 * state.recent + 0.5 * level, level), state.recent)
-    if accepted.any():
-        moved = accepted[group] & culprit
+    if accepted.any() or (passed[group] & drifted).any():
+        moved = (accepted[group] & culprit) | (passed[group] & drifted)
         history = past.widened(past.settled(history, moved, recent), np.where(moved, np.minimum(pending, past.CAP), 0.0))
     pinned = w.pinned
     if (opened | closed).any():  # what was leaked is known now: the reference that stays is where it is
@@ -334,8 +352,8 @@ def _settled(state: State, w: _Window) -> tuple[State, Outcome]:
     nu, scale = (state.nu, state.scale) if state.windows % _REFIT else tail.fitted(pools, index.kind)
     sums = np.where((opened | withheld | closed)[group], 0.0, w.sums)
     after = replace(state, windows=state.windows + 1, account=account, past=history, pools=pools, nu=nu, scale=scale, sums=sums,
-                    pinned=pinned, pending=pending, culprit=(culprit & ~closed[group]).astype(float), recent=recent,
-                    age=np.where(closed, 0.0, age))
+                    pinned=pinned, pending=pending, recent=recent,
+                    culprit=np.where(closed[group], 0.0, np.where(drifted, _DRIFTED, culprit)), age=np.where(closed, 0.0, age))
     pages = _pages(w, busy & still & ~accepted, opened, withheld, culprit)
     mature = int(np.median(state.past.n)) + 1
     return after, Outcome(pages, _named(index, passed), _named(index, accepted), _listed(w), _drifted(w), mature, w.z, w.e)
@@ -359,6 +377,8 @@ def judged(state: State, source: str, true: bool) -> State:
     # it is over: what it is now was never wrong
     moved = mine & (state.culprit > 0)
     history = past.settled(history, moved & (state.age[index.group] > 1), state.recent)
+    drifted = mine & (state.culprit == _DRIFTED)
+    history = past.settled(history, drifted, history.level[past.SLOW])
     return replace(state, account=account, past=history, pinned=pinned, pending=np.where(mine, 0.0, state.pending),
                    culprit=np.where(mine, 0.0, state.culprit), age=np.where(np.array(index.sources) == source, 0.0, state.age))
 
@@ -431,6 +451,24 @@ def _mixed(index: _Index, expected: past.Forecast, x: Array, v: Array, z: Array,
     return x, v, z
 
 
+def _drift(state: State, index: _Index, speaks: Array, cut: Array) -> tuple[Array, Array]:
+    """Return how far levels have drifted over days, in standard deviations of what they are used to, and what a bet on that pays.
+
+    It pays 1 / cut where p is at most that and nothing else, so that its expectation over many windows holds though drifts last.
+    """
+    b = state.past
+    far, variance = past.drift(b, index.lend)
+    free = np.where(index.damage, _rise(b.anchor, _LEAK), _GENTLY * index.harmless)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d = np.where((b.n >= 14) & (variance > 0), np.maximum(np.where(index.sided, far, np.abs(far)) - free, 0.0) / np.sqrt(variance), 0.0)
+    paid = np.zeros(len(d))
+    high = np.flatnonzero(speaks & (d > 2.5))
+    if len(high):
+        p = tail.p_value(d[high], np.full(len(high), _DRIFT_NU), np.full(len(high), _DRIFT_SCALE))
+        paid[high] = np.where(p <= cut[high], 1 / np.maximum(cut[high], 1e-300), 0.0)
+    return d, paid
+
+
 def _apart(index: _Index, apart: Collection[tuple[str, str]]) -> Array:
     found = np.zeros(len(index.streams), bool)
     if apart:
@@ -501,13 +539,17 @@ def _pages(w: _Window, going: Array, opened: Array, withheld: Array, culprit: Ar
 
 def _moved(w: _Window, place: int, culprit: Array, going: bool) -> tuple[Moved, ...]:
     mine = np.flatnonzero(w.index.group == place)
-    shown = np.where(culprit[mine], w.e[mine], 0.0) if going else w.own[mine] * w.sums[mine]
+    shown = np.where(culprit[mine], w.e[mine], 0.0) if going else w.gathered[mine]
     leak = np.where(w.index.damage[mine], _PINNED * w.pinned[6][mine] / max(float(w.index.damage[mine].sum()), 1.0), 0.0)
     part = shown + (0 if going else leak)
     whole = max(float(part.sum()), 1e-300)
     order = [at for at in np.argsort(-part, kind="stable").tolist() if part[at] >= 0.01 * whole and part[at] > 0][:20]
-    return tuple(Moved(w.index.streams[mine[at]], float(np.nan_to_num(w.z[mine[at]])), float(w.e[mine[at]]), float(part[at]) / whole)
-                 for at in order)
+    found = []
+    for at in order:
+        slow = bool(w.slow[mine[at]] > 0 and w.p[mine[at]] > 1e-3)
+        found.append(Moved(w.index.streams[mine[at]], float(np.nan_to_num((w.d if slow else w.z)[mine[at]])), float(w.e[mine[at]]),
+                           float(part[at]) / whole, slow))
+    return tuple(found)
 
 
 def _listed(w: _Window, level: float = 0.05) -> tuple[Moved, ...]:

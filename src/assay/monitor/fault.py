@@ -23,6 +23,7 @@ CATASTROPHES = ("no rows", "column gone", "type changed", "all missing", "consta
 _ENOUGH = 28     # windows of a record
 _EARLY = 7       # before a column can be called never constant, or a file never the same
 _VISITS = 4      # of a weekday
+_RECENT = 7      # visits of a weekday that say how many rows are due
 _TELLING = 40.0  # bits of a print from which on its return is no chance
 _KEPT = 28       # windows in which the same file is recognised
 _LOST = 0.25     # share of missing values above the record
@@ -32,8 +33,15 @@ _NEVER = 0.0005  # a share so small that it counts as never
 _NEW = 0.05      # share of values never seen, above the record
 _FOLDED = 0.01
 _FEWER, _MORE = 0.85, 1.6
+_DUE = 0.8       # of what was due lately, where long weekends come and go
 _SPARSE = 0.75   # a column of which more was missing may have none at all one day
 _LATELY = 14
+_SOON = 21       # windows from which on categories that were never seen say something
+_PACE = 14.0     # windows that the levels of quantiles remember
+_APART = 0.03    # points above the record that a column must lack alone
+_LIKE = 0.02     # share by which two columns that lack the same values may differ
+_NEARLY = 0.12   # in logarithms: how well a whole distribution must stand at a ratio
+_PART = "look for a part of the delivery that is not there"
 _FEW = 20        # values below which a column says nothing
 _RATIOS = {1000: "thousands", 1e6: "millions", 100: "hundredths", 0.45359: "pounds and kilograms", 1.60934: "miles and kilometres",
            0.3048: "feet and metres", 2.54: "inches and centimetres", 0.514444: "knots and metres a second", 60: "minutes and seconds",
@@ -78,6 +86,13 @@ class Column:
     unseen: float = 0.0
     folded: float = 0.0
     renamed: float = 0.0
+    trail: tuple[float, ...] = ()   # shares of missing values of the last two weeks
+    alike: str = ""                 # the column of the same source that lacks the same values
+    beside: int = 0                 # windows of the two side by side
+    alone: float = 0.0              # second greatest share that this one lacked and the other did not
+    alone_worst: float = 0.0
+    levels: tuple[float, ...] = ()  # quantiles as they were lately
+    zeros: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,8 @@ class Rows:
     phases: Mapping[str, tuple[int, int, int]] = field(default_factory=dict)
     prints: tuple[str, ...] = ()
     repeats: int = 0
+    recent: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # by phase, rows of the last visits
+    ratios: tuple[float, ...] = (0.0, 1.0, 1.0, 1.0, 1.0)  # windows compared with those; second least, least, second greatest, greatest
 
 
 @dataclass(frozen=True)
@@ -99,18 +116,26 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         columns = [[*key, *(_plain(getattr(each, one.name)) for one in fields(Column))] for key, each in self.columns.items()]
-        tables = [[name, each.windows, {phase: list(some) for phase, some in each.phases.items()}, list(each.prints), each.repeats]
+        tables = [[name, each.windows, {phase: list(some) for phase, some in each.phases.items()}, list(each.prints), each.repeats,
+                   {phase: list(some) for phase, some in each.recent.items()}, list(each.ratios)]
                   for name, each in self.tables.items()]
         return {"columns": columns, "tables": tables}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Record:
         kinds = [type(getattr(Column(), one.name)) for one in fields(Column)]
-        columns = {(str(source), str(name)): Column(*(_typed(kind, value) for kind, value in zip(kinds, rest, strict=True)))
+        columns = {(str(source), str(name)): Column(*(_typed(kind, value) for kind, value in zip(kinds, rest, strict=False)))
                    for source, name, *rest in data["columns"]}
-        tables = {str(name): Rows(int(windows), {str(phase): (int(some[0]), int(some[1]), int(some[2])) for phase, some in phases.items()},
-                                  tuple(map(str, prints)), int(repeats)) for name, windows, phases, prints, repeats in data["tables"]}
-        return cls(columns, tables)
+        return cls(columns, {str(name): _rows(*rest) for name, *rest in data["tables"]})
+
+
+def _rows(windows: Any, phases: Any, prints: Any, repeats: Any, recent: Any = None, ratios: Any = (0.0, 1.0, 1.0, 1.0, 1.0)) -> Rows:
+    count, *rest = map(float, ratios)
+    if len(rest) != 4:
+        raise ValueError("a record of rows has four ratios")
+    return Rows(int(windows), {str(phase): (int(some[0]), int(some[1]), int(some[2])) for phase, some in phases.items()},
+                tuple(map(str, prints)), int(repeats), {str(phase): tuple(map(float, some)) for phase, some in (recent or {}).items()},
+                (count, *rest))
 
 
 def _typed(kind: type, value: Any) -> Any:
@@ -147,7 +172,7 @@ def faults(record: Record, tables: Sequence[Table], facts: Facts, *, phase: Sequ
     for (source, column), fact in facts.items():
         known = record.columns.get((source, column))
         if known and known.windows and fact.rows:
-            found += _column(known, fact, source, column)
+            found += _column(known, fact, source, column, facts)
     return tuple(found)
 
 
@@ -166,14 +191,25 @@ def _table(known: Rows, table: Table, facts: Facts, phase: Sequence[int], rests:
         visits, least, most = here
         if table.rows < _FEWER * least and table.rows < least - 4 * math.sqrt(least):
             found.append(Fault("rows lost", table.name, "", f"brought {table.rows:,} rows, never below {least:,} in {visits} such windows",
-                               1 - table.rows / least, "look for a part of the delivery that is not there"))
+                               1 - table.rows / least, _PART))
+        elif due := _due(known, phase):
+            count, lowest = known.ratios[0], known.ratios[1]
+            if count >= _ENOUGH and table.rows < _DUE * lowest * due and table.rows < lowest * due - 4 * math.sqrt(due):
+                words = f"brought {table.rows:,} rows of about {due:,.0f}, but once never below {lowest:.0%} of what was due"
+                found.append(Fault("rows lost", table.name, "", words, 1 - table.rows / due, _PART))
         if table.rows > _MORE * most and table.rows > most + 4 * math.sqrt(most):
             found.append(Fault("rows added", table.name, "", f"brought {table.rows:,} rows, never above {most:,} in {visits} such windows",
                                1 - most / table.rows, "look for rows that came twice"))
     return found
 
 
-def _column(known: Column, fact: Fact, source: str, column: str) -> list[Fault]:
+def _due(known: Rows, phase: Sequence[int]) -> float:
+    """Return how many rows such windows brought lately, 0 where few have been."""
+    lately = sorted(known.recent.get(_phase(phase), ()))
+    return lately[len(lately) // 2] if len(lately) >= _VISITS else 0.0
+
+
+def _column(known: Column, fact: Fact, source: str, column: str, facts: Facts) -> list[Fault]:
     def fault(rule: str, words: str, share: float | None = None, hint: str | None = None) -> Fault:
         return Fault(rule, source, column, words, share, hint)
 
@@ -189,6 +225,9 @@ def _column(known: Column, fact: Fact, source: str, column: str) -> list[Fault]:
         if nulls > record + _LOST or graded:
             found.append(fault("missing", f"lost values: {nulls:.1%} missing, but once never above {record:.1%} in {known.windows} windows",
                                nulls - record, "look for a feed or a join that brings only part"))
+        elif lost := _alone(known, fact, facts.get((source, known.alike))):
+            words = f"lost values: {lost:.1%} more missing than of '{known.alike}', but once never above {known.alone:.1%}"
+            found.append(fault("missing", words, lost, "look for what fills this column and not the other"))
         there, ever = 1 - nulls, 1 - known.least_nulls
         if ever <= 0.5 and there > _DOUBLE * ever + _POINTS and there * fact.rows - ever * fact.rows > 4 * math.sqrt(ever * fact.rows) + 4:
             found.append(fault("filled", f"has values in {there:.1%}, but once never above {ever:.1%} in {known.windows} windows",
@@ -200,7 +239,7 @@ def _column(known: Column, fact: Fact, source: str, column: str) -> list[Fault]:
     if alone and known.varied >= _EARLY and not known.constant and wide:
         words = "has one single value, where there always were several"
         return [*found, fault("constant", words, 1.0, "a default stands in for the real value")]
-    if known.windows < _ENOUGH:
+    if known.windows < (_ENOUGH if fact.kind == "number" else _SOON):
         return found
     if fact.kind == "number":
         found += _number(known, fact, fault)
@@ -220,17 +259,39 @@ def _number(known: Column, fact: Fact, fault: Any) -> list[Fault]:
     turned = known.low >= 0 and known.high > 0 and fact.high <= 0 and fact.low < 0
     if turned or (known.high <= 0 and known.low < 0 <= fact.low < fact.high):
         return [fault("sign", "has the opposite sign in every row", 1.0, "a sign convention changed")]
-    # a level that hardly moved, and now stands at a known ratio to it
+    # a level that hardly moved, and now stands at a known ratio to it, with all of its distribution
     if 0 < known.least < math.inf and known.most < 1.25 * known.least and fact.median > 0:
         for ratio, words in _RATIOS.items():
             for factor in (ratio, 1 / ratio):
-                if abs(math.log(fact.median / (factor * math.sqrt(known.least * known.most)))) < 0.12:
+                if abs(math.log(fact.median / (factor * math.sqrt(known.least * known.most)))) < _NEARLY and _scaled(known, fact, factor):
                     return [fault("unit", f"stands at {factor:.4g} times its level", 1.0, f"perhaps the unit changed ({words})")]
     if fact.far >= _FAR and known.far < _NEVER:
         here, ever = f"{fact.low:.4g} to {fact.high:.4g}", f"{known.low:.4g} to {known.high:.4g}"
         return [fault("far outside", f"lies far outside all that was seen in {fact.far:.1%} of rows (from {here}, so far {ever})", fact.far,
                       "a unit or a decimal point changed for part of the rows")]
     return []
+
+
+def _scaled(known: Column, fact: Fact, factor: float) -> bool:
+    """Whether all quantiles stand at a ratio to their levels, and what was 0 is 0: an hour of the day that moved does not, a unit does."""
+    if len(known.levels) != len(fact.quantiles) or abs(fact.zeros - known.zeros) > 0.05:
+        return False
+    pairs = [(was, now) for was, now in zip(known.levels, fact.quantiles, strict=True) if was or now]
+    # a distribution that is one single number can tell a large ratio only
+    told = len({round(math.log(abs(was)), 2) for was, _ in pairs if was}) >= 3 or not 0.1 < factor < 10
+    return told and all(was * now > 0 and abs(math.log(now / was / factor)) < (_NEARLY if at in (1, 2, 3) else 2 * _NEARLY)
+                        for at, (was, now) in enumerate(pairs))
+
+
+def _alone(known: Column, fact: Fact, other: Fact | None) -> float:
+    """Return the share of rows that a column lacks where another, which always lacked the same, has them; 0 where that is nothing new."""
+    if other is None or not other.rows or known.beside < _ENOUGH:
+        return 0.0
+    lost = (fact.nulls - other.nulls) / fact.rows
+    extra = (lost - known.alone) * fact.rows
+    # the other one must lack what it does as a rule: where it was mended, this one did not break
+    told = lost > _DOUBLE * known.alone + _APART and extra > 4 * math.sqrt(known.alone * fact.rows) + 4
+    return lost if told and other.nulls / other.rows >= known.least_nulls - _LIKE else 0.0
 
 
 def _alike(a: float, b: float) -> bool:
@@ -270,19 +331,53 @@ def learned(record: Record, tables: Sequence[Table], facts: Facts, *, phase: Seq
     columns = dict(record.columns)
     for key, fact in facts.items():
         if key not in apart and fact.rows:
-            columns[key] = taken(columns.get(key, Column()), fact)
+            known_ = columns.get(key, Column())
+            columns[key] = _paired(taken(known_, fact), fact, facts.get((key[0], known_.alike)))
+    _pair(columns)
     rows = dict(record.tables)
     for table in tables:
         known = rows.get(table.name, Rows())
         mark = _print(table, facts)
         if table.rows and (table.name, "") not in apart:
             repeats = known.repeats + (mark in known.prints)
-            phases = dict(known.phases)
+            phases, recent, ratios = dict(known.phases), dict(known.recent), known.ratios
             if table.name not in resting:
+                if due := _due(known, phase):
+                    count, second, least, more, most = ratios
+                    ratio = table.rows / due
+                    ratios = (count + 1, max(least, min(second, ratio)), min(least, ratio), min(most, max(more, ratio)), max(most, ratio))
+                recent[_phase(phase)] = (*recent.get(_phase(phase), ()), float(table.rows))[-_RECENT:]
                 visits, least, most = phases.get(_phase(phase), (0, table.rows, table.rows))
                 phases[_phase(phase)] = (visits + 1, min(least, table.rows), max(most, table.rows))
-            rows[table.name] = Rows(known.windows + 1, phases, (*known.prints, mark)[-_KEPT:], repeats)
+            rows[table.name] = Rows(known.windows + 1, phases, (*known.prints, mark)[-_KEPT:], repeats, recent, ratios)
     return Record(columns, rows)
+
+
+def _paired(known: Column, fact: Fact, other: Fact | None) -> Column:
+    """Return the record after a window of a column and the one that lacks the same values."""
+    if other is None or not other.rows:
+        return known
+    lost = max(fact.nulls / fact.rows - other.nulls / other.rows, 0.0)
+    return replace(known, beside=known.beside + 1, alone=max(known.alone, min(known.alone_worst, lost)),
+                   alone_worst=max(known.alone_worst, lost))
+
+
+def _pair(columns: dict[tuple[str, str], Column]) -> None:
+    """Find for each column that often lacks values another of its source that lacked the same for two weeks, if there is one."""
+    alone = [key for key, each in columns.items() if not each.alike and len(each.trail) == _LATELY and each.windows % _LATELY == 0
+             and each.nulls > _LIKE / 4]
+    if not alone:
+        return
+    level = {key: (each.nulls, each.worst, sum(each.trail) / _LATELY) for key, each in columns.items() if len(each.trail) == _LATELY}
+    for key in alone:
+        near = sorted((max(abs(a - b) for a, b in zip(other, level[key], strict=True)), each)
+                      for each, other in level.items() if each[0] == key[0] and each != key)[:8]
+        mine = columns[key].trail
+        gaps = [(max(gap, *(abs(a - b) for a, b in zip(mine, columns[each].trail, strict=True))), each) for gap, each in near]
+        if gaps and min(gaps)[0] <= _LIKE:
+            other = min(gaps)[1]
+            lost = sorted(max(a - b, 0.0) for a, b in zip(mine, columns[other].trail, strict=True))
+            columns[key] = replace(columns[key], alike=other[1], beside=_LATELY, alone=lost[-2], alone_worst=lost[-1])
 
 
 def _recorded(known: Column, shares: Iterable[float]) -> Column:
@@ -296,7 +391,10 @@ def taken(known: Column, fact: Fact, *, settled: bool = False) -> Column:
     """Return the record of a column after one more window; ``settled``: it counts at once, as a person said so."""
     windows = known.windows + 1
     lately = (*known.lately, fact.nulls / fact.rows)
-    after = replace(known, windows=windows, type=fact.type or known.type, lately=lately[-_LATELY:])
+    after = replace(known, windows=windows, type=fact.type or known.type, lately=lately[-_LATELY:],
+                    trail=(*known.trail, fact.nulls / fact.rows)[-_LATELY:])
+    if settled:
+        after = replace(after, alike="", beside=0, alone=0.0, alone_worst=0.0)
     if windows <= _ENOUGH or settled:
         after = _recorded(replace(after, lately=()), lately)
     elif len(lately) > _LATELY:
@@ -307,6 +405,10 @@ def taken(known: Column, fact: Fact, *, settled: bool = False) -> Column:
     after = replace(after, varied=known.varied + (not alone), constant=known.constant + alone)
     warm = known.windows >= 2 * _EARLY  # before, everything is new
     if fact.kind == "number":
+        pace = max(1 / _PACE, 1 / after.varied) if after.varied else 1.0
+        was = known.levels if len(known.levels) == len(fact.quantiles) else fact.quantiles
+        after = replace(after, levels=tuple(old + pace * (new - old) for old, new in zip(was, fact.quantiles, strict=True)),
+                        zeros=known.zeros + pace * (fact.zeros - known.zeros))
         after = replace(after, low=min(known.low, fact.low), high=max(known.high, fact.high), top=max(known.top, fact.top))
         far = max(known.far, fact.far if warm else 0.0)
         return replace(after, least=min(known.least, fact.median), most=max(known.most, fact.median), far=far)

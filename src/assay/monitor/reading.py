@@ -32,6 +32,7 @@ _CELLS = 60        # categories compared one by one; the rest is one cell
 _WARM = 7          # windows before which neither a range nor a set of categories says anything
 _FAR = 3.0         # ranges beyond which a value is absurd and not merely new
 _SLACK = 0.25      # of the range seen so far, by which a value may leave it
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _FEWEST = 8        # values below which there is no mean
 
 
@@ -140,6 +141,8 @@ class Fact:
     gone: tuple[str, ...] = ()   # those that were frequent and do not occur
     gone_share: float = 0.0
     print: str = ""             # the same for the same rows, in any order
+    quantiles: tuple[float, ...] = ()  # at ``QUANTILES``
+    zeros: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -255,9 +258,10 @@ def _number(moments: Moments, sketch: Quantiles, seen: Seen, ratio: float, type_
     margin = max(width, abs(seen.high), abs(seen.low)) if warm and not width else width
     far = _beyond(values, reached, seen.low - _FAR * margin, seen.high + _FAR * margin) / count if warm else 0.0
     deviation = moments.deviation if count > 1 else 0.0
-    middle = float(values[min(int(np.searchsorted(reached[1:], reached[-1] / 2)), len(values) - 1)])
-    fact = Fact(moments.rows, moments.nulls, "number", type_, count, moments.low, moments.high, moments.mean, deviation, middle,
-                float(len(values)), float(weights.max()) / count, far, print=_print(moments))
+    some = values[np.minimum(np.searchsorted(reached[1:], reached[-1] * np.array(QUANTILES)), len(values) - 1)].tolist()
+    fact = Fact(moments.rows, moments.nulls, "number", type_, count, moments.low, moments.high, moments.mean, deviation,
+                some[len(some) // 2], float(len(values)), float(weights.max()) / count, far, print=_print(moments),
+                quantiles=tuple(some), zeros=moments.zeros / count)
     n = max(count * ratio, 1.0)
     out = []
     scale = seen.scale if seen.scale > 0 else deviation

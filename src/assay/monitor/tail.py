@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-__all__ = ["BINS", "CENSORED", "added", "e_value", "fitted", "p_value"]
+__all__ = ["BETS", "BINS", "CENSORED", "added", "bets", "e_value", "fitted", "p_value"]
 
 Array = np.ndarray[Any, Any]
 
@@ -23,6 +23,9 @@ _EDGES = np.concatenate(([CENSORED], CENSORED * 1.16 ** np.arange(1, 30)))  # to
 BINS = len(_EDGES) + 1
 _NU = np.array([1.5, 2, 2.5, 3, 3.5, 4, 5, 6, 8, 10, 14, 20, 40, 100])
 _SCALE = np.geomspace(0.35, 4.0, 18)
+#: shifts, in standard deviations, that are bet on: what stays on one side for days, and what is nearly enough in one
+BETS = np.array([2.5, 4.0])
+_KNOWN = 2000.0    # deviations of all streams that weigh as much as the tail assumed before any was seen
 _BORROWED = 150.0  # windows' worth of the same statistic elsewhere that a young pool starts from
 
 
@@ -63,8 +66,16 @@ def fitted(pools: Array, kind: Array) -> tuple[Array, Array]:
     np.add.at(whole, kind, pools)
     size = whole.sum(axis=1, keepdims=True)
     lent = (whole * np.minimum(1.0, _BORROWED / np.maximum(size, 1e-9)))[kind]
-    fit = np.argmax((pools + lent + _PRIOR) @ _LOGS, axis=1)
+    fit = np.argmax((pools + lent + _prior(whole)) @ _LOGS, axis=1)
     return _NU[fit // len(_SCALE)], _SCALE[fit % len(_SCALE)]
+
+
+def _prior(whole: Array) -> Array:
+    """Return what each kind starts from: a heavy tail, and in part that of all kinds together, once it is known."""
+    fleet = whole.sum(axis=0)
+    size = float(fleet.sum())
+    known = 0.5 * size / (_KNOWN + size)
+    return _PRIOR if not size else (1 - known) * _PRIOR + known * _PRIOR.sum() / size * fleet
 
 
 def p_value(z: Array, nu: Array, scale: Array) -> Array:
@@ -93,4 +104,23 @@ def e_value(p: Array, cut: Array | float = 0.0, share: float = 0.0) -> Array:
         mixture = np.where(near, 0.5 - log / 6, (1 - p + p * log) / (p * log * log))
         once = np.where(p <= cut, 1 / np.maximum(cut, 1e-300), 0.0)
     found: Array = np.minimum((1 - share) * mixture + share * once, 1e15)
+    return found
+
+
+def bets(p: Array, side: Array) -> Array:
+    """Return what bets on lasting shifts pay, rows by shift and direction: exp(b s - b^2 / 2), s the normal deviate of p on its ``side``.
+
+    Of expectation 1 for each b where p is uniform and both sides are alike; ``side`` is 1 or -1, and 0 where only one side counts: then
+    both rows bet on it. Unlike powers of p they know the direction, so that noise on both sides takes back what it gave.
+
+    >>> bets(np.array([1.0, 2.7e-3]), np.array([1.0, 1.0])).round(2).tolist()
+    [[0.04, 79.44], [0.04, 0.0], [0.0, 54.59], [0.0, 0.0]]
+    """
+    s = -special.ndtri(np.clip(p, 1e-300, 1.0) / 2)
+    other = np.where(side == 0, s, -side * s)
+    s = np.where(side == 0, s, side * s)
+    # where one side counts, the other half of all windows is at 0 and not below: that much less is paid
+    fair = np.where(side == 0, np.log(special.ndtr(BETS) + 0.5 * np.exp(-BETS**2 / 2))[:, None], 0.0)
+    rows = [b * each - b * b / 2 - less for b, less in zip(BETS, fair, strict=True) for each in (s, other)]
+    found: Array = np.exp(np.minimum(np.stack(rows), 600.0))
     return found

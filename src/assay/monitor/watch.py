@@ -100,7 +100,8 @@ def _plain(value: Any) -> Any:
 
 def _fact(data: Mapping[str, Any]) -> Fact:
     kinds = {name: type(value) for name, value in vars(Fact(0, 0, "")).items()}
-    values: dict[str, Any] = {name: tuple(map(str, value)) if kinds[name] is tuple else kinds[name](value) for name, value in data.items()}
+    values: dict[str, Any] = {name: tuple(map(float if name == "quantiles" else str, value)) if kinds[name] is tuple else kinds[name](value)
+                              for name, value in data.items()}
     return Fact(**values)
 
 
@@ -206,7 +207,8 @@ def _evidence_alerts(pages: Sequence[Page], spoke: Sequence[str]) -> list[Alert]
             continue
         columns = tuple(dict.fromkeys(each.stream.column for each in page.moved if each.stream.column))[:12]
         lead = page.moved[0]
-        words = f"moved: {lead.stream} by {abs(lead.z):.1f} of its standard deviations"
+        pace = "over days " if lead.slow else ""
+        words = f"moved: {lead.stream} {pace}by {abs(lead.z):.1f} of its standard deviations"
         if len(page.moved) > 1:
             words += f", and {len(page.moved) - 1} more statistics"
         hint = "not paged, as the budget of the evidence is spent" if page.state == "withheld" else None
