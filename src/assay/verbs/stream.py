@@ -14,6 +14,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -48,6 +49,7 @@ from assay.verbs import group, schedule
 from assay.verbs.check import check
 from assay.verbs.config import Config
 from assay.verbs.dependence import dependence
+from assay.verbs.drift import Drift, distance, ranked, sketched
 from assay.verbs.group import Seat
 
 __all__ = ["Held", "Job", "Memory", "Progress", "Said", "due", "micros", "moment", "passed", "reported", "timed"]
@@ -162,6 +164,7 @@ class Job:
         self.tuning = Tuning(learning=self.settings.learning)
         self.kinds: dict[str, dict[str, str]] = {}
         self._depends: dict[str, float] | None = None
+        self._sketch: dict[str, dict[str, Any]] | None = None
 
     def opened(self, data: Any) -> pa.Table:
         """Return a delivery as one table, with what the model answers beside it where the data do not say."""
@@ -417,15 +420,31 @@ class Job:
         if self.model is None or place is None:
             return None
         if self._depends is None:
-            key = f"dependence {self.model.digest[:40]} {hashlib.sha256(place.encode()).hexdigest()[:16]}"
-            held = kept.get(key, 0) if kept is not None else None
-            if held is not None:
-                self._depends = {str(name): float(each) for name, each in json.loads(held).items()}
-            else:
-                self._depends = dependence(self.model, source(config.location(place), types=config.types))
-                if kept is not None:
-                    kept.put({(key, 0): json.dumps(self._depends).encode()})
+            model = self.model
+            found = _once(f"dependence {model.digest[:40]} {_mark(config.location(place))}", kept,
+                          lambda: dependence(model, source(config.location(place), types=config.types)))
+            self._depends = {str(name): float(each) for name, each in found.items()}
         return self._depends
+
+    def drift(self, watch: Watch, kept: Kept | None = None) -> list[Drift]:
+        """Return how far each column has left the reference lately, first where the model depends on it; empty without a reference."""
+        config = self.config
+        place = config.reference or config.train
+        if place is None or not watch.reference:
+            return []
+        if self._sketch is None:
+            kinds = {name: "category" if kind == "category" else "number" for some in self.kinds.values() for name, kind in some.items()}
+            kinds = {column: "category" if seen.names else "number" for (_, column), seen in watch.reference.items()} | kinds
+            key = f"reference {_mark(config.location(place))} {hashlib.sha256(json.dumps(sorted(kinds.items())).encode()).hexdigest()[:16]}"
+            self._sketch = _once(key, kept, lambda: sketched(source(config.location(place), types=config.types), kinds))
+        sketch = self._sketch
+        depends = self.depends(kept)
+        found = []
+        for (home, column), seen in watch.reference.items():
+            far = distance(sketch[column], seen) if column in sketch else None
+            if far is not None:
+                found.append(Drift(home, column, far, None if depends is None else depends.get(column, 0.0)))
+        return ranked(found)
 
     def _placed(self, alert: Alert, rows: pa.Table) -> Alert:
         """Say where in the rows values are missing, for an alert that pages."""
@@ -437,6 +456,25 @@ class Job:
         by = [each.name for each in rows.schema if each.name not in apart and kind_of(each.type) == "category"]
         found = place(empty, rows, time=self.roles.get("timestamp"), by=by)
         return dataclasses.replace(alert, place=str(found), share=found.share)
+
+
+def _once(key: str, kept: Kept | None, made: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return what is kept under a key, or make and keep it."""
+    held = kept.get(key, 0) if kept is not None else None
+    if held is not None:
+        return dict(json.loads(held))
+    found = made()
+    if kept is not None:
+        kept.put({(key, 0): json.dumps(found).encode()})
+    return found
+
+
+def _mark(place: str | None) -> str:
+    """Return what tells a file from another at its place: a reference that was written anew is measured anew."""
+    path = Path(place or "")
+    there = path.stat() if "://" not in (place or "") and path.is_file() else None
+    size = f" {there.st_size} {there.st_mtime_ns}" if there is not None else ""
+    return hashlib.sha256(f"{place}{size}".encode()).hexdigest()[:16]
 
 
 def _moved(outcome: Outcome) -> tuple[Moving, ...]:
@@ -624,16 +662,21 @@ def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, secon
     pages = [each for each in incidents if each.page]
     learned = said[-1].report.learned if said else memory.windows
     notes = [f"budget: {allowed}; {len(pages)} pages in {memory.windows} windows, {len(incidents) - len(pages)} tickets"]
-    ranked = _ranked(memory.moved, job.depends(kept) if memory.moved else None)
-    if ranked:
-        words = ", ".join(_drift(each, share) for each, share in ranked[:5])
+    drift = job.drift(memory.watch, kept)
+    if drift:
+        words = ", ".join(_far(each) for each in drift[:5])
+        more = f", and {len(drift) - 5} more columns" if len(drift) > 5 else ""
+        notes.append(f"drift from the reference, which pages nobody: {words}{more}")
+    moved = _ordered(memory.moved, job.depends(kept) if memory.moved else None)
+    if moved:
+        words = ", ".join(_drift(each, share) for each, share in moved[:5])
         notes.append(f"moved in the last window, and not worth a page by itself: {words}")
-    if ranked and ranked[0][1] is None:
-        notes.append("what moved is not ranked by how much the model depends on it: that needs a model file and a reference or train")
+    if memory.windows and job.config.reference is None and job.config.train is None:
+        notes.append("drift is not shown: that needs a reference (reference: FILE), and a model to rank it by what the model depends on")
     if learned < job.settings.learning:
         notes.append(f"learning: {learned} of {job.settings.learning} windows; until then only broken data page")
     last = said[-1] if said else None
-    figures = [*_figures(said), *_drifted(ranked)]
+    figures = [*_figures(said), *_drifted(drift), *_shifted(moved)]
     span = [each[:16].replace("T", " ") for each in (said[0].window.start, said[-1].window.end)] if said else [None, None]
     about = {"windows": memory.windows, "from": span[0], "to": span[1],
              "budget": str(allowed), "pages": len(pages)}
@@ -659,7 +702,7 @@ def _figures(said: Sequence[Said]) -> Iterable[Figure]:
                          sentence=f"window 1 begins {said[0].window.start[:16].replace('T', ' ')}")
 
 
-def _ranked(moved: Sequence[Moving], depends: Mapping[str, float] | None) -> list[tuple[Moving, float | None]]:
+def _ordered(moved: Sequence[Moving], depends: Mapping[str, float] | None) -> list[tuple[Moving, float | None]]:
     """Return what moved with how much the model depends on the column: that first on which it depends most, then what moved most."""
     shares = [(each, None if depends is None else depends.get(each.column, 0.0)) for each in moved]
     return sorted(shares, key=lambda each: (-(each[1] or 0.0), -abs(each[0].z), str(each[0])))
@@ -670,19 +713,40 @@ def _drift(each: Moving, share: float | None) -> str:
     return f"{each}{f' of {each.source}' if each.source not in (DATA, MODEL) else ''} ({each.z:+.1f} sd{depends})"
 
 
-def _drifted(ranked: Sequence[tuple[Moving, float | None]]) -> Iterable[Figure]:
-    """Return what moved without being worth a page, ranked by how much the model depends on it."""
-    if not ranked:
+def _far(each: Drift) -> str:
+    depends = "" if each.dependence is None else f", the model's dependence on it {each.dependence:.2f}"
+    return f"{each.column}{f' of {each.source}' if each.source not in (DATA, MODEL) else ''} (distance {each.distance:.2f}{depends})"
+
+
+_DEPENDS = "dependence: how far answers move when the column is shuffled, 1 as far as answers differ"
+
+
+def _drifted(drift: Sequence[Drift]) -> Iterable[Figure]:
+    """Return how far columns have left the reference, ranked by how much the model depends on them."""
+    if not drift:
         return
-    labels = tuple(f"{each.source}: {each}" for each, _ in ranked)
-    told = all(share is not None for _, share in ranked)
     table: dict[str, tuple[Any, ...]] = {
-        "stream": labels, "source": tuple(each.source for each, _ in ranked), "column": tuple(each.column for each, _ in ranked),
-        "since": tuple("weeks, against the first eight" if each.lasting else "the last window" for each, _ in ranked),
-        "standard deviations": tuple(round(each.z, 2) for each, _ in ranked)}
-    if told:
-        table["dependence"] = tuple(round(share or 0.0, 4) for _, share in ranked)
-    yield Figure("What moved, by how much the model depends on it" if told else "What moved in the last window", "bars",
-                 "Drift", table, x="stream", y=("dependence",) if told else ("standard deviations",), aspect="drift",
-                 sentence="drift by itself pages nobody; of a list like this one in twenty moved by chance"
-                          + ("; dependence: how far answers move when the column is shuffled, 1 as far as answers differ" if told else ""))
+        "feature": tuple(each.column if each.source in (DATA, MODEL) else f"{each.column} of {each.source}" for each in drift),
+        "source": tuple(each.source for each in drift), "column": tuple(each.column for each in drift)}
+    known = all(each.dependence is not None for each in drift)
+    if known:
+        table["dependence"] = tuple(round(each.dependence or 0.0, 4) for each in drift)
+    table["distance"] = tuple(round(each.distance, 4) for each in drift)
+    yield Figure("Drift from the reference", "bars", "Drift from the reference, by how much the model depends on it" if known
+                 else "Drift from the reference", table, x="feature", y=("dependence", "distance") if known else ("distance",),
+                 aspect="drift", sentence="the last 28 windows against the reference, 0 the same and 1 nothing in common; drift pages nobody"
+                 f"{f'; {_DEPENDS}' if known else ''}")
+
+
+def _shifted(moved: Sequence[tuple[Moving, float | None]]) -> Iterable[Figure]:
+    """Return what moved without being worth a page, ranked by how much the model depends on it."""
+    for title, lasting, sentence in (("What moved in the last window", False, "of a list like this one in twenty moved by chance"),
+                                     ("What has left its place for good", True, "weeks against the first eight")):
+        some = [(each, share) for each, share in moved if each.lasting == lasting]
+        if not some:
+            continue
+        table: dict[str, tuple[Any, ...]] = {"stream": tuple(f"{each.source}: {each}" for each, _ in some),
+                                             "standard deviations": tuple(round(each.z, 2) for each, _ in some)}
+        if all(share is not None for _, share in some):
+            table["dependence"] = tuple(round(share or 0.0, 4) for _, share in some)
+        yield Figure(title, "bars", title, table, x="stream", y=("standard deviations",), aspect="drift", sentence=sentence)
