@@ -18,12 +18,14 @@ import pyarrow as pa
 
 from assay.errors import ModelError, SignatureError, UntrustedModelError
 from assay.model import _pandas, guard
+from assay.model._sklearn_trees import grown
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, texts
 from assay.model.file import File
 from assay.model.format import Format, Options, belongs, described
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Signature, Task, agreed_classes, agreed_task, plain
+from assay.model.trees import Trees
 
 __all__ = ["FORMAT", "PICKLE", "load", "recognises", "unpickled"]
 
@@ -59,7 +61,8 @@ def load(model: Any, options: Options) -> Predictor:
     signature = described(signature, names, options, width=width, kind="text" if textual else "unknown",
                           takes="places" if width is not None else "names")
     own = None if names is None else tuple(map(str, names))
-    prepare = _Texts(options.name) if textual else _Prepare(own, by_name=width is None, whole=_takes_numbers(first), where=options.name)
+    prepare = _Texts(options.name) if textual else _Prepare(own, by_name=width is None, whole=_takes_numbers(first),
+                                                                 view=_only_reads(model), where=options.name)
     return Predictor(options.name, signature, options.digest or digest(model), _Respond(model, signature, prepare), textual=textual)
 
 
@@ -161,6 +164,19 @@ def _takes_numbers(first: Any) -> bool:
         "FunctionTransformer", "FeatureUnion")
 
 
+def _only_reads(model: Any) -> bool:
+    """Whether a model never writes into what it is given: scikit-learn's own, where nobody has asked for that to save a copy."""
+    if not type(model).__module__.startswith("sklearn.") or not hasattr(model, "get_params"):
+        return False
+    for name, value in model.get_params(deep=True).items():
+        if name.rpartition("__")[2].startswith("copy") and value is False:
+            return False
+        foreign = not type(value).__module__.startswith("sklearn.") and (hasattr(value, "predict") or hasattr(value, "transform"))
+        if foreign or callable(value):
+            return False
+    return True
+
+
 class _Texts:
     """One column of text, as the vectorizers of scikit-learn take it."""
 
@@ -177,15 +193,15 @@ class _Texts:
 class _Prepare:
     """Numbers as one matrix, anything else as a frame; with names exactly if the model was fitted with names."""
 
-    def __init__(self, names: tuple[str, ...] | None, *, by_name: bool, whole: bool, where: str):
-        self.names, self.by_name, self.whole, self.where = names, by_name, whole, where
+    def __init__(self, names: tuple[str, ...] | None, *, by_name: bool, whole: bool, view: bool, where: str):
+        self.names, self.by_name, self.whole, self.view, self.where = names, by_name, whole, view, where
 
     def __call__(self, batch: pa.RecordBatch) -> Any:
         numeric = all(is_numeric(each) for each in batch.schema.types)
         if self.names is None and not self.by_name:
-            return matrix(batch, where=self.where) if numeric else _objects(batch)
+            return matrix(batch, where=self.where, view=self.view) if numeric else _objects(batch)
         if numeric and self.whole and not self.by_name:
-            numbers = matrix(batch, where=self.where)
+            numbers = matrix(batch, where=self.where, view=self.view)
             return _pandas.sheet(numbers, self.names or ()) if _pandas.installed() else _unnamed(numbers)
         return self._frame(batch)
 
@@ -242,6 +258,10 @@ class _Respond:
             score = None
         said = Answer.labelled(_own(self.model, self.signature), self.model.predict(given))
         return said if score is None else Answer.scored(self.signature, score, prediction=said.prediction)
+
+    def trees(self) -> Trees | None:
+        """Return the trees in the neutral layout, for who explains them."""
+        return grown(self.model, self.prepare)
 
     def _labels(self, given: Any) -> Answer:
         said = self.model.predict(given)

@@ -5,6 +5,7 @@ Only adapters and :mod:`assay.model.predictor` use this module. Nulls become NaN
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -94,16 +95,47 @@ def numbers(array: pa.Array, *, name: str, where: str) -> Array:
     return known
 
 
-def matrix(batch: pa.RecordBatch, *, where: str, columns: Mapping[int, Array] | None = None, order: Any = "F") -> Array:
+def matrix(batch: pa.RecordBatch, *, where: str, columns: Mapping[int, Array] | None = None, order: Any = "F",
+           view: bool = False) -> Array:
     """Return a batch of numbers as one (rows, columns) array, NaN where null; ``columns`` are those that were made already.
 
-    Column by column ("F") is the order in which Arrow holds them, and every library that was measured reads it as fast.
+    Column by column ("F") is the order in which Arrow holds them, and every library that was measured reads it as fast. With ``view``
+    nothing is copied where the columns lie one behind the other in memory already (a frame of one block, a batch from another
+    process); such an array cannot be written to, so it is for libraries that never do.
     """
+    if view and order == "F" and not columns:
+        found = _viewed(batch)
+        if found is not None:
+            return found
     out: Array = np.empty((batch.num_rows, batch.num_columns), np.float64, order=order)
     made = columns or {}
     for place, name in enumerate(batch.schema.names):
         out[:, place] = made[place] if place in made else numbers(batch.column(place), name=name, where=where)
     return out
+
+
+class _Lying:
+    """Memory of a batch as numpy reads it (``__array_interface__``); keeps the batch alive as long as an array looks at it."""
+
+    def __init__(self, batch: pa.RecordBatch, address: int):
+        self.batch = batch
+        self.__array_interface__ = {"version": 3, "typestr": "<f8", "data": (address, True),
+                                    "shape": (batch.num_rows, batch.num_columns), "strides": (8, 8 * batch.num_rows)}
+
+
+def _viewed(batch: pa.RecordBatch) -> Array | None:
+    """The batch as an array in place, if its columns are floats without nulls that lie one behind the other."""
+    rows, place = batch.num_rows, 0
+    if rows == 0 or batch.num_columns < 2 or sys.byteorder != "little":
+        return None
+    for number, column in enumerate(batch.columns):
+        if column.type != pa.float64() or column.null_count:
+            return None
+        start = column.buffers()[1].address + 8 * column.offset
+        if number and start != place + 8 * rows * number:
+            return None
+        place = place or start
+    return np.asarray(_Lying(batch, place))
 
 
 def codes(array: pa.Array, categories: Sequence[Any], *, name: str, where: str) -> Array:

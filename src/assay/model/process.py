@@ -203,9 +203,10 @@ class Child:
 
     def _failed(self, what: str, *, kill: bool = False) -> PredictionError:
         if kill:
-            self.kill()
+            _signal(self._process)
         for _ in range(64):   # what it said before
-            if self._err < 0 or not select.select([self._err], [], [], 0)[0]:
+            if self._err < 0 or self._process.stderr is None or self._process.stderr.closed \
+                    or not select.select([self._err], [], [], 0)[0]:
                 break
             self._hear_errors()
         words = last_words(bytes(self._errors))
@@ -217,12 +218,16 @@ class Child:
         self._end()
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _signal(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(OSError):   # its group, even if it has ended itself: its children may live
         os.killpg(process.pid, signal.SIGKILL)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    _signal(process)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(10)
-    for pipe in (process.stdin, process.stdout):   # standard error is still read for its last words, and closed with the object
+    for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             with contextlib.suppress(OSError):
                 pipe.close()
@@ -281,5 +286,5 @@ def last_words(said: bytes) -> str:
         found = lines[-1:]
     else:
         found = lines[-3:]
-    words = without_secrets(" / ".join(found))
+    words = without_secrets(re.sub(r'File "[^"]*[/\\]', 'File "', " / ".join(found)))   # without folders, as everywhere
     return words if len(words) <= 300 else words[:300] + "..."
