@@ -734,7 +734,7 @@ def _drifted(drift: Sequence[Drift]) -> Iterable[Figure]:
     table["distance"] = tuple(round(each.distance, 4) for each in drift)
     yield Figure("Drift from the reference", "bars", "Drift from the reference, by how much the model depends on it" if known
                  else "Drift from the reference", table, x="feature", y=("dependence", "distance") if known else ("distance",),
-                 aspect="drift", sentence="the last 28 windows against the reference, 0 the same and 1 nothing in common; drift pages nobody"
+                 aspect="drift", sentence="the last 28 windows against the reference, 0 the same, 1 nothing in common; drift pages nobody"
                  f"{f'; {_DEPENDS}' if known else ''}")
 
 
