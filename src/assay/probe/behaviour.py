@@ -254,8 +254,8 @@ class _Trial:
             units, lost = len(plain) + len(made), len(failing)
         names = self.model.signature.names
         unread = tuple(each.column for each in self.changes if names is not None and each.column not in names)
-        return Outcome(units, lost, self.spent, len(self.rows) - len(rows) if paired and not cut else 0, unread, cut,
-                       self._examples(failing, effect) if failed else ())
+        examples = self._examples(failing, effect) if failed else ()
+        return Outcome(units, lost, self.spent, len(self.rows) - len(rows) if paired and not cut else 0, unread, cut, examples)
 
     def ask(self, asked: Asked) -> Answer:
         """Return the answers to rows with their changes, asked in as few calls as memory allows."""

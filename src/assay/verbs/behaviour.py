@@ -204,7 +204,8 @@ class Opened:
         if "free" not in self.held:
             self.held["free"] = [name for name, what in media(self.data).items() if what == "text"]
         schema = self.data.schema
-        return frozenset((*schema.protected, *schema.forbidden, *self.held["free"]))
+        worded = [each.column for each in test.change if any(name == "replace" for name, _ in each.steps)]   # it holds words: free text
+        return frozenset((*schema.protected, *schema.forbidden, *self.held["free"], *worded))
 
     def _judged(self, test: Behaviour, found: Outcome, seeds: Seeds) -> Judged:
         right = test.kind == "functionality"
