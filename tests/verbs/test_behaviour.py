@@ -288,6 +288,17 @@ def test_files_models_and_paths(tmp_path, credit):
         behaviour({"tests": [{"name": "t", "kind": "case", "cases": [{"x": 1}], "expect": "value > 0"}]})
 
 
+@pytest.mark.parametrize("model", ["command:touch {mark}", "http://127.0.0.1:9/v2/models/m", {"uri": "command:touch {mark}"},
+                                   {"router": {"by": "x", "1": "command:touch {mark}", "default": "command:touch {mark}"}}])
+def test_an_address_in_a_file_needs_trust(tmp_path, model):
+    mark = tmp_path / "ran"
+    text = json.dumps({"model": model, "task": "regression", "tests": [{"name": "t", "kind": "case", "cases": [{"x": 1}], "expect": "value > 0"}]})
+    (tmp_path / "a.assay.yaml").write_text(text.replace("{mark}", str(mark)), "utf-8")
+    with pytest.raises(UntrustedModelError):
+        behaviour(tmp_path / "a.assay.yaml")
+    assert not mark.exists()
+
+
 def test_a_run_is_rendered_and_comes_back(credit, tmp_path):
     rows, _, model = credit
     found = run({"name": "a <b> & c", "kind": "invariance", "change": {"sex": {"swap": ["f", "m"]}}, "tolerance": 0.05}, model, rows)

@@ -85,11 +85,11 @@ def verdicts_of(files: Any, model: Any = None, *, data: Any = None, trust: bool 
 def opened(tests: Specification, model: Any = None, *, data: Any = None, trust: bool = False, keep_rows: bool = False) -> Opened:
     """Return the tests with model and data, those of the file where none are given; everything misspelt is told now."""
     said = tests.said
-    given = model if model is not None else _location(tests, "model")
+    given = model if model is not None else tests.location("model")
     if given is None:
         raise ConfigError("no model is named", where=tests.place(), expected="the key 'model', or a model that is passed",
                           hint="in pytest: a fixture assay_model, or --assay-model FILE")
-    rows = data if data is not None else _location(tests, "data")
+    rows = data if data is not None else tests.location("data")
     current = None
     if rows is not None:
         there = {role: columns for role, columns in said.get("columns", {}).items() if columns}
@@ -114,11 +114,6 @@ def opened(tests: Specification, model: Any = None, *, data: Any = None, trust: 
     for each in tests.tests:
         found.fit(each)
     return found
-
-
-def _location(tests: Specification, key: str) -> Any:
-    text = tests.said.get(key)
-    return text if text is None or "://" in text or Path(text).is_absolute() else str(tests.folder / text)
 
 
 def _first(tests: Specification) -> Source | None:

@@ -14,9 +14,10 @@ from typing import Any
 
 from assay.data.schema import ROLES
 from assay.errors import ConfigError, listed, nearest
+from assay.model.address import Address, Written
 from assay.probe.alteration import Alteration, alteration
 from assay.probe.behaviour import EXPECTED, KINDS, Behaviour
-from assay.verbs.config import located
+from assay.verbs.config import Config, located
 
 __all__ = ["SUFFIXES", "Specification", "files_in"]
 
@@ -86,6 +87,10 @@ class Specification:
 
         return _Reader(value, place, "the behaviour tests", Path(at or ".")).specification()
 
+    def location(self, key: str) -> Any:
+        """Return the model or the data that the file names, paths from its folder on; None where it names none."""
+        return Config(self.folder / "tests").location(self.said.get(key))
+
     def at(self, test: Behaviour, *keys: str) -> str:
         """Return where a test stands in the file."""
         return self.place("tests", str(self.tests.index(test)), *keys)
@@ -102,8 +107,10 @@ class _Reader:
             raise ConfigError("this is no file of behaviour tests", where=self.place(), expected="keys such as model, data, tests")
         self.known(self.value, _TOP)
         said = {key: value for key, value in self.value.items() if value is not None}
-        for key in ("model", "data", "where", "task"):
+        for key in ("data", "where", "task"):
             self.text(said, key)
+        if "model" in said:
+            said["model"] = self.model(said["model"], "model")
         for key in ("seed", "rows", "draws", "budget"):
             self.count(said, key)
         self.fraction(said, "threshold", most=1.0)
@@ -198,6 +205,19 @@ class _Reader:
 
     def wrong(self, expected: str, *keys: str, what: str | None = None) -> ConfigError:
         return ConfigError(what or f"'{keys[-1]}' is not right", where=self.place(*keys), expected=expected)
+
+    def model(self, value: Any, *keys: str) -> Any:
+        """A model as ``assay.yaml`` names it; an address is marked as one that a file said, so that it needs trust."""
+        if isinstance(value, str) and value.strip():
+            return Written(value) if Address.of(value) is not None else value
+        if not isinstance(value, Mapping) or ("uri" in value) == ("router" in value):
+            raise self.wrong("a path or an address, or a mapping with the key uri or router", *keys)
+        if "uri" in value:
+            return {**value, "uri": self.model(value["uri"], *keys, "uri")}
+        if not isinstance(value["router"], Mapping):
+            raise self.wrong("{by: COLUMN, VALUE: MODEL, ..., default: MODEL}", *keys, "router")
+        return {"router": {name: each if name == "by" else self.model(each, *keys, "router", str(name))
+                           for name, each in value["router"].items()}}
 
     def text(self, said: Mapping[str, Any], key: str, *keys: str) -> None:
         if key in said and (not isinstance(said[key], str) or not said[key].strip()):
