@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+import assay as assay_
 from tests.app.door import assay, sentence
 from tests.verbs.test_monitor import config, of, stream
 
@@ -64,11 +69,25 @@ def test_a_run_that_opens_a_page_ends_with_1_and_once(folder: Path) -> None:
     assert gone.stdout.endswith("rows are gone\n")
 
 
+def test_it_repeats_until_it_is_interrupted(tmp_path: Path) -> None:
+    config(tmp_path)
+    pq.write_table(of(stream(3), 0, 3), tmp_path / "a.parquet")
+    child = subprocess.Popen([sys.executable, "-m", "assay", "monitor", "run", "assay.yaml", "--every", "1h", "--data", "*.parquet"], cwd=tmp_path,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(Path(assay_.__file__).parents[1])})
+    assert child.stdout is not None
+    assert child.stdout.readline().startswith("MONITOR: 2026-01-05 00:00 to 2026-01-08 00:00: 0 new pages")
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=60) == 130
+    child.communicate()
+
+
 @pytest.mark.parametrize(("arguments", "words"), [
     (["monitor"], "name a command"), (["monitor", "rum", "assay.yaml"], "did you mean 'run'"), (["monitor", "run", "asay.yaml"], "did you mean 'assay.yaml'"),
     (["monitor", "run", "assay.yaml", "--data", "tody.parquet"], "tody.parquet"), (["monitor", "mark", "assay.yaml", "nothing", "maybe"], "maybe"),
     (["monitor", "forget", "assay.yaml"], "whose rows"), (["monitor", "labels", "assay.yaml"], "--data"),
     (["monitor", "run", "assay.yaml", "--until", "tomorrow"], "tomorrow"), (["monitor", "replay", "assay.yaml"], "no data to replay"),
+    (["monitor", "run", "assay.yaml", "--every", "often"], "no length of time"), (["monitor", "run", "assay.yaml", "--wait", "1h"], "name both"),
+    (["monitor", "run", "assay.yaml", "--every", "1h", "--json", "-"], "nothing is written"), (["monitor", "status", "assay.yaml", "--otlp", "http://127.0.0.1:9/v1/metrics"], "did not take"),
 ])
 def test_mistakes_are_one_sentence(tmp_path: Path, arguments: list[str], words: str) -> None:
     config(tmp_path)

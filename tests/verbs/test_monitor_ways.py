@@ -301,3 +301,27 @@ def test_whom_to_tell(tmp_path, monkeypatch):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def test_it_repeats_itself(tmp_path):
+    """New files in each round, a bad one among them, and a day on which nothing came."""
+    table, folder = stream(42), tmp_path / "incoming"
+    folder.mkdir()
+    path, heard = config(tmp_path), []
+    pq.write_table(of(table, 0, 40), folder / "a.parquet")
+
+    def told(found):
+        heard.append(found)
+        if len(heard) == 1:
+            (folder / "b.parquet").write_bytes(b"no parquet")
+            pq.write_table(of(table, 40, 41), folder / "c.parquet")
+
+    opened = monitor.repeat(path, str(folder / "*.parquet"), every="1s", send=False, rounds=3, told=told)
+    assert opened == 1
+    assert [type(each).__name__ for each in heard[1:]] == ["UnreadableDataError", "Watched"]      # each once
+    assert [each.columns for each in heard[2].opened] == [("wind",)]
+    assert len(told_ := monitor.status(path).incidents) == 1, told_
+    monitor.repeat(path, str(folder / "d*.parquet"), every="1s", wait="6h", send=False, rounds=1, told=told)
+    assert any("no rows" in each.sentence for each in monitor.status(path).incidents)     # months have passed since
+    with pytest.raises(ConfigError, match="no length of time"):
+        monitor.repeat(path, folder, every="often")

@@ -87,17 +87,23 @@ def replay(state: State, /, config: str, *, data: str | None, json: str | None, 
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
 @_one("--data", "What is watched", "FILE", "The rows that came; without, what an interrupted run left is judged.")
 @_one("--until", "What is watched", "TIME", "Judge windows up to then too in which nothing came (ISO 8601 with zone).")
+@_one("--every", "What is watched", "TIME", "Run again every so long (15m, 1d), until interrupted; --data is then a folder or pattern.")
+@_one("--wait", "What is watched", "TIME", "With --every: how long after its end a window may wait for rows; then it is judged without.")
 @click.option("--dry-run", is_flag=True, cls=Option, group="Output", help="Send no message.")
 @_outputs
 @quietly
 @shared
 @click.pass_obj
-def run(state: State, /, config: str, *, data: str | None, until: str | None, dry_run: bool, json: str | None, html: str | None,
-        trust: bool, plain: bool, no_progress: bool) -> int:
+def run(state: State, /, config: str, *, data: str | None, until: str | None, every: str | None, wait: str | None, dry_run: bool,
+        json: str | None, html: str | None, trust: bool, plain: bool, no_progress: bool) -> int:
     """Take in a delivery, judge every window that it touches, keep what is found, and send what is worth sending.
 
     The same file again changes nothing. Rows that come late change the windows that they belong to.
     """
+    if every is not None:
+        return _repeated(config, data, every, wait, state, trust=trust, send=not dry_run, files=(json, html, until), plain=plain)
+    if wait is not None:
+        raise click.UsageError("--wait says how --every goes about windows without rows; name both")
     from assay.app.check import files_of
     from assay.app.progress import Progress
     from assay.verbs.monitor import run as verb
@@ -108,6 +114,28 @@ def run(state: State, /, config: str, *, data: str | None, until: str | None, dr
     code = 1 if found.opened else 0
     _shown(found.run, files, state, json=json, plain=plain, code=code, opened=found.opened, deliveries=found.deliveries)
     return code
+
+
+def _repeated(config: str, data: str | None, every: str, wait: str | None, state: State, *, trust: bool, send: bool,
+              files: Sequence[str | None], plain: bool) -> int:
+    """Run until interrupted, and say what each round brought."""
+    from assay.app.layout import Terminal, clean, drawn
+    from assay.verbs.monitor import Watched, repeat
+
+    if any(files):
+        raise click.UsageError("with --every nothing is written: assay monitor status has --json and --html, and --wait stands for --until")
+    screen = Terminal.of(sys.stdout, plain=plain)
+
+    def told(found: Any) -> None:
+        if isinstance(found, Watched):
+            drawn(lines(found.run, screen, opened=found.opened, deliveries=found.deliveries), screen)
+        else:
+            click.echo(clean(str(found)), err=True)
+        sys.stdout.flush()
+
+    repeat(config, data, every=every, wait=wait, trust=trust, send=send, told=told)
+    state.code = 0
+    return 0
 
 
 @monitor.command("labels", **_told("Join late labels by id."))

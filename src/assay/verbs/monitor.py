@@ -12,7 +12,7 @@ import datetime as dt
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,16 +21,17 @@ from typing import Any, NamedTuple, Self
 import pyarrow as pa
 
 from assay.data.source import source
-from assay.errors import ConfigError, EmptyDataError
+from assay.errors import AssayError, ConfigError, EmptyDataError
 from assay.monitor.delivery import Delivery, Message, Severity, Target, attempted, targets
 from assay.monitor.incident import Case, Window
+from assay.monitor.setting import duration
 from assay.result import Incident, Run
 from assay.store import Ledger, Note, Span, Store
 from assay.store.incident import Mark
 from assay.verbs.config import Config, read
 from assay.verbs.stream import Held, Job, Memory, Progress, Said, due, micros, moment, passed, reported, timed
 
-__all__ = ["Watched", "forget", "labels", "mark", "note", "otlp", "prometheus", "replay", "run", "status"]
+__all__ = ["Watched", "forget", "labels", "mark", "note", "otlp", "prometheus", "repeat", "replay", "run", "status"]
 
 class Gauge(NamedTuple):
     """Where a monitor stands in one respect: a number for each set of labels; a ``counter`` only grows."""
@@ -312,6 +313,51 @@ def run(config: str | Path | Config, data: Any = None, *, trust: bool = False, u
         if data is not None:
             live.delivered(data, name or (str(data) if isinstance(data, str | Path) else None))
         return live.advanced(until=dt.datetime.fromisoformat(until) if until else None, send=send, now=moment, progress=progress)
+
+
+def repeat(config: str | Path | Config, data: Any = None, *, every: str, wait: str | None = None, trust: bool = False, send: bool = True,
+           rounds: int | None = None, told: Callable[[Watched | AssayError], None] | None = None) -> int:
+    """Run again ``every`` so long (``15m``), until interrupted or for so many ``rounds``; return how many pages were opened.
+
+    ``data`` is a folder, a pattern or a file: what is new or changed since the round before is taken in, then messages that wait are tried.
+    ``wait`` says how long after its end a window may still get its first rows; then it is judged without (nothing came). ``told`` hears of
+    each round, and of what went wrong in it: one bad file stops neither the others nor the rounds.
+    """
+    step, patience = duration(every).total_seconds(), duration(wait) if wait is not None else None
+    seen: dict[str, tuple[int, int]] = {}
+    opened, count = 0, 0
+    while rounds is None or count < rounds:
+        began, count = time.monotonic(), count + 1
+        until = (dt.datetime.now(dt.UTC) - patience).isoformat() if patience is not None else None
+        for each in [*_fresh(data, seen), None]:
+            try:
+                found = run(config, each, trust=trust, send=send, until=until if each is None else None)
+                opened += len(found.opened)
+                if told is not None and (each is not None or found.opened or found.deliveries):
+                    told(found)
+            except AssayError as error:
+                if told is None:
+                    raise
+                told(error)
+        if rounds is None or count < rounds:
+            time.sleep(max(0.0, step - (time.monotonic() - began)))
+    return opened
+
+
+def _fresh(data: Any, seen: dict[str, tuple[int, int]]) -> list[Any]:
+    """Return the files that are new or changed since ``seen``, which takes note of them."""
+    found = []
+    try:
+        files = _files(data) if data is not None else []
+    except EmptyDataError:   # none yet
+        return []
+    for each in files:
+        path = Path(each) if isinstance(each, str | Path) and "://" not in str(each) else None
+        mark = (path.stat().st_size, path.stat().st_mtime_ns) if path is not None and path.is_file() else (-1, -1)
+        if mark == (-1, -1) or seen.get(str(each)) != mark:
+            seen[str(each)] = mark
+            found.append(each)
+    return found
 
 
 def labels(config: str | Path | Config, data: Any, *, trust: bool = False, send: bool = True, now: float | None = None,
