@@ -46,7 +46,7 @@ def test_paths_that_lead_out(name, tmp_path) -> None:
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_in_a_tar(kind, tmp_path) -> None:
-    with pytest.raises(ModelError, match="a link|a device"):
+    with pytest.raises(ModelError, match=r"a link|a device"):
         archive.unpack(tarred(entry("a", kind, link="/etc/passwd")), tmp_path, where="m")
 
 

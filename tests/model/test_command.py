@@ -116,7 +116,7 @@ def test_what_cannot_be_a_command(uri, options, error, words) -> None:
 
 def test_a_configuration_cannot_run_a_command_without_trust(tmp_path) -> None:
     (tmp_path / "data.csv").write_text("x,y\n" + "0.1,0\n0.9,1\n" * 60)
-    (tmp_path / "assay.yaml").write_text(f"model: {{uri: \"{program(tmp_path, CSV)}\", timeout: 60}}\ntask: binary\nclasses: [0, 1]\ndata: data.csv\n"
+    (tmp_path / "assay.yaml").write_text(f'model: {{uri: "{program(tmp_path, CSV)}", timeout: 60}}\ntask: binary\nclasses: [0, 1]\ndata: data.csv\n'
                                          "columns: {label: y}\nchecks: [auc >= 0.9]\n")
     with pytest.raises(UntrustedModelError, match="stands in a configuration"):
         assay.check(str(tmp_path / "assay.yaml"))

@@ -7,6 +7,7 @@ import os
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
@@ -36,7 +37,7 @@ class Client:
         self.limit = int(_number(options, "limit", 256 * 2**20, 1, 2**40, whole=True))
         self._secret, headers = _secret(url, options)
         self._http = _opened(self.timeout, self.concurrency, headers, options)
-        self._stopped = threading.Event()
+        weakref.finalize(self, self._http.close)   # its connections, when nobody holds the model any more
 
     def get(self, url: str) -> bytes | None:
         """Return the body at ``url``, or None where the server knows no such place."""
@@ -143,7 +144,8 @@ class Client:
             text = str(said.get("message", said) if isinstance(said, dict) else said)
         except (ValueError, RecursionError):
             pass
-        text = "".join(each if each.isprintable() else " " for each in self.clean(text)[:200]).strip()
+        # its first line: servers put rows of the data below
+        text = "".join(each if each.isprintable() else " " for each in (self.clean(text).strip().splitlines() or [""])[0][:120]).strip()
         hint = None
         if status in (401, 403):
             hint = "name the environment variable that holds the token: token_env=NAME" if not self._secret else "is the token still valid?"
