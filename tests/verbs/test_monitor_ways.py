@@ -124,6 +124,17 @@ def test_a_day_is_a_day_where_the_user_lives(tmp_path, naive):
     assert not run.incidents
 
 
+def test_times_are_those_of_the_zone(tmp_path):
+    table = stream(34, lost=None)
+    at, values = table["at"].to_pylist(), table["wind"].to_numpy()
+    from_noon = np.array([each >= START + dt.timedelta(days=30, hours=17) and each < START + dt.timedelta(days=31, hours=5) for each in at])
+    table = table.set_column(table.schema.get_field_index("wind"), "wind", pa.array(values, mask=from_noon))
+    run = monitor.replay(config(tmp_path, CONFIG + "  zone: America/New_York\n"), table)
+    (page,) = [each for each in run.incidents if each.page]
+    assert "since 2026-02-04 12:0" in page.sentence     # noon in New York, five in the afternoon in UTC
+    assert page.first_seen == "2026-02-04T00:00:00-05:00"
+
+
 def test_holidays_of_one_source(tmp_path):
     table = stream(50, lost=None)
     day = (START + dt.timedelta(days=40)).date().isoformat()

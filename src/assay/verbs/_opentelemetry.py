@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from assay import __version__
 from assay.errors import DeliveryError, MissingExtraError, without_secrets
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ __all__ = ["export"]
 TIMEOUT = 10.0  # seconds
 
 
-def export(gauges: Sequence[Gauge], *, endpoint: str | None = None, reader: Any = None) -> None:
+def export(gauges: Sequence[Gauge], *, version: str, endpoint: str | None = None, reader: Any = None) -> None:
     """Hand ``gauges`` to a reader of OpenTelemetry's SDK once: to a collector over OTLP, or to ``reader``.
 
     Names are ``assay.monitor.windows`` and so on, counters are cumulative, labels are attributes.
@@ -40,9 +39,9 @@ def export(gauges: Sequence[Gauge], *, endpoint: str | None = None, reader: Any 
         return read
 
     source = reader if reader is not None else InMemoryMetricReader()
-    resource = Resource.create({"service.name": "assay", "service.version": __version__})
+    resource = Resource.create({"service.name": "assay", "service.version": version})
     provider = MeterProvider(metric_readers=[source], resource=resource, shutdown_on_exit=False)
-    meter = provider.get_meter("assay.monitor", __version__)
+    meter = provider.get_meter("assay.monitor", version)
     for each in gauges:
         unit = "s" if each.unit == "seconds" else "1"
         make = meter.create_observable_counter if each.counter else meter.create_observable_gauge

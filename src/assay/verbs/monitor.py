@@ -444,7 +444,7 @@ def otlp(config: str | Path | Config, *, endpoint: str | None = None, reader: An
     """
     from assay.verbs import _opentelemetry
 
-    _opentelemetry.export(_gauges(config, trust=trust), endpoint=endpoint, reader=reader)
+    _opentelemetry.export(_gauges(config, trust=trust), version=Run("monitor").assay, endpoint=endpoint, reader=reader)
 
 
 def _gauges(config: str | Path | Config, *, trust: bool) -> list[Gauge]:

@@ -454,8 +454,15 @@ class Job:
         empty = np.asarray(rows[columns[0]].is_null().to_numpy(zero_copy_only=False), np.bool_)
         apart = {*alert.columns, ANSWER, self.settings.by, self.roles.get("id"), self.roles.get("entity"), self.roles.get("label")}
         by = [each.name for each in rows.schema if each.name not in apart and kind_of(each.type) == "category"]
-        found = place(empty, rows, time=self.roles.get("timestamp"), by=by)
+        found = place(empty, _local(rows, self.roles.get("timestamp"), self.settings.window.zone), time=self.roles.get("timestamp"), by=by)
         return dataclasses.replace(alert, place=str(found), share=found.share)
+
+
+def _local(rows: pa.Table, name: str | None, zone: str) -> pa.Table:
+    """Return rows with their times as clocks show them where windows are cut."""
+    if name is None or name not in rows.column_names or getattr(rows[name].type, "tz", None) is None:
+        return rows
+    return rows.set_column(rows.schema.get_field_index(name), name, rows[name].cast(pa.timestamp("us", zone), safe=False))
 
 
 def _once(key: str, kept: Kept | None, made: Callable[[], dict[str, Any]]) -> dict[str, Any]:
