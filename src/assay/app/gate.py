@@ -15,11 +15,14 @@ import click
 from assay.app.check import _configured, _enough, _options, files_of, json_of, rows_of, show, written
 from assay.app.option import Command, Option, quietly, shared
 from assay.app.state import State
+from assay.errors import ConfigError
 
 if TYPE_CHECKING:
     from assay.result import Run
 
 __all__ = ["gate"]
+
+_BESIDE = ("log", "against", "offline", "canary", "maturity", "margin", "training", "validation")
 
 _RULES = """
 gate:
@@ -34,6 +37,9 @@ assay gate assay.yaml --candidate models/new.onnx --champion models/current.onnx
 assay gate assay.yaml --candidate models/new.onnx --html release.html --junit release.xml --markdown release.md
 assay gate --candidate new.joblib --champion old.joblib --trust --data test.parquet --label delayed --slice origin
 assay gate assay.yaml --rollback models/v1.onnx --rollback models/v2.onnx
+assay gate assay.yaml --log yesterday.parquet --score logged
+assay gate assay.yaml --log champion.parquet --against shadow.parquet --canary --maturity 1d --score logged
+assay gate assay.yaml --training new.parquet --validation held-out.parquet
 """
 _CODES = """
 0 release   1 block, or something in error   2 wrong usage or bad input   3 inconclusive: more labelled rows would settle it
@@ -53,6 +59,15 @@ def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callabl
 @_one("--rollback", "What is judged", "FILE", "An earlier model: is it better than the champion on these rows? (repeatable)", multiple=True)
 @_one("--data", "What is judged", "FILE", "Labelled rows that neither model learned from.")
 @_one("--train", "What is judged", "FILE", "What the candidate learned from: for leakage and staleness.")
+@_one("--log", "Logs and training data", "FILE", "Rows that the champion scored, with its scores: does it give them again?")
+@_one("--against", "Logs and training data", "FILE", "Another score log of the same rows, compared with --log by id.")
+@_one("--offline", "Logs and training data", "FILE", "A second table of features, joined to --log by id: which differ, and what of it.")
+@click.option("--canary", is_flag=True, cls=Option, group="Logs and training data",
+              help="Is the model of --against worse than that of --log? May be asked at any time; only matured labels count.")
+@_one("--maturity", "Logs and training data", "TIME", "The age at which labels are complete, such as 1d (with --canary).")
+@_one("--margin", "Logs and training data", "NUMBER", "How much more loss is tolerable, 0.01 if not given (with --canary).", type=float)
+@_one("--training", "Logs and training data", "FILE", "The data of the next training: are they clean against --train?")
+@_one("--validation", "Logs and training data", "FILE", "What it is validated on: apart from --training, and not broken itself.")
 @_one("--where", "What is judged", "PREDICATE", "Only these rows.")
 @_one("--sql", "What is judged", "QUERY", "The query to read the data with.")
 @_one("--slice", "How it is judged", "SLICES", 'No slice of these may be worse: a column, "age:4", "a * b" (repeatable).', multiple=True)
@@ -62,6 +77,8 @@ def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callabl
 @_one("--id", "Columns of the data", "COLUMN", "Names a row.")
 @_one("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: rows of one entity are not independent.")
 @_one("--timestamp", "Columns of the data", "COLUMN", "When it happened.")
+@_one("--prediction", "Columns of the data", "COLUMN", "Predictions that were logged (with --log).")
+@_one("--score", "Columns of the data", "COLUMN", "Scores that were logged (with --log; repeatable: one a class).", multiple=True)
 @_one("--positive", "What the models answer", "CLASS", "The positive class, where it is not plain.")
 @_one("--threshold", "What the models answer", "NUMBER", "The score from which a row is positive.", type=float)
 @click.option("--trust", is_flag=True, cls=Option, group="What the models answer",
@@ -82,11 +99,17 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
     (1) or inconclusive (3), and says in words what is gained and what is risked.
     """
     options = _options(given)
+    beside = {name: options.pop(name) for name in _BESIDE if options.get(name) not in (None, False)}
+    options.pop("canary", None)
     models = [*(options.get(name) for name in ("candidate", "champion")), *options.get("rollback", ())]
     files = files_of({"json": json, "html": html, "junit": junit, "markdown": markdown},
-                     [config, *models, options.get("data"), options.get("train")])
-    _enough(config, options)
-    run = judged(config, options, trust=trust, strict=strict, progress=not no_progress and json != "-")
+                     [config, *models, options.get("data"), options.get("train"),
+                      *(beside.get(name) for name in ("log", "against", "offline", "training", "validation"))])
+    if beside:
+        run = looked(config, options, beside, trust=trust, strict=strict)
+    else:
+        _enough(config, options)
+        run = judged(config, options, trust=trust, strict=strict, progress=not no_progress and json != "-")
     state.code = run.exit_code
     written(run, files, state)
     if json == "-":
@@ -110,3 +133,44 @@ def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, stric
         if found is not None:
             return verb(found, trust=trust, strict=strict, progress=bar, **apart)
         return verb(given.pop("model", None), trust=trust, strict=strict, progress=bar, **apart, **given)
+
+
+def looked(config: str | None, options: Mapping[str, Any], beside: Mapping[str, Any], *, trust: bool, strict: bool) -> Run:
+    """Return what logs, or the data of a training, say: no candidate is judged."""
+    given = {"model" if name == "candidate" else name: each for name, each in options.items()}
+    found = _configured(config, given) if config is not None else None
+    _possible(found, given, beside)
+    roles = {name: given[name] for name in ("label", "id", "entity", "timestamp", "prediction", "score") if name in given}
+    rest: dict[str, Any] = {name: given[name] for name in ("where", "task", "classes", "types") if name in given}
+    if "training" in beside:
+        from assay.verbs.training import training
+
+        return training(beside["training"], config=found, history=given.get("train") if found is None else None,
+                        validation=beside.get("validation"), strict=strict, **rest, **roles)
+    slices = [given["slice"]] if isinstance(given.get("slice"), str) else list(given.get("slices", ()))
+    if "against" not in beside:
+        from assay.verbs.replay import replay
+
+        return replay(found if found is not None else given.get("champion") or given.get("model"), beside["log"],
+                      offline=beside.get("offline"), slices=slices, trust=trust, **rest, **roles)
+    rest |= {"threshold": given["threshold"]} if "threshold" in given else {}
+    if "canary" in beside:
+        from assay.verbs.canary import canary
+
+        return canary(beside["log"], beside["against"], config=found, maturity=beside.get("maturity"), margin=beside.get("margin"),
+                      slices=slices, **rest, **roles)
+    from assay.verbs.replay import compare
+
+    return compare(beside["log"], beside["against"], config=found, **rest, **roles)
+
+
+def _possible(found: Any, given: Mapping[str, Any], beside: Mapping[str, Any]) -> None:
+    """Refuse options that do not go together, before anything is read."""
+    needs = {"against": "log", "offline": "log", "canary": "against", "maturity": "canary", "margin": "canary", "validation": "training"}
+    for name, other in needs.items():
+        if name in beside and other not in beside:
+            raise ConfigError(f"--{name} does nothing by itself", expected=f"--{other} beside it")
+    if "log" in beside and "training" in beside:
+        raise ConfigError("--log and --training are two questions", expected="one of the two")
+    if "log" in beside and "against" not in beside and found is None and not (given.get("champion") or given.get("model")):
+        raise ConfigError("no model is named that could be asked again", expected="--champion MODEL, or a configuration")
