@@ -88,20 +88,20 @@ def test_a_break_of_all_clients_is_one_incident(clients, tmp_path):
 
 
 def test_windows_are_files(tmp_path):
-    table = stream(42)
+    table = stream(32, lost=30)
     text = CONFIG.replace("window: 1d", "window: file").replace("  label_delay: 1d\n", "")
     path, folder = config(tmp_path, text), tmp_path / "days"
     folder.mkdir()
-    for day in range(42):
+    for day in range(32):
         pq.write_table(of(table, day, day + 1), folder / f"day-{day:02}.parquet")
     run = monitor.replay(path, folder)
-    assert run.about["windows"] == 42
+    assert run.about["windows"] == 32
     (page,) = [each for each in run.incidents if each.page]
     assert page.columns == ("wind",)
     for each in sorted(folder.iterdir()):
         monitor.run(path, each, send=False)
     assert told(monitor.status(path)) == told(run)
-    assert monitor.replay(path, str(folder / "day-*.parquet")).about["windows"] == 42
+    assert monitor.replay(path, str(folder / "day-*.parquet")).about["windows"] == 32
     with pytest.raises(AssayError, match="no files"):
         monitor.replay(path, str(folder / "night-*.parquet"))
 
@@ -184,23 +184,23 @@ def test_snoozed_until_then(tmp_path):
 
 
 def test_what_was_dismissed_is_expected(tmp_path):
-    table = stream(60)
+    table = stream(47, lost=32)
     rng = np.random.default_rng(0)
-    gone = (np.arange(table.num_rows) // 300 == 55) & (rng.random(table.num_rows) < 0.3)
+    gone = (np.arange(table.num_rows) // 300 == 45) & (rng.random(table.num_rows) < 0.3)
     values = table["wind"].to_numpy(zero_copy_only=False)
     table = table.set_column(table.schema.get_field_index("wind"), "wind", pa.array(values, mask=gone | np.isnan(values)))
     once = config(tmp_path)
-    monitor.run(once, of(table, 0, 42), send=False)
+    monitor.run(once, of(table, 0, 34), send=False)
     (page,) = [each for each in monitor.status(once).incidents if each.page]
     monitor.mark(once, page.id, "false")
-    monitor.run(once, of(table, 42, 60), send=False)
+    monitor.run(once, of(table, 34, 47), send=False)
     assert len([each for each in monitor.status(once).incidents if each.page]) == 1
     (tmp_path / "other").mkdir()
     twice = config(tmp_path / "other")
-    monitor.run(twice, of(table, 0, 42), send=False)
+    monitor.run(twice, of(table, 0, 34), send=False)
     (page,) = [each for each in monitor.status(twice).incidents if each.page]
     monitor.mark(twice, page.id, "true")
-    monitor.run(twice, of(table, 42, 60), send=False)
+    monitor.run(twice, of(table, 34, 47), send=False)
     assert len([each for each in monitor.status(twice).incidents if each.page]) == 2
 
 
@@ -236,7 +236,7 @@ def test_thresholds_page_outside_the_budget(tmp_path):
 
 
 def test_labels_in_parts(tmp_path):
-    table = stream(46, lost=None, harmed=40)
+    table = stream(24, lost=None, harmed=18)
     path = config(tmp_path)
     monitor.run(path, table.drop_columns(["late"]), send=False)
     rng = np.random.default_rng(0)
@@ -248,7 +248,7 @@ def test_labels_in_parts(tmp_path):
 
 
 def test_deleted_rows_are_as_if_they_had_never_come(tmp_path):
-    table = stream(45)
+    table = stream(33, lost=30)
     path = config(tmp_path)
     monitor.run(path, table, send=False)
     gone = monitor.forget(path, entity="N7")
