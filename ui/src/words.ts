@@ -11,7 +11,10 @@ export const HEADLINE: Record<Outcome, string> = {
   "too small": "Too few rows to tell",
 };
 /** The verdict in big words; of a watch, what it would wake someone for. */
+const DECISION: Record<string, string> = { release: "Release", block: "Block", inconclusive: "Cannot tell" };
+
 export function headline(run: Run): string {
+  if (run.verb === "gate" && typeof run.about.decision === "string") return DECISION[run.about.decision] ?? HEADLINE[run.verdict];
   if (!run.verb.startsWith("monitor")) return HEADLINE[run.verdict];
   const pages = run.incidents.filter((each) => each.page).length;
   return pages ? plural(pages, "page") : "Quiet";

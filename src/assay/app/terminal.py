@@ -31,11 +31,14 @@ def lines(run: Run, screen: Terminal) -> list[Line]:
     """Return the lines that show ``run`` on ``screen``."""
     groups = _groups(run)
     parts = [headline(run, screen)]
+    notes = [line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)]
+    if run.verb == "gate":  # what is gained and risked is what a release is decided by
+        parts.append(notes)
     if groups:
         width = max(len(group.outcome) for group in groups) + 2
         parts.append([line for group in groups for line in _group(group, screen, width)])
     parts += tables(run, screen)
-    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
+    parts.append(notes if run.verb != "gate" else [])
     parts.append(wrapped([], cost(run), "dim", screen.width))
     return [line for part in parts if part for line in (*part, [])][:-1]
 
@@ -51,7 +54,8 @@ def headline(run: Run, screen: Terminal) -> list[Line]:
         words = f"{count:,} value{'s' * (count != 1)} measured, and no check to fail"
         return wrapped([("NOTHING CHECKED: ", "head")], words, "", screen.width)
     if any(group.aspect for group in groups):
-        return wrapped([(f"{run.verdict.upper()}: ", run.verdict)], _suite(groups), "head", screen.width)
+        word = clean(str(run.about.get("decision", run.verdict))).upper()
+        return wrapped([(f"{word}: ", run.verdict)], _suite(groups), "head", screen.width)
     counts = {outcome: [group for group in groups if group.outcome == outcome] for outcome in OUTCOMES}
     total = len(groups)
     if len(counts["pass"]) == total:

@@ -38,10 +38,11 @@ def render(run: Run) -> str:
     <sub>run 1, assay 0.1.0</sub>
     <BLANKLINE>
     """
-    parts = [f"## {_SIGNS[run.verdict]} assay {cell(run.verb)}: {run.verdict}", _about(run), _counts(run.verdicts), *_faults(run),
-             *_overall(run), *_slices(run), *_fine(run)]
-    if run.notes:
-        parts.append("\n".join(f"- {cell(each)}" for each in run.notes[:10]))
+    notes = "\n".join(f"- {cell(each)}" for each in run.notes[:10])
+    first = run.verb == "gate"  # what is gained and risked is what a release is decided by
+    parts = [f"## {_SIGNS[run.verdict]} assay {cell(run.verb)}: {cell(run.about.get('decision', run.verdict))}", _about(run),
+             notes if first else "", _counts(run.verdicts), *_faults(run), *_overall(run), *_slices(run), *_fine(run),
+             "" if first else notes]
     parts.append(f"<sub>{_cost(run)}</sub>")
     return "\n\n".join(filter(None, parts)) + "\n"
 

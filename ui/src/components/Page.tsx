@@ -70,7 +70,13 @@ function list(run: Run): Part[] {
   };
   const bad = run.verdicts.some((each) => each.verdict !== "pass" && each.verdict !== "too small");
   const main = run.values.filter((each) => MAIN.includes(each.name) && !Object.keys(each.slice).length && !each.column && !each.against && each.value !== null);
-  if (main.length) add("In short", <dl className="about">{main.slice(0, 5).map((each, place) => <div key={place}><dt>{title(each.name)}</dt><dd>{measured(each)}</dd></div>)}</dl>);
+  const notes = <>
+    <ul className="notes">{run.notes.map((each, place) => <li key={place}>{sentence(each)}</li>)}</ul>
+    {left.notes && <p className="muted small">{left.notes}</p>}</>;
+  // what is gained and risked is what a release is decided by
+  const trade = run.verb === "gate" && run.notes.length > 0;
+  if (trade) add("Gain and risk", notes);
+  else if (main.length) add("In short", <dl className="about">{main.slice(0, 5).map((each, place) => <div key={place}><dt>{title(each.name)}</dt><dd>{measured(each)}</dd></div>)}</dl>);
   if (bad) add("What to look at first", <Worst verdicts={run.verdicts} />);
   if (run.findings.length) add("Findings", <>
     <ul className="lines">{run.findings.map((each, place) => <li className="line" key={place}><span className="mark fail"><Icon outcome="fail" /><span>{title(each.probe)}</span></span><div><p>{each.sentence}</p></div></li>)}</ul>
@@ -100,9 +106,7 @@ function list(run: Run): Part[] {
   if (left.figures) add("More pictures", <p className="muted">{left.figures}</p>);
   if (forests(run.values).some((each) => each.values.some((value) => value.value !== null))) add("Slice by slice", <Slices run={run} />);
   if (run.values.length) add("Values", <Values run={run} />);
-  if (run.notes.length) add("Notes", <>
-    <ul className="notes">{run.notes.map((each, place) => <li key={place}>{sentence(each)}</li>)}</ul>
-    {left.notes && <p className="muted small">{left.notes}</p>}</>);
+  if (run.notes.length && !trade) add("Notes", notes);
   return parts;
 }
 
