@@ -123,8 +123,7 @@ def part(job: tuple[int, int, int, str]) -> list[recall.Trial]:
 
 
 COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("assay", ("assay",)), ("checks", ("checks",)), ("3 sigma", ("3 sigma",)), ("kNN", ("kNN",)), ("PSI", ("PSI",)), ("KS", ("KS",)),
-    ("3 sigma+", ("3 sigma", "checks")), ("kNN+", ("kNN", "checks")), ("PSI+", ("PSI", "checks")), ("KS+", ("KS", "checks")))
+    ("assay", ("assay",)), ("checks", ("checks",)), *((name, (name,)) for name in Rules.names), *((f"{name}+", (name, "checks")) for name in Rules.names))
 
 
 def shown(trials: Sequence[recall.Trial], tell: Callable[[str], None]) -> dict[str, Any]:
@@ -135,7 +134,7 @@ def shown(trials: Sequence[recall.Trial], tell: Callable[[str], None]) -> dict[s
     sudden = [each for each in trials if each.kind not in creeping]
     rows += [("all that are sudden", sudden), ("over 3 x own noise", [each for each in sudden if each.size > 3]),
              ("over 10 x own noise", [each for each in sudden if each.size > 10])]
-    tell(f"  {'fault':30s}{'trials':>7s}{'>3':>5s}" + "".join(f"{name:>10s}" for name, _ in COLUMNS))
+    tell(f"  {'fault':34s}{'trials':>7s}{'>3':>5s}" + "".join(f"{name:>11s}" for name, _ in COLUMNS))
     out: dict[str, Any] = {}
     for label, some in rows:
         if some:
@@ -143,8 +142,8 @@ def shown(trials: Sequence[recall.Trial], tell: Callable[[str], None]) -> dict[s
             found = {name: [float(np.mean([any(0 <= each.found.get(key, 99) <= n for key in keys) for each in some])) for n in (0, last)]
                      for name, keys in COLUMNS}
             large = np.mean([each.size > 3 for each in some])
-            cells = "".join(f"{now:5.2f}/{later:.2f}" for now, later in found.values())
-            tell(f"  {label:30s}{len(some):7d}{large:5.2f} " + cells)
+            cells = "".join(f"{now:6.2f}/{later:.2f}" for now, later in found.values())
+            tell(f"  {label:34s}{len(some):7d}{large:5.2f} " + cells)
             out[label] = {"trials": len(some), **found}
     return out
 

@@ -54,23 +54,43 @@ def _thousand(part: Part, column: str, n: int, rng: np.random.Generator, facts: 
     return _with(part, column, pc.if_else(_some(part, 0.02, rng), pc.multiply(array, 1000.0), array))
 
 
+def _moved(array: pa.Array, by: float, rng: np.random.Generator) -> pa.Array:
+    """Return numbers moved; whole ones stay whole, rounded by chance so that the mean is right: fractions alone would give them away."""
+    if not pa.types.is_integer(array.type):
+        return pc.add(array, by)
+    low = np.floor(by)
+    return pc.add(array, pa.array((low + (rng.random(len(array)) < by - low)).astype(np.int64)))
+
+
 def _shift(size: float) -> Callable[..., Part]:
     def apply(part: Part, column: str, n: int, rng: np.random.Generator, facts: Mapping[str, Any]) -> Part:
-        return _with(part, column, pc.add(part.columns[column].cast(pa.float64()), size * facts["deviation"][column]))
+        return _with(part, column, _moved(part.columns[column], size * facts["deviation"][column], rng))
 
     return apply
 
 
 def _small(part: Part, column: str, n: int, rng: np.random.Generator, facts: Mapping[str, Any]) -> Part:
     """Move a mean by twice what it moves from day to day."""
-    return _with(part, column, pc.add(part.columns[column].cast(pa.float64()), 2 * facts["daily"][column]))
+    return _with(part, column, _moved(part.columns[column], 2 * facts["daily"][column], rng))
 
 
 def _together(part: Part, column: str, n: int, rng: np.random.Generator, facts: Mapping[str, Any]) -> Part:
     """Move the mean of every number of the source by 1.5 times what it moves from day to day."""
-    columns = {name: pc.add(array.cast(pa.float64()), 1.5 * facts["daily"][name]) if name in facts["daily"] else array
+    columns = {name: _moved(array, 1.5 * facts["daily"][name], rng) if name in facts["daily"] else array
                for name, array in part.columns.items()}
     return Part(columns, part.key)
+
+
+def _creep(part: Part, column: str, n: int, rng: np.random.Generator, facts: Mapping[str, Any]) -> Part:
+    """Move a mean by a twentieth of the column's deviation more each day: one deviation after three weeks."""
+    return _with(part, column, _moved(part.columns[column], 0.05 * (n + 1) * facts["deviation"][column], rng))
+
+
+def _mixing(part: Part, column: str, n: int, rng: np.random.Generator, facts: Mapping[str, Any]) -> Part:
+    """Call two in a hundred more of the most frequent category by the name of the next each day."""
+    array = part.columns[column]
+    turned = pc.and_(pc.equal(array, facts["common"][column]), _some(part, 0.02 * (n + 1), rng))
+    return _with(part, column, pc.if_else(turned, pa.scalar(facts["next"][column], array.type), array))
 
 
 def _constant(part: Part, column: str, n: int, rng: np.random.Generator, facts: Mapping[str, Any]) -> Part:
@@ -110,7 +130,8 @@ KINDS = (
     Kind("top category renamed", "category", 3, _renamed), Kind("case of 5 %", "category", 3, _case), Kind("yesterday's file", "table", 3, _stale),
     Kind("30 % of rows gone", "rows", 3, _fewer), Kind("sign", "number", 3, _sign))
 SLOW = (Kind("leak: .5 % more nulls a day", "any", 21, _leak), Kind("mean by 2 of its daily sd", "number", 21, _small),
-        Kind("all means by 1.5 daily sd", "source", 21, _together))
+        Kind("all means by 1.5 daily sd", "source", 21, _together), Kind("creep: mean by .05 sd more a day", "number", 21, _creep),
+        Kind("mix: 2 % more of a category a day", "category", 21, _mixing))
 
 
 def corrupted(day: Day, source: str, column: str, kind: Kind, n: int, rng: np.random.Generator, facts: Mapping[str, Any]) -> Day:

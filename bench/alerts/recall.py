@@ -40,11 +40,14 @@ def _facts(days: Sequence[Day], source: str) -> dict[str, Any]:
     """Return what a fault must know of a source: deviations, daily movements, frequent values, and which other column has its type."""
     parts = [day.parts[source] for day in days]
     numbers = [name for name, each in parts[0].columns.items() if pa.types.is_floating(each.type) or pa.types.is_integer(each.type)]
-    deviation, daily, common = {}, {}, {}
+    deviation, daily, common, following = {}, {}, {}, {}
     for name in parts[0].columns:
         whole = pa.concat_arrays([part.columns[name] for part in parts[:60]])
         counts = whole.drop_null().value_counts()
-        common[name] = counts.field(0)[int(np.argmax(counts.field(1).to_numpy()))].as_py()
+        order = np.argsort(-counts.field(1).to_numpy(), kind="stable")
+        common[name] = counts.field(0)[int(order[0])].as_py()
+        if len(order) > 1:
+            following[name] = counts.field(0)[int(order[1])].as_py()
         if name in numbers:
             values = [part.columns[name].drop_null().to_numpy().astype(float) for part in parts]
             deviation[name] = float(np.median([each.std() for each in values if len(each) > 1] or [0.0]))
@@ -53,6 +56,7 @@ def _facts(days: Sequence[Day], source: str) -> dict[str, Any]:
             daily[name] = float(1.4826 * np.median(np.abs(left - np.median(left))) / np.sqrt(2))
     others = {name: [each for each in parts[0].columns if each != name and (each in numbers) == (name in numbers)] for name in parts[0].columns}
     return {"numbers": numbers, "deviation": deviation, "daily": {name: each for name, each in daily.items() if each > 0}, "common": common,
+            "next": following,
             "others": others}
 
 
@@ -93,6 +97,8 @@ def _column(kind: Kind, facts: dict[str, Any], rng: np.random.Generator) -> str 
               "table": [""], "rows": [""]}[kind.on]
     if not choice:
         return None
+    if kind.name.startswith("mix"):
+        choice = [name for name in choice if name in facts["next"]]
     name = str(choice[int(rng.integers(len(choice)))])
     if kind.name == "another column":
         facts["other"] = {name: facts["others"][name][int(rng.integers(len(facts["others"][name])))]}
@@ -130,6 +136,8 @@ def _trial(days: Sequence[Day], watch: Watch, kind: Kind, at: int, source: str, 
     watch = replace(watch, account=Account(3.0), state=replace(watch.state, account=Account(3.0)))
     mine = {**facts[source], "other": facts[source].get("other", {})}
     found: dict[str, int] = {}
+    if rules is not None:
+        rules.fault.clear()
     size = np.inf if kind.name == "yesterday's file" else 0.0
     for n in range(kind.days):
         day = days[at + n]

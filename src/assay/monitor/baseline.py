@@ -157,21 +157,16 @@ def _moderated(b: Baseline, pool: Array) -> Array:
     return found
 
 
-def drift(b: Baseline, pool: Array) -> tuple[Array, Array]:
-    """Return how far the slow level stands from the anchor, and the variance of that: its own, drawn to what the pool's streams have.
+def drift(b: Baseline) -> tuple[Array, Array]:
+    """Return how far the slow level stands from the anchor, and the variance of that.
 
-    A stream that wanders is used to it; of one that does not, the two averages of n windows bring g / (2 - g) of its noise.
+    A stream that wanders is used to it; of one that does not, the two averages of n windows bring g / (2 - g) of its noise, to which
+    the variance is drawn while little is known: one excursion lasts about ten windows.
     """
     gain = float(GAINS[SLOW, 0])
-    least = (gain / (2 - gain) + 1 / np.maximum(np.minimum(b.n, 1 / ANCHOR), 1.0)) * np.maximum(b.noise, b.sampling)
-    known = (b.n >= 28) & (b.wander > 0) & (least > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.clip(np.log(np.where(known, b.wander / least, 1.0)), -1.0, 5.0)
-    size = int(pool.max()) + 1 if len(pool) else 0
-    number = np.bincount(pool, known, size)
-    lent = np.exp(np.bincount(pool, np.where(known, ratio, 0.0), size) / np.maximum(number, 1.0))[pool] * least
-    weight = np.minimum(b.n, WANDER) / 10  # one excursion lasts about ten windows
-    found: Array = np.maximum((weight * b.wander + PRIOR * lent) / (weight + PRIOR), least)
+    least = (gain / (2 - gain) + np.maximum(1 / np.maximum(b.n, 1.0), ANCHOR)) * np.maximum(b.noise, b.sampling)
+    weight = np.minimum(b.n, WANDER) / 10
+    found: Array = np.maximum((weight * b.wander + PRIOR * 1.5 * least) / (weight + PRIOR), least)
     return b.level[SLOW] - b.anchor, found
 
 

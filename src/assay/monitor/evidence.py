@@ -23,7 +23,7 @@ from assay.monitor import baseline as past
 from assay.monitor import tail
 from assay.monitor.baseline import Baseline, Season
 from assay.monitor.budget import Account, shares
-from assay.monitor.reading import STATISTICS, Readings, Stream
+from assay.monitor.reading import BORN, LATER, STATISTICS, Readings, Stream
 from assay.summary import codec
 
 __all__ = ["Moved", "Outcome", "Page", "State", "Tuning", "judged", "step"]
@@ -108,6 +108,7 @@ class _Index:
     sided: Array
     harmless: Array
     damage: Array
+    born: Array                 # windows of its column that a stream begins after
     common: Array               # streams that are made of others
     members: Array              # of each ordinary stream: the stream that it is a part of, or -1
     weight: Array               # of each stream in its source, all together 1
@@ -151,8 +152,9 @@ def _indexed(streams: tuple[Stream, ...]) -> _Index:
     groups = np.array(group, np.int64)
     number = np.bincount(groups, minlength=len(sources)).astype(float)
     damage = np.array([each.statistic in STATISTICS and STATISTICS[each.statistic].damaged for each in streams], bool)
+    born = np.array([BORN if each.statistic in LATER else 0 for each in streams], np.int64)
     return _Index(streams, sources, place, groups, np.array(pool, np.int64), np.array(kind_of, np.int64), np.array(pool, np.int64), sided,
-                  harmless, damage, common, np.array(part, np.int64), 1 / number[groups] if len(streams) else number, number)
+                  harmless, damage, born, common, np.array(part, np.int64), 1 / number[groups] if len(streams) else number, number)
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,7 @@ def step(state: State, readings: Readings, *, alpha: float, season: Season | Non
     p = tail.p_value(tame, state.nu[index.pool], state.scale[index.pool])
     portion = shares(index.sources, weights)
     alphas = alpha * np.array([portion[name] for name in index.sources])
-    speaks = active & (state.past.n >= tuning.learning) & ~resting_ & ~apart_
+    speaks = active & (state.past.n + index.born >= tuning.learning) & ~resting_ & ~apart_
     own = (1 - _PINNED - _SLOW) * index.weight
     cut = tuning.immediate * alphas[index.group] * own
     e = np.where(speaks, tail.e_value(p), 1.0)
@@ -322,9 +324,10 @@ def _settled(state: State, w: _Window) -> tuple[State, Outcome]:
     culprit = np.where(busy[group], (state.culprit > 0) | moving, (opened | withheld)[group] & (moving | leaking | drifting))
     drifted = np.where(busy[group], state.culprit == _DRIFTED, culprit & drifting & ~moving)
     # an incident is over when none of its streams is out of its way any more
-    with np.errstate(divide="ignore", invalid="ignore"):
+    out = culprit & moving
+    if drifted.any():
         away = np.abs(state.recent - state.past.anchor) >= 2 * np.sqrt(state.past.noise / 3)
-    out = culprit & w.speaks & ((w.p <= 1e-3) | (drifted & (away | ~busy[group])))
+        out |= drifted & w.speaks & (away | ~busy[group])
     unseen = culprit & ~w.speaks
     still = np.bincount(group, out | (unseen & busy[group]), len(busy)) > 0
     age = np.where(opened | withheld, 1.0, np.where(busy, state.age + 1, 0.0))
@@ -457,13 +460,13 @@ def _drift(state: State, index: _Index, speaks: Array, cut: Array) -> tuple[Arra
     It pays 1 / cut where p is at most that and nothing else, so that its expectation over many windows holds though drifts last.
     """
     b = state.past
-    far, variance = past.drift(b, index.lend)
-    free = np.where(index.damage, _rise(b.anchor, _LEAK), _GENTLY * index.harmless)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        d = np.where((b.n >= 14) & (variance > 0), np.maximum(np.where(index.sided, far, np.abs(far)) - free, 0.0) / np.sqrt(variance), 0.0)
-    paid = np.zeros(len(d))
-    high = np.flatnonzero(speaks & (d > 2.5))
+    far, variance = past.drift(b)
+    far = np.where(index.sided, far, np.abs(far))
+    d, paid = np.zeros(len(far)), np.zeros(len(far))
+    high = np.flatnonzero(speaks & (far > 2.5 * np.sqrt(variance)) & (variance > 0))
     if len(high):
+        free = np.where(index.damage[high], _rise(b.anchor[high], _LEAK), _GENTLY * index.harmless[high])
+        d[high] = np.maximum(far[high] - free, 0.0) / np.sqrt(variance[high])
         p = tail.p_value(d[high], np.full(len(high), _DRIFT_NU), np.full(len(high), _DRIFT_SCALE))
         paid[high] = np.where(p <= cut[high], 1 / np.maximum(cut[high], 1e-300), 0.0)
     return d, paid

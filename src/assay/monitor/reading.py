@@ -21,7 +21,8 @@ from assay.summary.frequent import Frequent
 from assay.summary.moments import Moments
 from assay.summary.quantiles import Quantiles
 
-__all__ = ["STATISTICS", "Fact", "Readings", "Reference", "Seen", "Stream", "Table", "learned", "needs", "read"]
+__all__ = ["BORN", "LATER", "QUANTILES", "STATISTICS", "Fact", "Readings", "Reference", "Seen", "Stream", "Table", "learned", "needs",
+           "read"]
 
 Array = np.ndarray[Any, Any]
 
@@ -29,7 +30,8 @@ _BINS = 10
 _TRAIL = 28        # windows that a reference distribution remembers, by exponential forgetting
 _NAMES = 20_000    # categories that are remembered; a column of more is one of names, where new ones are no news
 _CELLS = 60        # categories compared one by one; the rest is one cell
-_WARM = 7          # windows before which neither a range nor a set of categories says anything
+BORN = 7           # windows before which neither a range nor a set of categories says anything
+LATER = frozenset({"outside", "shift", "unseen"})  # statistics that begin then
 _FAR = 3.0         # ranges beyond which a value is absurd and not merely new
 _SLACK = 0.25      # of the range seen so far, by which a value may leave it
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -253,7 +255,7 @@ def _number(moments: Moments, sketch: Quantiles, seen: Seen, ratio: float, type_
     values, weights = sketch.points
     reached = np.concatenate(([0.0], np.cumsum(weights)))
     width = seen.high - seen.low
-    warm = seen.windows >= _WARM and width >= 0
+    warm = seen.windows >= BORN and width >= 0
     # a column of counts that was 0 so far has a range without width: its own values are then the measure
     margin = max(width, abs(seen.high), abs(seen.low)) if warm and not width else width
     far = _beyond(values, reached, seen.low - _FAR * margin, seen.high + _FAR * margin) / count if warm else 0.0
@@ -322,7 +324,7 @@ def _category(moments: Moments, frequent: Frequent, distinct: Summary | None, se
     single = sum(1 for count in counts.values() if count == 1)
     out = [("varieties", math.log(max(varieties, 1.0)), (single + 0.05) / max(varieties, 1.0) ** 2 + 1e-6), ("top", *_share(top * n, n))]
     base |= {"distinct": varieties, "top": top}
-    if seen.windows < _WARM or not seen.names or few:
+    if seen.windows < BORN or not seen.names or few:
         return Fact(**base), [] if few else out
     more: dict[str, Any] = {}
     new = {name: count for name, count in counts.items() if name not in seen.names} if len(seen.names) < _NAMES else {}
@@ -406,6 +408,6 @@ def _taken(seen: Seen, summaries: Mapping[str, Summary]) -> Seen:
             fresh.append(name)
     folded = seen.folded | frozenset(map(fold, fresh)) if fresh else seen.folded
     cells = seen.cells
-    if seen.windows < 2 * _WARM or seen.windows % _WARM == 0:
+    if seen.windows < 2 * BORN or seen.windows % BORN == 0:
         cells = tuple(sorted(nlargest(_CELLS, names, key=names.__getitem__), key=lambda name: (-names[name], name)))
     return Seen(seen.windows + 1, names=names, folded=folded, cells=cells, unit=unit, total=seen.total * fade + frequent.present)

@@ -84,7 +84,9 @@ def p_value(z: Array, nu: Array, scale: Array) -> Array:
     >>> p_value(np.array([0.0, 2.0]), np.array([1e6, 1e6]), np.ones(2)).round(3).tolist()
     [1.0, 0.046]
     """
-    found: Array = 2 * special.stdtr(nu, -np.maximum(z, 0.0) / scale)
+    found: Array = np.ones(z.shape)
+    used = np.flatnonzero(z > 0)  # most shares do not rise at all
+    found[used] = 2 * special.stdtr(nu[used], -z[used] / scale[used])
     return found
 
 
