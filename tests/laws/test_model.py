@@ -5,8 +5,10 @@ One row in ``CASES`` for a new format. A case gives the model as assay takes it,
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,7 @@ class Case:
     nulls: bool = True              # whether the library takes missing numbers
     unseen: str | None = None       # a column of text for which a category of no training means: missing
     names: list[str] | None = None  # for a model without names
+    costly: bool = False            # asking takes a process or a request
 
     def load(self) -> Model:
         model = load(self.model, **self.options)
@@ -267,11 +270,65 @@ def callable_pandas(folder: Path) -> Case:
                 {"task": "binary", "classes": ["no", "yes"], "frame": "pandas"}, ("no", "yes"), nulls=False)
 
 
+def command_json(folder: Path) -> Case:
+    import sys
+
+    script = folder / "score.py"
+    script.write_text("import json, math, sys\nfor line in sys.stdin:\n    row = json.loads(line)\n"
+                      "    print(json.dumps({'score': 1 / (1 + math.exp(-row['wind'] - row['delay']))}))\n")
+    share = lambda frame: 1 / (1 + np.exp(-frame["wind"].to_numpy() - frame["delay"].to_numpy()))  # noqa: E731
+    return Case("command", f"command:{sys.executable} {script}", lambda each: beside(share(each)),
+                lambda each: np.where(share(each) > 0.5, "yes", "no"), plain(),
+                {"classes": ["no", "yes"], "trust": True, "protocol": "json", "features": ["wind", "delay"]}, ("no", "yes"), nulls=False, costly=True)
+
+
+def http_v2(folder: Path) -> Case:
+    from tests.strategies.server import serving
+
+    case = sklearn_pipeline(folder)
+    texts = case.model.fit(case.frame, three(case.frame, ["z", "m", "b"]))
+    server = HELD.enter_context(serving(texts, list(case.frame), binary=True, tensors="columns"))
+    return Case("http", f"{server.url}/v2/models/flights", texts.predict_proba, texts.predict, case.frame, {"classes": ["b", "m", "z"], "retries": 0},
+                ("b", "m", "z"), costly=True)
+
+
+def mlflow_folder(folder: Path) -> Case:
+    import joblib
+
+    case = sklearn_boosting(folder)
+    joblib.dump(case.model, folder / "model.pkl")
+    (folder / "MLmodel").write_text("flavors: {sklearn: {pickled_model: model.pkl}}\n")
+    return Case("mlflow", folder, case.score, case.label, case.frame, {"trust": True}, case.classes)
+
+
+def router_groups(folder: Path) -> Case:
+    from sklearn.linear_model import LogisticRegression
+
+    frame = mixed()
+    label = three(frame, ["z", "m", "b"])
+    ants, rest = (LogisticRegression().fit(frame[["wind", "delay"]], np.roll(label, turn)) for turn in (0, 1))
+
+    def both(ask: str, given: pd.DataFrame) -> np.ndarray:
+        first, second = (getattr(each, ask)(given[["wind", "delay"]]) for each in (ants, rest))
+        own = (given.carrier == "ant").to_numpy()
+        return np.where(own[:, None] if first.ndim == 2 else own, first, second)
+
+    return Case("router", {"router": {"by": "carrier", "ant": ants, "default": rest}}, lambda each: both("predict_proba", each),
+                lambda each: both("predict", each), frame, classes=("b", "m", "z"), nulls=False)
+
+
+def pickle_isolated(folder: Path) -> Case:
+    case = pickle_file(folder)
+    return Case("pickle", case.model, case.score, case.label, case.frame, {"trust": True, "isolation": "process"}, case.classes)
+
+
+HELD = ExitStack()   # the server of a case, for as long as the cases are asked
+atexit.register(HELD.close)
 CASES: dict[str, Callable[[Path], Case]] = {each.__name__: each for each in (
     sklearn_boosting, sklearn_pipeline, sklearn_categories, sklearn_unnamed, sklearn_margin, sklearn_labels, pickle_file,
     skops_file,
     xgboost_classifier, xgboost_file, xgboost_categories, lightgbm_classifier, lightgbm_file, lightgbm_unnamed, catboost_file,
-    catboost_object, onnx_matrix, onnx_columns, callable_pandas)}
+    catboost_object, onnx_matrix, onnx_columns, callable_pandas, command_json, http_v2, mlflow_folder, router_groups, pickle_isolated)}
 
 
 @pytest.fixture(scope="session", params=CASES)
@@ -358,7 +415,7 @@ def test_order_of_rows_does_not_matter(case, model) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 100])
 def test_size_of_batches_does_not_matter(case, model, size) -> None:
-    batch = batch_of(case.frame).slice(3, 101)   # with an offset, as a slice of a greater batch has
+    batch = batch_of(case.frame).slice(3, 15 if case.costly and size < 100 else 101)   # with an offset, as a slice of a greater batch has
     whole = guard.answer(model, batch)
     same(joined([guard.answer(model, batch.slice(at, size)) for at in range(0, batch.num_rows, size)]), whole, 1e-6)
 
@@ -439,8 +496,9 @@ def test_the_digest_says_which_model_it_is(case, model) -> None:
     assert len(model.digest) == 64
 
 
-@pytest.mark.parametrize("name", ["sklearn_boosting", "xgboost_classifier", "lightgbm_classifier", "onnx_matrix",
-                                  "catboost_object"])
+@pytest.mark.parametrize("name", [
+    each if each in ("sklearn_boosting", "xgboost_classifier", "lightgbm_classifier", "onnx_matrix", "catboost_object")
+    else pytest.param(each, marks=pytest.mark.slow) for each in CASES])
 def test_many_rows(name, tmp_path) -> None:
     case = CASES[name](tmp_path)
     frame = case.frame.iloc[np.arange(100_001) % ROWS].reset_index(drop=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from assay.check.expression import parse
 from assay.errors import AssayError, ConfigError
+from assay.model.address import Written
 from assay.verbs.config import Config, read
 
 FULL = """\
@@ -136,8 +137,8 @@ def test_anything_is_read_or_refused_in_a_sentence(tmp_path_factory, data: bytes
     ("columns: {available_at: x}", "'available_at' is a text"),
     ("threshold: high", "line 1, column 1: 'threshold' is a text; expected a number"),
     ("threshold: true", "'threshold' is a truth value; expected a number"),
-    ("model: {a: b}", "'model' is a mapping; expected text"),
-    ("model: ''", "'model' is a text; expected text"),
+    ("model: {a: b}", "there is no key 'a' under 'model'; expected one of 'router', 'uri'"),
+    ("model: ''", "'model' is a text; expected a path or an address"),
     ("classes: yes", "'classes' is a truth value; expected a list"),
     ("positive: [1]", "'positive' is a list; expected one class"),
     ("checks: auc >= 0.7", "'checks' is a text; expected a list"),
@@ -208,3 +209,23 @@ def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     (tmp_path / "long.yaml").symlink_to("/dev/zero")
     with pytest.raises(ConfigError, match="no ordinary file"):
         read(tmp_path / "long.yaml")
+
+
+def test_a_model_may_be_a_mapping_or_a_router_with_paths_of_the_file(tmp_path) -> None:
+    path = tmp_path / "assay.yaml"
+    path.write_text("model: {uri: m.joblib, isolation: process, requirements: r.txt}\nchampion: {router: {by: who, 1: a.onnx, default: {uri: 'http://host/v2/models/m', ca: ca.pem}}}\n")
+    config = read(path)
+    assert config.location(config.model) == {"uri": str(tmp_path / "m.joblib"), "isolation": "process", "requirements": str(tmp_path / "r.txt")}
+    router = config.location(config.champion)["router"]
+    assert router == {"by": "who", "1": str(tmp_path / "a.onnx"), "default": {"uri": "http://host/v2/models/m", "ca": str(tmp_path / "ca.pem")}}
+    assert isinstance(router["default"]["uri"], Written)   # an address of the file's, which needs trust
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("model: {path: m.onnx}", "no key 'path' under 'model'"), ("model: {uri: 3}", "'uri' is a number"), ("model: {router: {A: a.onnx}}", "'router' is a mapping"),
+    ("model: 3", "'model' is a number"), ("model: {router: {by: c, A: [1]}}", "'A' is a list"),
+])
+def test_a_model_that_cannot_be_read_is_told_with_its_line(tmp_path, text, words) -> None:
+    (tmp_path / "assay.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        read(tmp_path / "assay.yaml")

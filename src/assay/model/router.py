@@ -77,7 +77,7 @@ class Router:
         for members in groups.values():
             rows = np.flatnonzero(np.isin(codes, members))
             if len(rows):
-                part = batch if len(rows) == batch.num_rows else batch.take(pa.array(rows))
+                part = batch if len(rows) == batch.num_rows else _taken(batch, rows)
                 found.append((rows, self._asked(self.parts[values[members[0]]], part)))
         return _joined(found, batch.num_rows, self.signature).batch()
 
@@ -122,6 +122,12 @@ class Router:
             raise PredictionError(f"no model answers for the {self.by} {str(value)[:60]!r} of row {row}", where=self.name,
                                   expected=f"one of {listed(parts, 8)}", hint="add it to the router, or a default")
         return parts, codes
+
+
+def _taken(batch: pa.RecordBatch, rows: Array) -> pa.RecordBatch:
+    # Arrow cannot yet take rows of a view of text
+    plain = [column.cast(pa.large_string()) if pa.types.is_string_view(column.type) else column for column in batch.columns]
+    return pa.RecordBatch.from_arrays(plain, names=batch.schema.names).take(pa.array(rows))
 
 
 def _spelt(value: Any) -> str:

@@ -1,6 +1,6 @@
 """What each format was last tested with: the library and version under which the laws of ``tests/laws/test_model.py`` passed.
 
-``TESTED`` maps formats to text. A test holds it to the compiled requirements; only ``assay models`` reads it.
+``TESTED`` maps formats to text; ``python -m tests.laws.matrix`` brings the versions up to date. Only ``assay models`` reads it.
 """
 
 from __future__ import annotations
