@@ -41,12 +41,16 @@ if TYPE_CHECKING:
     from assay.summary.summary import Need as Need
     from assay.summary.summary import Summary as Summary
     from assay.verbs.behaviour import behaviour as behaviour
+    from assay.verbs.canary import canary as canary
     from assay.verbs.check import check as check
     from assay.verbs.expectation import expectations as expectations
     from assay.verbs.gate import gate as gate
     from assay.verbs.profile import profile as profile
+    from assay.verbs.replay import compare as compare
+    from assay.verbs.replay import replay as replay
     from assay.verbs.scorer import evaluation as evaluation
     from assay.verbs.scorer import scorer as scorer
+    from assay.verbs.training import training as training
 
 __version__ = "0.1.0"
 
@@ -70,7 +74,9 @@ _TARGETS = {
     "Value": "assay.result:Value",
     "Verdict": "assay.result:Verdict",
     "behaviour": "assay.verbs.behaviour:behaviour",
+    "canary": "assay.verbs.canary:canary",
     "check": "assay.verbs.check:check",
+    "compare": "assay.verbs.replay:compare",
     "errors": "assay.errors",
     "evaluation": "assay.verbs.scorer:evaluation",
     "expectations": "assay.verbs.expectation:expectations",
@@ -78,9 +84,11 @@ _TARGETS = {
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
     "profile": "assay.verbs.profile:profile",
+    "replay": "assay.verbs.replay:replay",
     "scorer": "assay.verbs.scorer:scorer",
     "slicing": "assay.data.slice:slicing",
     "source": "assay.data.source:source",
+    "training": "assay.verbs.training:training",
 }
 # Verbs that share their name with a package: `assay.check(...)` judges, `assay.check.expression` is a module. Python binds
 # a package to its parent when it is imported, so one name can hold but one object: the package, which we make callable.

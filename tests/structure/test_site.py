@@ -184,13 +184,25 @@ def test_configurations_are_read(page: str, body: str, tmp_path: Path) -> None:
 
 
 def test_configurations_of_pipelines_call_assay_with_options_that_exist() -> None:
-    found = 0
+    found = []
     for _, body in written("yml"):
         assert isinstance(yaml.safe_load(body), dict)
-        for line in re.findall(r"(?:run:|-) (assay check .*)", body):
-            with command.commands["check"].make_context("check", shlex.split(line)[2:]):
-                found += 1
-    assert found == 2
+        found += re.findall(r"(?:run:|-) assay ((?:check|gate) .*)", body)
+    for _, body in written("text"):
+        found += re.findall(r'"assay (gate [^"]*)"', body)
+    for line in found:
+        words = shlex.split(line)
+        with command.commands[words[0]].make_context(words[0], words[1:]):
+            pass
+    assert sum(each.startswith("check") for each in found) == 2
+    assert sum(each.startswith("gate") for each in found) == 7
+
+
+def test_jobs_in_python_are_python() -> None:
+    jobs = [body for name, body in written("text") if name == "howto/ci.md"]
+    assert len(jobs) == 3
+    for body in jobs:
+        ast.parse(body)
 
 
 def test_toml_is_toml() -> None:

@@ -25,6 +25,7 @@ _ROWS = 20          # of a window that can be judged
 _ENOUGH = 14        # windows of a history, below which the table is its own
 _LOST = 0.25        # of the rows of a window, beyond what windows of the history lost
 _USUAL = 0.98       # of the windows of a history lost no more; of a table that is its own, 0.9: some of them may be broken
+_NEARLY = 0.9       # of the values of a day that are one, from which on a day of one value is no wonder
 _NEIGHBOURS = 3     # windows on either side
 _JUMP = 1.3         # of the greatest step of 99 % of the windows
 _FAR = 6.0          # robust standard deviations of steps between windows
@@ -118,14 +119,15 @@ class _Windows:
         out[full] = values[order][first[full] + counts[full] // 2]
         return out
 
-    def alone(self, codes: Array) -> Array:
-        """Return 1 for each window that has one value only, 0 for more, NaN for fewer than 20 values."""
+    def top(self, codes: Array) -> Array:
+        """Return the share of the most frequent value in each window, NaN where it has fewer than 20 values."""
         there = (self.at >= 0) & (codes >= 0)
-        low, high = np.full(len(self.starts), np.iinfo(np.int64).max), np.full(len(self.starts), -1)
-        np.minimum.at(low, self.at[there], codes[there])
-        np.maximum.at(high, self.at[there], codes[there])
+        width = int(codes.max(initial=0)) + 1
+        pairs, counts = np.unique(self.at[there] * width + codes[there], return_counts=True)
+        most = np.zeros(len(self.starts))
+        np.maximum.at(most, pairs // width, counts)
         count = np.bincount(self.at[there], minlength=len(self.starts))
-        return np.where(count >= _ROWS, (low == high).astype(float), np.nan)
+        return np.where(count >= _ROWS, most / np.maximum(count, 1), np.nan)
 
 
 def _column(name: str, column: pa.Array, windows: _Windows, then: pa.Array | None, past: _Windows | None) -> list[Stretch]:
@@ -161,14 +163,15 @@ def _codes(column: pa.Array) -> Array:
 
 
 def _constants(name: str, column: pa.Array, windows: _Windows, then: pa.Array | None, past: _Windows | None, lost: Array) -> list[Stretch]:
-    alone = windows.alone(_codes(column))
-    record = past.alone(_codes(then)) if past is not None and then is not None else alone
+    top = windows.top(_codes(column))
+    record = past.top(_codes(then)) if past is not None and then is not None else top
     record = record[np.isfinite(record)]
     own = past is None or then is None
-    if len(record) < _ENOUGH or record.mean() > (0.1 if own else 0.01):
+    # what is nearly one value on some days, as a weekday is, may be one on another
+    if len(record) < _ENOUGH or np.quantile(record, 0.9 if own else 0.99) >= _NEARLY:
         return []
     return [_stretch("constant", "has one single value", name, windows, at, np.ones(len(column), bool))
-            for at in np.flatnonzero((alone == 1) & (lost < 0.5)).tolist()]
+            for at in np.flatnonzero((top == 1) & (lost < 0.5)).tolist()]
 
 
 def _units(name: str, column: pa.Array, windows: _Windows, then: pa.Array | None, past: _Windows | None) -> list[Stretch]:
