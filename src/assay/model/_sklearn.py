@@ -18,12 +18,14 @@ import pyarrow as pa
 
 from assay.errors import ModelError, SignatureError, UntrustedModelError
 from assay.model import _pandas, guard
+from assay.model._sklearn_trees import grown
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, texts
 from assay.model.file import File
 from assay.model.format import Format, Options, belongs, described
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Signature, Task, agreed_classes, agreed_task, plain
+from assay.model.trees import Trees
 
 __all__ = ["FORMAT", "PICKLE", "load", "recognises", "unpickled"]
 
@@ -256,6 +258,10 @@ class _Respond:
             score = None
         said = Answer.labelled(_own(self.model, self.signature), self.model.predict(given))
         return said if score is None else Answer.scored(self.signature, score, prediction=said.prediction)
+
+    def trees(self) -> Trees | None:
+        """Return the trees in the neutral layout, for who explains them."""
+        return grown(self.model, self.prepare)
 
     def _labels(self, given: Any) -> Answer:
         said = self.model.predict(given)

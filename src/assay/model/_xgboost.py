@@ -13,12 +13,14 @@ import pyarrow as pa
 from assay.errors import MissingExtraError, ModelError, SignatureError
 from assay.model import guard
 from assay.model._xgboost_file import check
+from assay.model._xgboost_trees import grown
 from assay.model.answer import Answer
 from assay.model.column import codes, is_numeric, matrix
 from assay.model.file import File
 from assay.model.format import Format, Options, belongs, described
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Input, Signature, Task, agreed_classes, agreed_task, plain
+from assay.model.trees import Trees
 
 __all__ = ["FORMAT", "load", "recognises"]
 
@@ -162,6 +164,15 @@ class _Respond:
         if self.signature.scores is None:   # binary:hinge answers 0 or 1
             return Answer(self.signature.task, self.signature.classes, prediction=np.asarray(said).reshape(-1).astype(np.int32))
         return Answer.scored(self.signature, said)
+
+    def trees(self) -> Trees | None:
+        """Return the trees in the neutral layout, for who explains them."""
+        return None if self.linear else grown(bytes(self.booster.save_raw("ubj")), self._known, lambda row: self._ask(row, "margin"),
+                                              self.rounds[1])
+
+    def _known(self, batch: pa.RecordBatch) -> Any:
+        numbers = self._numbers(batch)
+        return numbers if self.missing != self.missing else np.where(numbers == self.missing, np.nan, numbers)
 
     def _ask(self, numbers: Any, kind: str) -> Any:
         if not self.linear:

@@ -38,14 +38,18 @@ class Predictor:
     remarks: Callable[[], list[str]] = list
 
     def predict(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        asked = self.taken(batch)
+        answer = self.respond(asked) if batch.num_rows else Answer.nothing(self.signature)
+        return answer.batch()
+
+    def taken(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the columns of a batch that the model takes, in its order."""
         names = self.signature.names
         if names is None and self.signature.positional:
             names = self.usual
             if not names or not set(names) <= set(batch.schema.names):
                 raise self._unbound()
-        asked = batch if names is None else chosen(batch, names, where=self.name, alias=self.alias)
-        answer = self.respond(asked) if batch.num_rows else Answer.nothing(self.signature)
-        return answer.batch()
+        return batch if names is None else chosen(batch, names, where=self.name, alias=self.alias)
 
     def bound(self, names: tuple[str, ...]) -> Predictor:
         """Return the same model with its inputs named, in the order of training."""
