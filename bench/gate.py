@@ -134,10 +134,10 @@ def slow(repeats: int) -> None:
     """Print when harm that adds up over ten releases is seen: a slice loses 0.008 each time, where 0.02 is tolerated."""
     from assay.check.gate.lineage import Release, lineage
 
-    print("\nOne slice of 48,000 rows loses 0.008 in each of ten releases, 0.02 is tolerated in one; per cent blocked up to that release\n")
+    size, many = SIZES[14:19], 10
+    print(f"\nOne slice of {size[3]:,} rows loses 0.008 in each of ten releases, 0.02 is tolerated in one; per cent blocked up to that one\n")
     print("| release | without the past | with it | with it, no slice loses anything |")
     print("|---|---|---|---|")
-    size, many = SIZES[14:19], 10
     runs = max(repeats // 5, 20)
     first = np.full((3, runs), many + 1)
     for column, (loss, remembers) in enumerate(((0.008, False), (0.008, True), (0.0, True))):
