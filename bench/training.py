@@ -180,7 +180,7 @@ def main() -> int:
                 print(f"{features:13} {month:3} {fault.name:45} {'named' if told else 'NOT NAMED':10} {run.verdict:6} {run.verdicts[0].sentence[:150]}", flush=True)
     shared = ROOT.parent / "shared"
     if shared.is_dir():
-        print("\nthe census of Massachusetts, each year against 2014\n")
+        print("\nthe census of Massachusetts, each year against the reference\n")
         out["census"] = census(shared)
         for name, failed, first in out["census"]:
             print(f"{name:13} {'fail' if failed else 'ok':6} {first[:150]}")

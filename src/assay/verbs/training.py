@@ -39,7 +39,7 @@ __all__ = ["training"]
 Array = np.ndarray[Any, Any]
 
 _BROKEN = 0.01     # of the rows of a part in stretches without any value: one day of a quarter
-_WIDE = 0.1        # of the rows in stretches with some
+_WIDE = 0.2        # of the rows in stretches with some
 _WHOLE = 0.9       # of the rows of a stretch, from which on it has no value
 _SHOWN = 6
 _DAY = 86_400.0
