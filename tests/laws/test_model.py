@@ -322,13 +322,25 @@ def pickle_isolated(folder: Path) -> Case:
     return Case("pickle", case.model, case.score, case.label, case.frame, {"trust": True, "isolation": "process"}, case.classes)
 
 
+def pmml_tree(folder: Path) -> Case:
+    from sklearn.tree import DecisionTreeClassifier
+
+    from tests.strategies.pmml import of_tree
+
+    frame = plain()
+    model = DecisionTreeClassifier(max_depth=4, random_state=0).fit(frame, three(frame, ["z", "m", "b"]))
+    (folder / "model.pmml").write_bytes(of_tree(model, list(frame), ["b", "m", "z"]))
+    return Case("pmml", folder / "model.pmml", model.predict_proba, model.predict, frame, classes=("b", "m", "z"))
+
+
 HELD = ExitStack()   # the server of a case, for as long as the cases are asked
 atexit.register(HELD.close)
 CASES: dict[str, Callable[[Path], Case]] = {each.__name__: each for each in (
     sklearn_boosting, sklearn_pipeline, sklearn_categories, sklearn_unnamed, sklearn_margin, sklearn_labels, pickle_file,
     skops_file,
     xgboost_classifier, xgboost_file, xgboost_categories, lightgbm_classifier, lightgbm_file, lightgbm_unnamed, catboost_file,
-    catboost_object, onnx_matrix, onnx_columns, callable_pandas, command_json, http_v2, mlflow_folder, router_groups, pickle_isolated)}
+    catboost_object, onnx_matrix, onnx_columns, callable_pandas, command_json, http_v2, mlflow_folder, router_groups, pickle_isolated,
+    pmml_tree)}
 
 
 @pytest.fixture(scope="session", params=CASES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import bz2
 import hashlib
 import lzma
+import re
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,15 +21,16 @@ __all__ = ["File"]
 
 # What the content must be if the name ends so; "" stands for content without a signature of its own.
 EXPECTED = {".onnx": {"onnx", ""}, ".ort": {"onnx", ""}, ".ubj": {"xgboost", ""}, ".json": {"xgboost", ""}, ".txt": {"lightgbm", ""},
-            ".cbm": {"catboost", ""}, ".skops": {"zip", ""}, ".pkl": {"pickle", ""}, ".pickle": {"pickle", ""}, ".joblib": {"pickle", ""}}
+            ".cbm": {"catboost", ""}, ".skops": {"zip", ""}, ".pkl": {"pickle", ""}, ".pickle": {"pickle", ""}, ".joblib": {"pickle", ""},
+            ".pmml": {"pmml"}}
 SAYS = {"pickle": "a pickle", "zip": "a zip archive", "compressed": "compressed data", "catboost": "a CatBoost model",
-        "lightgbm": "a LightGBM model", "xgboost": "an XGBoost model", "onnx": "an ONNX model"}
+        "lightgbm": "a LightGBM model", "xgboost": "an XGBoost model", "onnx": "an ONNX model", "pmml": "a PMML model"}
 HEAD = 4096
 
 
 @dataclass(frozen=True)
 class File:
-    """One model file; ``kind`` is what its first bytes say: pickle, zip, compressed, catboost, lightgbm, xgboost, onnx or ""."""
+    """One model file; ``kind`` is what its first bytes say: pickle, zip, compressed, catboost, lightgbm, xgboost, onnx, pmml or ""."""
 
     path: Path
 
@@ -96,6 +98,8 @@ def _kind(head: bytes) -> str:
         return "lightgbm"
     if head.lstrip()[:1] == b"{" and b"learner" in head:
         return "xgboost"
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<" and re.search(rb"<(\w+:)?PMML\b", head):
+        return "pmml"
     if head[4:8] == b"ORTM" or (head[:1] == b"\x08" and 0 < (head + b"\0")[1] < 64 and head[2:3] in b"\x12\x1a\x22\x28\x3a\x42"):
         return "onnx"    # a protobuf that begins with a small ir_version and goes on with one of a model's next fields
     inner = _inner(head)

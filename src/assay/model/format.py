@@ -75,6 +75,7 @@ FORMATS: Registry[Format] = Registry("format", {
     "mlflow": "assay.model.mlflow:FORMAT",
     "onnx": "assay.model._onnx:FORMAT",
     "pickle": "assay.model._sklearn:PICKLE",
+    "pmml": "assay.model.pmml.format:FORMAT",
     "router": "assay.model.router:FORMAT",
     "sklearn": "assay.model._sklearn:FORMAT",
     "skops": "assay.model._skops:FORMAT",

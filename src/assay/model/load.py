@@ -166,7 +166,7 @@ def _opened(model: Any, options: Options) -> Any:
 
 
 def _unknown(model: Any, options: Options) -> UnknownFormatError:
-    known = "a model file (.onnx, .ubj, .json, .txt, .cbm, .skops, .joblib, .pkl)"
+    known = "a model file (.onnx, .ubj, .json, .txt, .cbm, .skops, .joblib, .pkl, .pmml)"
     if isinstance(model, Address):
         return UnknownFormatError(f"models are not read from addresses that begin with {model.scheme}:", where=options.name,
                                   expected="a path, or http(s)://, command:, mlflow:, models:/", hint="fetch the file first")

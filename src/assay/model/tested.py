@@ -16,6 +16,7 @@ TESTED: dict[str, str] = {
     "mlflow": "MLflow 3.17.2",
     "onnx": "onnxruntime 1.31.1",
     "pickle": "joblib 1.6.0",
+    "pmml": "sklearn2pmml 0.133.1, pypmml 1.5.8",
     "sklearn": "scikit-learn 1.9.1",
     "skops": "skops 0.16.0",
     "xgboost": "xgboost 3.2.0",
