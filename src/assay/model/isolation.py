@@ -21,8 +21,8 @@ from assay import errors
 from assay.errors import AssayError, ConfigError, ModelError, PredictionError, UntrustedModelError
 from assay.model import environment, region
 from assay.model.process import Child, Limits, environ
+from assay.model.region import HEAD, REPLY
 from assay.model.signature import Input, Signature
-from assay.model.worker import HEAD, REPLY
 
 __all__ = ["OPTIONS", "Isolated", "isolated"]
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
+import struct
 from typing import Any
 
 import pyarrow as pa
 
-__all__ = ["Region", "View", "available", "packed"]
+__all__ = ["HEAD", "REPLY", "Region", "View", "available", "packed"]
+
+# What is spoken between isolation and its worker besides batches.
+HEAD = struct.Struct("<cQQ")    # asked: what, the bytes that follow, the bytes in shared memory
+REPLY = struct.Struct("<cQ")    # said: what, the bytes that follow
 
 
 def available() -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import faulthandler
 import json
 import os
-import struct
 import sys
 from typing import Any, BinaryIO
 
@@ -19,12 +18,9 @@ from assay.errors import AssayError
 from assay.model import guard
 from assay.model.load import load
 from assay.model.model import Model, bind
-from assay.model.region import View, packed
+from assay.model.region import HEAD, REPLY, View, packed
 
-__all__ = ["HEAD", "REPLY", "main", "signature_of"]
-
-HEAD = struct.Struct("<cQQ")    # asked: what, the bytes that follow, the bytes in shared memory
-REPLY = struct.Struct("<cQ")
+__all__ = ["main", "signature_of"]
 
 
 def main() -> None:
