@@ -407,21 +407,38 @@ class Finding:
 
 @dataclass(frozen=True)
 class Attribution:
-    """How much each input contributed to the outputs of some rows: ``contributions`` is rows x columns."""
+    """How much each input contributed to the outputs of some rows: ``contributions`` is rows x columns.
+
+    ``low`` and ``high`` are the ends of their intervals where they were sampled, None where they are exact; ``output`` is what was
+    explained (``quantity`` names it, ``target`` the class), against ``background_rows`` rows with the digest ``background``.
+    """
 
     columns: tuple[str, ...]
     ids: tuple[Scalar, ...]
     contributions: tuple[tuple[float, ...], ...]
     base: float
     quantity: str = "score"
+    low: tuple[tuple[float, ...], ...] | None = None
+    high: tuple[tuple[float, ...], ...] | None = None
+    output: tuple[float, ...] = ()
+    method: str = ""
+    background: str = ""
+    background_rows: int = 0
+    model: str = ""
+    target: Scalar = None
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return _json(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Attribution:
-        rows = tuple(tuple(row) for row in data["contributions"])
-        return cls(tuple(data["columns"]), tuple(data["ids"]), rows, data["base"], data.get("quantity", "score"))
+        rows, low, high = (None if data.get(each) is None else tuple(tuple(row) for row in data[each])
+                           for each in ("contributions", "low", "high"))
+        rest: dict[str, Any] = {each: tuple(data.get(each) or ()) for each in ("columns", "ids", "output", "notes")}
+        scalars = ("base", "quantity", "method", "background", "background_rows", "model", "target")
+        rest |= {each: data[each] for each in scalars if each in data}
+        return cls(contributions=rows or (), low=low, high=high, **rest)
 
 
 @dataclass(frozen=True)

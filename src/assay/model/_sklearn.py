@@ -18,11 +18,13 @@ import pyarrow as pa
 
 from assay.errors import ModelError, SignatureError, UntrustedModelError
 from assay.model import _pandas, guard
+from assay.model._sklearn_linear import fitted, unwrapped
 from assay.model._sklearn_trees import grown
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, texts
 from assay.model.file import File
 from assay.model.format import Format, Options, belongs, described
+from assay.model.linear import Linear
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Signature, Task, agreed_classes, agreed_task, plain
 from assay.model.trees import Trees
@@ -261,7 +263,14 @@ class _Respond:
 
     def trees(self) -> Trees | None:
         """Return the trees in the neutral layout, for who explains them."""
-        return grown(self.model, self.prepare)
+        model, prepare, places = unwrapped(self.model, self.prepare)
+        found = None if places is None else grown(model, prepare)
+        return None if found is None or places is None else replace(found, source=places[found.source])
+
+    def linear(self) -> Linear | None:
+        """Return the coefficients, for who explains them."""
+        model, prepare, places = unwrapped(self.model, self.prepare)
+        return None if places is None else fitted(model, prepare, places)
 
     def _labels(self, given: Any) -> Answer:
         said = self.model.predict(given)

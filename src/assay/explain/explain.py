@@ -1,0 +1,328 @@
+"""Explain a model on some rows against a background: closed form, exact trees or sampling, whichever fits.
+
+``explain`` and ``influence`` are the interface; verbs use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+import pyarrow as pa
+from scipy import special
+
+from assay.errors import ConfigError, DataError, PredictionError, listed, nearest
+from assay.explain import linear as closed
+from assay.explain import sampling, tree
+from assay.explain.attribution import Attributions, digest
+from assay.model.answer import Answer, places
+from assay.model.linear import Linear, linear
+from assay.model.model import Model, bind, called
+from assay.model.signature import Class
+from assay.model.trees import Trees, trees
+
+__all__ = ["BUDGET", "QUANTITIES", "explain", "influence"]
+
+Array = np.ndarray[Any, Any]
+Way = Literal["exact", "path dependent", "sampled"]
+QUANTITIES = ("score", "log-odds", "decision", "loss")
+BUDGET = 4_000       # rows of the model for each row to explain, where nothing else is said
+_PRECISE = 0.05      # half an interval, as a share of the spread of answers, where nothing else is said
+_TRIED = 64          # rows on which the trees must say what the model says
+
+
+def explain(model: Model, rows: Any, background: Any = None, *, quantity: str | None = None, target: Class | None = None,
+            way: Way | None = None, labels: Any = None, ids: Sequence[Any] = (), at_most: float | None = None, budget: int | None = None,
+            seed: int = 0) -> Attributions:
+    """Return how much each input of a model contributed to what it said of ``rows``, compared with ``background``.
+
+    ``rows`` and ``background`` are Arrow batches, tables, or anything that gives Arrow data; only the model's inputs are used.
+    ``quantity`` is what to explain, of the class ``target`` (by default the second of two): ``"score"`` is what the model answers,
+    ``"log-odds"`` of it, ``"decision"`` 1 where that class is predicted, ``"loss"`` what the answer costs given ``labels`` (log loss, or
+    the squared error of a number). By default it is what the model adds up: log-odds for most boosted trees and logistic
+    regression, the score for forests and for every black box.
+
+    ``way`` is ``"exact"`` (trees and linear models; an error for others), ``"path dependent"`` (trees; needs no background) or
+    ``"sampled"``; by default exact where possible. Sampling stops where half an interval is ``at_most`` (default: a twentieth of the
+    standard deviation of the answers to the background) or where ``budget`` rows of the model are spent (default: 4,000 a row).
+
+    Raises ``ConfigError`` for what cannot be explained so, ``DataError`` for rows or background that cannot be used.
+
+    >>> import assay
+    >>> from sklearn.linear_model import LinearRegression
+    >>> model = assay.load(LinearRegression().fit([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]], [0.0, 2.0, 3.0]), features=["a", "b"])
+    >>> data = pa.table({"a": [1.0, 0.0], "b": [1.0, 0.0]})
+    >>> made = explain(model, data[:1], data)
+    >>> made.values.round(6).tolist(), made.method, made.quantity
+    ([[1.0, 1.5]], 'exact linear', 'value')
+    """
+    given = _batch(rows, "rows")
+    model = bind(model, given.schema)
+    names = model.signature.names or tuple(given.schema.names)
+    given = _taken(model, given, names)
+    behind = None if background is None else _taken(model, _batch(background, "background"), names)
+    task = model.signature.task
+    if task == "multilabel":
+        raise ConfigError("a model of several labels cannot be explained at once", where=called(model), expected="one label",
+                          hint="wrap one of its labels in a callable")
+    target = _target(model, target, quantity)
+    _check(quantity, way, labels, behind, model)
+    shared = {"columns": names, "target": target, "ids": tuple(ids), "model": model.digest,
+              "background": "" if behind is None else digest(behind), "background_rows": 0 if behind is None else behind.num_rows}
+    if way != "sampled":
+        found = _exact(model, given, behind, quantity, target, path=way == "path dependent", shared=shared)
+        if found is not None:
+            return found
+        if way is not None:
+            raise ConfigError(f"the {quantity or 'answer'} of this model has no {way} values", where=called(model),
+                              expected="trees or a linear model, and the quantity that it adds up", hint="leave out the way")
+    if behind is None:
+        raise DataError("sampling needs a background", where=called(model), expected="rows to compare with", hint="pass background=...")
+    return _sampled(model, given, behind, quantity or "score", target, labels, at_most, budget, seed, shared)
+
+
+def influence(model: Model, rows: Any, background: Any, columns: Sequence[str] | None = None, *, quantity: str = "score",
+              target: Class | None = None, labels: Any = None, budget: int | None = None, seed: int = 0) -> Attributions:
+    """Return the unary influence of each input, or that of ``columns`` taken together (one value a row).
+
+    The influence is the answer less its mean over the background where only these columns are replaced (Datta, Sen and Zick 2016).
+    Influences of single columns need not add up: what two columns do only together counts in both.
+    """
+    given = _batch(rows, "rows")
+    model = bind(model, given.schema)
+    names = model.signature.names or tuple(given.schema.names)
+    given, behind = _taken(model, given, names), _taken(model, _batch(background, "background"), names)
+    target = _target(model, target, quantity)
+    _check(quantity, None, labels, behind, model)
+    game, notes = _game(model, given, behind, quantity, target, labels, names)
+    spent = BUDGET * max(1, given.num_rows) if budget is None else budget
+    made = (sampling.unary(game, budget=spent, seed=seed) if columns is None else
+            sampling.joint(game, list(columns), budget=spent, seed=seed))
+    exact = not made.error.any()
+    return Attributions(names if columns is None else ("+".join(columns),), made.values, float("nan"), made.output, quantity,
+                        "unary influence" if columns is None else "set influence", target=target, error=None if exact else made.error,
+                        df=None if exact else made.df, background=digest(behind), background_rows=behind.num_rows, model=model.digest,
+                        model_rows=game.asked, seed=seed, additive=False, notes=notes)
+
+
+def _batch(data: Any, what: str) -> pa.RecordBatch:
+    if isinstance(data, pa.RecordBatch):
+        return data
+    try:
+        table = data if isinstance(data, pa.Table) else pa.table(data)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the {what} are of type {type(data).__name__}", expected="an Arrow table or a frame") from error
+    table = table.combine_chunks()
+    return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_arrays(
+        [pa.array([], each.type) for each in table.schema], schema=table.schema)
+
+
+def _taken(model: Model, batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    take = getattr(model, "taken", None)
+    chosen = batch.select(list(names)) if take is None else take(batch)
+    return pa.RecordBatch.from_arrays(chosen.columns, names=list(names))
+
+
+def _target(model: Model, target: Class | None, quantity: str | None) -> Class | None:
+    classes = model.signature.classes
+    if classes is None:
+        if target is not None:
+            raise ConfigError(f"the model predicts numbers, so there is no class '{target}'", where=called(model))
+        return None
+    if target is None:
+        if len(classes) == 2:
+            return classes[1]
+        if quantity == "loss":
+            return None
+        raise ConfigError(f"the model has {len(classes)} classes", where=called(model), expected=f"one of {listed(map(str, classes))}",
+                          hint="pass target=...")
+    if target not in classes:
+        guess = nearest(str(target), map(str, classes))
+        raise ConfigError(f"the model has no class '{target}'", where=called(model), expected=f"one of {listed(map(str, classes))}",
+                          hint=f"did you mean '{guess}'?" if guess else None)
+    return target
+
+
+def _check(quantity: str | None, way: str | None, labels: Any, behind: pa.RecordBatch | None, model: Model) -> None:
+    if quantity is not None and quantity not in QUANTITIES:
+        guess = nearest(quantity, QUANTITIES)
+        raise ConfigError(f"'{quantity}' cannot be explained", expected=f"one of {listed(QUANTITIES)}",
+                          hint=f"did you mean '{guess}'?" if guess else None)
+    if way not in (None, "exact", "path dependent", "sampled"):
+        raise ConfigError(f"there is no way '{way}'", expected="one of 'exact', 'path dependent', 'sampled'")
+    if (quantity == "loss") != (labels is not None):
+        raise ConfigError("the loss needs labels" if labels is None else "labels are for the loss only", where=called(model),
+                          expected="quantity='loss' and labels=... together")
+    if quantity in ("log-odds", "decision") and model.signature.classes is None:
+        raise ConfigError(f"the model predicts numbers, which have no {quantity}", where=called(model), expected="'score' or 'loss'")
+    if behind is not None and not behind.num_rows:
+        raise DataError("the background holds no rows", where=called(model), expected="at least one row to compare with")
+
+
+# --- exact ------------------------------------------------------------------------------------------------------------------------
+
+
+def _exact(model: Model, rows: pa.RecordBatch, behind: pa.RecordBatch | None, quantity: str | None, target: Class | None, *, path: bool,
+           shared: dict[str, Any]) -> Attributions | None:
+    found: Trees | Linear | None = trees(model)
+    if found is None and not path:
+        found = linear(model)
+    if found is None or not _serves(model, found, quantity) or (behind is None and not (path and isinstance(found, Trees))):
+        return None
+    numbers = _numbers(found, rows)
+    if not _agrees(model, found, rows, numbers):
+        return None
+    classes = model.signature.classes
+    output, sign = 0, 1.0
+    if found.outputs > 1 and classes is not None and target is not None:
+        output = classes.index(target)
+    elif classes is not None and target == classes[0]:
+        sign = -1.0
+    width = len(shared["columns"])
+    notes: tuple[str, ...] = ()
+    if isinstance(found, Trees):
+        values, base = tree.shapley(found, numbers, None if path or behind is None else _numbers(found, behind), output=output)
+        method = "path dependent" if path else "exact trees"
+    else:
+        assert behind is not None
+        values, base = closed.shapley(found, numbers, _numbers(found, behind), output=output)
+        method = "exact linear"
+    full = np.zeros((len(values), width))
+    full[:, :values.shape[1]] = values
+    said = found.sums(numbers)[:, output]
+    unit = "score" if found.unit == "probability" else found.unit
+    if path:
+        shared = {**shared, "background": "", "background_rows": 0}
+        notes = ("absent columns follow the training rows of each branch, not a background",)
+    return Attributions(values=sign * full, base=sign * base, output=sign * said, quantity=unit, method=method, notes=notes, **shared)
+
+
+def _numbers(found: Trees | Linear, batch: pa.RecordBatch) -> Array:
+    """The numbers of a batch; of no rows there are none, and several libraries refuse them."""
+    return found.matrix(batch) if batch.num_rows else np.empty((0, len(found.source)))
+
+
+def _serves(model: Model, found: Trees | Linear, quantity: str | None) -> bool:
+    """Whether what is added up is what was asked for."""
+    if quantity is None:
+        return True
+    if quantity == "log-odds":
+        return found.unit == "log-odds"
+    return quantity == "score" and (found.unit in ("probability", "value")
+                                    or (found.unit == "margin" and model.signature.scores == "score" and found.outputs == 1))
+
+
+def _agrees(model: Model, found: Trees | Linear, rows: pa.RecordBatch, numbers: Array) -> bool:
+    """Whether the sums are what the model says of the first rows: a model that does something more is sampled."""
+    some = min(_TRIED, rows.num_rows)
+    if not some:
+        return True
+    answer = Answer.of(model.predict(rows.slice(0, some)))
+    sums = found.sums(numbers[:some])
+    said = answer.value[:, None] if answer.value is not None else answer.score
+    if said is None:
+        return False
+    with np.errstate(over="ignore"):
+        if found.unit == "log-odds":
+            sums, said = special.expit(sums), said[:, -1:]
+        elif found.unit == "log":
+            sums = np.exp(sums)
+        elif found.unit == "margin":
+            if model.signature.scores != "probability":
+                sums = sums if found.outputs > 1 or said.shape[1] == 1 else np.concatenate([-sums, sums], axis=1)
+            elif found.outputs > 1:
+                sums = special.softmax(sums, axis=1)
+            else:   # some increasing function of it, which is not known here
+                order = np.argsort(sums[:, 0], kind="stable")
+                return bool((np.diff(said[order, -1]) >= -1e-6).all())
+    if sums.shape[1] == 1 and said.shape[1] == 2:
+        said = said[:, 1:]
+    return sums.shape == said.shape and bool(np.allclose(sums, said, rtol=1e-4, atol=1e-5))
+
+
+# --- sampled ----------------------------------------------------------------------------------------------------------------------
+
+
+def _sampled(model: Model, rows: pa.RecordBatch, behind: pa.RecordBatch, quantity: str, target: Class | None, labels: Any,
+             at_most: float | None, budget: int | None, seed: int, shared: dict[str, Any]) -> Attributions:
+    game, notes = _game(model, rows, behind, quantity, target, labels, shared["columns"])
+    if at_most is None:
+        some = min(behind.num_rows, 256)
+        nothing = np.zeros((some, len(shared["columns"])), bool)
+        apart = float(game.played(np.zeros(some, np.int64), np.arange(some), nothing).std()) if rows.num_rows else 0.0
+        at_most = _PRECISE * apart or 1e-12
+    spent = BUDGET * max(1, rows.num_rows) if budget is None else budget
+    made = sampling.sampled(game, at_most=at_most, budget=spent, seed=seed)
+    exact = bool(np.isinf(made.df).all()) and len(made.df) > 0
+    additive = quantity != "loss"
+    if not exact and (special.stdtrit(made.df, 0.975) * made.error.max(axis=1, initial=0.0)).max(initial=0.0) > 1.2 * at_most:
+        notes += ("the budget was spent before the intervals were as narrow as asked for",)
+    return Attributions(values=made.values, base=made.base, output=made.output, quantity=quantity, seed=seed,
+                        method="every coalition" if exact else "sampled", error=None if exact else made.error,
+                        df=None if exact else made.df, model_rows=game.asked, additive=additive, notes=notes, **shared)
+
+
+def _game(model: Model, rows: pa.RecordBatch, behind: pa.RecordBatch, quantity: str, target: Class | None, labels: Any,
+          names: Sequence[str]) -> tuple[sampling.Game, tuple[str, ...]]:
+    """The game of a quantity, and what a reader should know of the model's answers."""
+    say = _said(model, quantity, target)
+    asked = rows
+    if labels is not None:
+        column = _labels(model, labels, rows.num_rows)
+        asked = pa.RecordBatch.from_arrays([*rows.columns, pa.array(column)], names=[*names, _LABEL])
+    game = sampling.Game(say, asked, behind, tuple(names))
+    notes: tuple[str, ...] = ()
+    some = asked.slice(0, min(32, asked.num_rows))
+    if some.num_rows:
+        first, second = say(some), say(some)
+        game.asked += 2 * some.num_rows
+        if not np.array_equal(first, second):
+            notes = (f"the model is not deterministic: the same rows got answers up to {np.abs(first - second).max():.3g} apart",)
+    return game, notes
+
+
+_LABEL = "label\0"   # no column of data is called so
+
+
+def _labels(model: Model, labels: Any, count: int) -> Array:
+    given = np.asarray(labels.to_pylist() if isinstance(labels, pa.Array | pa.ChunkedArray) else labels)
+    if len(given) != count:
+        raise DataError(f"{len(given)} labels were given for {count} rows", where=called(model))
+    classes = model.signature.classes
+    try:
+        found = given.astype(np.float64) if classes is None else places(given, classes)
+    except (PredictionError, ValueError) as error:
+        raise DataError("a label is none of the model's classes" if classes else "a label is no number", where=called(model),
+                        expected=listed(map(str, classes or ())) or "numbers") from error
+    if classes is None and not np.isfinite(found).all():
+        raise DataError("a label is missing", where=called(model), expected="a number for each row")
+    return cast(Array, found)
+
+
+def _said(model: Model, quantity: str, target: Class | None) -> Callable[[pa.RecordBatch], Array]:
+    classes = model.signature.classes
+    place = classes.index(target) if classes is not None and target is not None else 0
+
+    def say(batch: pa.RecordBatch) -> Array:
+        label = None
+        if batch.schema.names[-1] == _LABEL:
+            label = batch.column(batch.num_columns - 1).to_numpy(zero_copy_only=False)
+            batch = batch.select(batch.schema.names[:-1])
+        answer = Answer.of(model.predict(batch))
+        if answer.value is not None:
+            value: Array = answer.value
+            return value if label is None else cast(Array, (value - label) ** 2)
+        if quantity == "decision" or answer.score is None:
+            if quantity not in ("decision", "score") or answer.prediction is None:
+                raise ConfigError("the model gives labels only", where=called(model), expected="the quantity 'decision'")
+            return cast(Array, (answer.prediction == place).astype(np.float64))
+        if label is not None:
+            if model.signature.scores == "score":
+                raise ConfigError("the model gives scores that are no probabilities", where=called(model), expected="'score' or 'decision'")
+            chance = answer.score[np.arange(len(label)), label.astype(np.int64)]
+            return cast(Array, -np.log(np.clip(chance, 1e-15, 1.0)))
+        score: Array = answer.score[:, place]
+        return special.logit(np.clip(score, 1e-15, 1 - 1e-15)) if quantity == "log-odds" else score
+
+    return say

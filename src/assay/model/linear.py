@@ -1,0 +1,56 @@
+"""The coefficients of a linear model in one layout, whichever library fitted it.
+
+``linear(model)`` returns the :class:`Linear` of a model, or None where it is not linear. Layers above the models may import this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from assay.model.trees import Unit
+
+__all__ = ["Linear", "linear"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """Outputs that are ``intercept`` (K,) plus ``weights`` (K, features) times numbers.
+
+    ``matrix`` turns a batch of the model's columns into those numbers, ``source`` names the input column that each stands for (several
+    may stand for one, such as the categories of a column), and ``unit`` says what the outputs are, as for trees.
+    """
+
+    weights: Array
+    intercept: Array
+    unit: Unit
+    matrix: Callable[[pa.RecordBatch], Array]
+    source: Array
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers it gives a row."""
+        return len(self.intercept)
+
+    def sums(self, numbers: Array) -> Array:
+        """Return the outputs of rows, (rows, outputs)."""
+        return cast(Array, numbers @ self.weights.T + self.intercept)
+
+
+def linear(model: object) -> Linear | None:
+    """Return the coefficients of a loaded model, or None: it is not linear in numbers that come from one column each.
+
+    >>> import assay
+    >>> from sklearn.linear_model import LinearRegression
+    >>> found = linear(assay.load(LinearRegression().fit([[0.0], [1.0]], [2.0, 5.0])))
+    >>> found.weights.round(9).tolist(), found.intercept.round(9).tolist()
+    ([[3.0]], [2.0])
+    """
+    ask = getattr(getattr(model, "respond", None), "linear", None)
+    return None if ask is None else cast("Linear | None", ask())
