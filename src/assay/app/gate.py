@@ -15,10 +15,11 @@ import click
 from assay.app.check import _configured, _enough, _options, files_of, json_of, rows_of, show, written
 from assay.app.option import Command, Option, quietly, shared
 from assay.app.state import State
-from assay.errors import ConfigError
+from assay.errors import AssayError, ConfigError
 
 if TYPE_CHECKING:
     from assay.result import Run
+    from assay.verbs.registry import Pinned
 
 __all__ = ["gate"]
 
@@ -37,6 +38,7 @@ assay gate assay.yaml --candidate models/new.onnx --champion models/current.onnx
 assay gate assay.yaml --candidate models/new.onnx --html release.html --junit release.xml --markdown release.md
 assay gate --candidate new.joblib --champion old.joblib --trust --data test.parquet --label delayed --slice origin
 assay gate assay.yaml --rollback models/v1.onnx --rollback models/v2.onnx
+assay gate assay.yaml --candidate models:/delay@candidate --champion models:/delay@champion --promote
 assay gate assay.yaml --log yesterday.parquet --score logged
 assay gate assay.yaml --log champion.parquet --against shadow.parquet --canary --maturity 1d --score logged
 assay gate assay.yaml --training new.parquet --validation held-out.parquet
@@ -73,6 +75,10 @@ def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callabl
 @_one("--slice", "How it is judged", "SLICES", 'No slice of these may be worse: a column, "age:4", "a * b" (repeatable).', multiple=True)
 @click.option("--strict", is_flag=True, cls=Option, group="How it is judged", help="A slice too small to tell is inconclusive.")
 @_one("--store", "How it is judged", "FILE", "Remembers releases, to see harm that adds up over them; `gate: {store: FILE}` else.")
+@click.option("--tag", is_flag=True, cls=Option, group="Registry",
+              help="Write the verdict as tags of the candidate, a version in MLflow's registry.")
+@click.option("--promote", is_flag=True, cls=Option, group="Registry",
+              help="And on release, let the champion's alias point to the candidate.")
 @_one("--label", "Columns of the data", "COLUMN", "What is to be predicted (repeatable: several labels).", multiple=True)
 @_one("--id", "Columns of the data", "COLUMN", "Names a row.")
 @_one("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: rows of one entity are not independent.")
@@ -92,7 +98,7 @@ def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callabl
 @shared
 @click.pass_obj
 def gate(state: State, /, config: str | None, *, json: str | None, html: str | None, junit: str | None, markdown: str | None,
-         plain: bool, quiet: bool, no_progress: bool, trust: bool, strict: bool, **given: Any) -> int:
+         plain: bool, quiet: bool, no_progress: bool, trust: bool, strict: bool, tag: bool, promote: bool, **given: Any) -> int:
     """Say whether a candidate may replace the champion.
 
     Both answer the same rows. Every metric, overall and by slice, is compared pairwise with intervals; the verdict is release (0), block
@@ -105,11 +111,15 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
     files = files_of({"json": json, "html": html, "junit": junit, "markdown": markdown},
                      [config, *models, options.get("data"), options.get("train"),
                       *(beside.get(name) for name in ("log", "against", "offline", "training", "validation"))])
+    kept = _pinned(config, options, beside, promote=promote) if tag or promote else None
+    failed: AssayError | None = None
     if beside:
         run = looked(config, options, beside, trust=trust, strict=strict)
     else:
         _enough(config, options)
         run = judged(config, options, trust=trust, strict=strict, progress=not no_progress and json != "-")
+    if kept is not None:
+        run, failed = _recorded(run, kept, promote=promote)
     state.code = run.exit_code
     written(run, files, state)
     if json == "-":
@@ -117,7 +127,36 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
         sys.stdout.flush()
     else:
         show(run, plain=plain, quiet=quiet)
+    if failed is not None:  # only now: what was judged is not lost because the registry is away
+        raise failed
     return run.exit_code
+
+
+def _pinned(config: str | None, options: dict[str, Any], beside: Mapping[str, Any], *, promote: bool) -> Pinned:
+    """Return the versions behind the candidate and the champion, and put them in the places of their aliases in ``options``."""
+    from assay.verbs.registry import pinned
+
+    if beside or options.get("rollback"):
+        raise ConfigError("--tag and --promote belong to a candidate", expected="--candidate beside them, and no other question")
+    found = _configured(config, {}) if config is not None else None
+    candidate, champion = (options.get(name) or (found and getattr(found, key))
+                           for name, key in (("candidate", "model"), ("champion", "champion")))
+    made = pinned(candidate, champion, promote=promote)
+    options["candidate"] = made.candidate.place
+    if made.champion is not None:
+        options["champion"] = made.champion.place
+    return made
+
+
+def _recorded(run: Run, kept: Pinned, *, promote: bool) -> tuple[Run, AssayError | None]:
+    import dataclasses
+
+    from assay.verbs.registry import recorded
+
+    try:
+        return dataclasses.replace(run, notes=(*run.notes, recorded(run, kept, promote=promote))), None
+    except AssayError as error:
+        return dataclasses.replace(run, notes=(*run.notes, f"not recorded: {error}")), error
 
 
 def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, strict: bool, progress: bool) -> Run:
