@@ -195,7 +195,7 @@ def test_configurations_of_pipelines_call_assay_with_options_that_exist() -> Non
         with command.commands[words[0]].make_context(words[0], words[1:]):
             pass
     assert sum(each.startswith("check") for each in found) == 2
-    assert sum(each.startswith("gate") for each in found) == 7
+    assert sum(each.startswith("gate") for each in found) == 8
 
 
 def test_jobs_in_python_are_python() -> None:
