@@ -240,3 +240,44 @@ def test_what_cannot_be_meant_is_told(world) -> None:
     number = assay.load(lambda batch: np.zeros(batch.num_rows), task="regression")
     with pytest.raises(SignatureError):
         assay.gate(assay.load(model, task="binary", classes=[0, 1]), test, champion=number, label="late")
+
+
+BEHAVIOUR = """
+tests:
+  - {name: more of a is later, kind: direction, change: {a: {add: [0.5, 2]}}, expect: not lower, rows: 50}
+  - {name: few of a and b are on time, kind: functionality, where: a < -2 and b < -1, at_least: 80%}
+"""
+
+
+def test_behaviour_tests_count(world, tmp_path) -> None:
+    folder = tmp_path / "behaviour"
+    folder.mkdir()
+    (folder / "late.assay.yaml").write_text(BEHAVIOUR)
+    same, turned = callable_of(world[2]), callable_of(Turned(world[2]))
+    run = gate(world, same, behaviour=folder)
+    told = {each.check: each for each in run.verdicts if each.aspect == "behaviour"}
+    assert run.about["decision"] == "release"
+    assert [each.verdict for each in told.values()] == ["pass", "pass"]
+    run = gate(world, turned, rules={"behaviour": str(folder), "guardrails": ["accuracy >= champion - 1"]}, slices=[])
+    told = {each.check: each for each in run.verdicts if each.aspect == "behaviour"}
+    assert run.about["decision"] == "block"
+    assert told["more of a is later"].verdict == "fail"
+    assert "goes from" in told["more of a is later"].sentence
+    (folder / "late.assay.yaml").write_text(BEHAVIOUR.replace("add: [0.5, 2]", "ad: 1"))
+    with pytest.raises(ConfigError):
+        gate(world, same, behaviour=folder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no behaviour tests"):
+        gate(world, same, rules={"behaviour": str(tmp_path / "empty")})
+
+
+class Turned:
+    """A model that answers the other way round where there is much of a."""
+
+    def __init__(self, base):
+        self.base = base
+
+    def predict_proba(self, frame):
+        scores = self.base.predict_proba(frame)[:, 1]
+        scores = np.where(frame["a"].to_numpy() > 2, 1 - scores, scores)
+        return np.stack([1 - scores, scores], axis=1)

@@ -77,9 +77,17 @@ def behaviour(tests: Any, model: Any = None, *, data: Any = None, trust: bool = 
     return Run("behaviour", tuple(values), tuple(verdicts), tuple(findings), cost=cost, strict=strict, about=about)
 
 
-def verdicts_of(files: Any, model: Any = None, *, data: Any = None, trust: bool = False, keep_rows: bool = False) -> list[Verdict]:
-    """Return the verdicts of behaviour tests on ``model``: a file, a folder of them, or several; for a gate."""
-    return list(behaviour(files, model, data=data, trust=trust, keep_rows=keep_rows).verdicts)
+def verdicts_of(files: Any, model: Any = None, *, data: Any = None, trust: bool = False,
+                usual: Mapping[str, Any] | None = None) -> list[Verdict]:
+    """Return the verdicts of behaviour tests on ``model``: a file, a folder of them, or several; for a gate.
+
+    ``data`` are the rows of files that name none, ``usual`` what the others do not say: ``positive``, ``threshold``. All files are
+    opened before the first test runs, so that what is misspelt is told at once.
+    """
+    read = [Specification.read(each) for each in files_in(files)]
+    read = [dataclasses.replace(each, said={**(usual or {}), **each.said}) for each in read]
+    ready = [opened(each, model, data=None if "data" in each.said else data, trust=trust) for each in read]
+    return [each.judged(test).verdict for each in ready for test in each.tests.tests]
 
 
 def opened(tests: Specification, model: Any = None, *, data: Any = None, trust: bool = False, keep_rows: bool = False) -> Opened:

@@ -43,6 +43,7 @@ from assay.result import Cost, Figure, Run, Value, Verdict
 from assay.store import Store
 from assay.summary.confusion import Cells
 from assay.verbs import serving
+from assay.verbs.behaviour import verdicts_of
 from assay.verbs.check import ROLES, _bound, _config, _fits, _judged, _merged, _subject
 from assay.verbs.measure import Answered, Question, Subject, measure
 from assay.verbs.suite import Suite, about
@@ -57,7 +58,7 @@ MOST_DRAWN = 40  # slices of one picture
 MOST_CLASSES = 10  # of which it is told how many rows flip to them
 
 #: the metric of a release, and beside it what else must hold on all rows
-_MAIN = {"binary": ("auc", "calibration_error"), "multiclass": ("accuracy", "log_loss"), "multilabel": ("accuracy",),
+_MAIN = {"binary": ("auc", "brier"), "multiclass": ("accuracy", "log_loss"), "multilabel": ("accuracy",),
          "regression": ("mae",), "ranking": ("ndcg",)}
 _SLICED = {"binary": ("accuracy", "brier"), "multiclass": ("accuracy", "log_loss"), "multilabel": ("accuracy",), "regression": ("mae",),
            "ranking": ("ndcg",)}
@@ -70,7 +71,7 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
          positive: Any = None, threshold: float | None = None, task: str | None = None, classes: Sequence[Any] | None = None,
          features: Sequence[str] | None = None, trust: bool = False, strict: bool = False, where: str | None = None,
          sql: str | None = None, types: Mapping[str, str] | None = None, store: Any = None, rollback: Sequence[Any] = (),
-         now: dt.datetime | None = None, progress: Callable[[str, int], None] | None = None, **roles: Any) -> Run:
+         behaviour: Any = (), now: dt.datetime | None = None, progress: Callable[[str, int], None] | None = None, **roles: Any) -> Run:
     """Return the run that says whether ``candidate`` may replace ``champion``, judged on the same labelled rows of ``data``.
 
     ``rules`` are what stands under ``gate:`` in ``assay.yaml``: goals, guardrails, tolerances, costs, levels, budgets, overrides. Without
@@ -78,6 +79,7 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
     ``checks`` are judged of the candidate. ``assay.gate("assay.yaml", ...)`` reads everything from a file; arguments win over it.
 
     ``store`` (a path, a URL or a ``Store``) remembers what each release changed, so that harm which adds up over releases is seen.
+    ``behaviour`` is a file or folder of behaviour tests (``*.assay.yaml``), or several: their verdicts on the candidate count too.
     ``rollback`` names earlier models: then no candidate is judged, but which of them does better on ``data`` than the champion. ``now`` is
     the moment from which staleness and the age of rules are counted.
 
@@ -108,10 +110,11 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
         told = {key: value for key, value in given.items() if value is not None and not (isinstance(value, list | tuple) and not value)}
         merged = _merged(config, told, roles)
         own = config.gate if rules is None else rules
-        if isinstance(own, Settings) and own.store:
-            own = dataclasses.replace(own, store=config.location(own.store))
-        return gate(merged.pop("model"), merged.pop("data"), rules=own, trust=trust, strict=strict, store=store, rollback=rollback, now=now,
-                    progress=progress, **merged)
+        if isinstance(own, Settings):
+            own = dataclasses.replace(own, store=config.location(own.store) if own.store else None,
+                                      behaviour=tuple(str(config.location(each)) for each in own.behaviour))
+        return gate(merged.pop("model"), merged.pop("data"), rules=own, trust=trust, strict=strict, store=store, rollback=rollback,
+                    behaviour=behaviour, now=now, progress=progress, **merged)
     if data is None:
         raise ConfigError("there are no data to judge a release on", hint="pass data, or a configuration such as assay.yaml")
     if rollback:
@@ -131,7 +134,9 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
             options = {"trust": trust, "task": task, "classes": classes, "features": features}
             verdicts, values = release.rolled_back([(each, _loaded(each, subject, options, notes)) for each in rollback])
         else:
+            tried = release.tried(behaviour or chosen.behaviour)
             verdicts, values = release.judged()
+            verdicts += tried
             verdicts += release.serving(candidate, now or dt.datetime.now(dt.UTC))
             kept = store if store is not None else chosen.store
             past = release.past(kept)
@@ -312,6 +317,14 @@ class _Release:
             return []
         found = judge(parse(f"churn <= {self.rules.churn:g}"), whole)
         return [dataclasses.replace(each, aspect="churn") for each in found]
+
+    def tried(self, files: Any) -> list[Verdict]:
+        """Return the verdicts of behaviour tests on the candidate."""
+        if not files:
+            return []
+        usual = {"positive": self.target.positive, "threshold": self.target.threshold}
+        return verdicts_of(files, self.subject.models["model"], data=self.subject.data,
+                           usual={key: each for key, each in usual.items() if each is not None})
 
     # around the model -----------------------------------------------------------------------------------------------------
 

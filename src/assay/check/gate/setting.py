@@ -50,8 +50,8 @@ class Settings:
     """How a candidate is judged. ``success`` and ``guardrails`` are relative checks; ``tolerance`` is by metric, under "" for all.
 
     ``alpha`` is one-sided, for each kind of claim; ``power`` what rows are planned for. ``costs`` are by true and predicted class, as
-    texts. ``levels`` are absolute checks of the candidate. ``releases`` is how many past releases count towards accumulated harm,
-    ``smallest`` how many rows a slice has at the least to keep the gate open.
+    texts. ``levels`` are absolute checks of the candidate, ``behaviour`` files or folders of behaviour tests of it. ``releases`` is how
+    many past releases count towards accumulated harm, ``smallest`` how many rows a slice has at the least to keep the gate open.
     """
 
     success: tuple[Check, ...] = ()
@@ -62,6 +62,7 @@ class Settings:
     power: float = 0.8
     costs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     levels: tuple[Check, ...] = ()
+    behaviour: tuple[str, ...] = ()
     budgets: Budgets = Budgets()
     churn: float | None = None
     overrides: tuple[Override, ...] = ()
@@ -149,6 +150,9 @@ class _Reader:
                                   expected="a number to be held, such as accuracy >= 0.9",
                                   hint="what compares with the champion stands under guardrails")
         return found
+
+    def _behaviour(self, value: Any) -> tuple[str, ...]:
+        return tuple(self.text(("behaviour", str(place)), each) for place, each in enumerate(self.items("behaviour", value)))
 
     def _budgets(self, value: Any) -> Budgets:
         given = self.mapping(("budgets",), value, "latency, size, staleness")
