@@ -27,7 +27,8 @@ from assay.model.process import environ
 
 __all__ = ["Environment", "built", "cache", "path_to_assay"]
 
-NEEDED = {"numpy": "numpy", "pyarrow": "pyarrow>=16"}   # what assay needs there; the model's own versions win
+# What assay needs there; the model's own versions win. Later pyarrow refuses numpy 1, and its metadata do not say so.
+NEEDED = {"numpy": "numpy", "pyarrow": "pyarrow>=16,<21"}
 LINE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[A-Za-z0-9._,\s-]*\])?\s*([<>=!~]=?=?[A-Za-z0-9.*+!_<>=~,\s-]*)?\s*"
                   r"(;[^#@:/\\]*)?")
 HASH = re.compile(r"\s+--hash=sha\d+:[0-9a-f]+")
