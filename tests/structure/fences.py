@@ -14,13 +14,15 @@ __all__ = ["CORE", "HOST", "OPTIONAL", "Fence"]
 class Fence:
     """A library by its import name: ``places`` are globs under ``src/assay``; ``extra`` brings it, None for a core one.
 
-    ``late``: it takes a second to load, so that it is imported in functions only.
+    ``late``: it takes a second to load, so that it is imported in functions only. ``apart``: hundreds of megabytes, so that the extra ``all``
+    leaves it out.
     """
 
     places: tuple[str, ...]
     distribution: str
     extra: str | None = None
     late: bool = False
+    apart: bool = False
 
 
 # Arithmetic and Arrow are the language of every package above the lowest line.
@@ -54,9 +56,13 @@ OPTIONAL = {
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
     "httpx": Fence(("model/_httpx.py",), "httpx", "http"),
     "mlflow": Fence(("model/_mlflow.py",), "mlflow-skinny", "mlflow"),
-    "PIL": Fence(("data/_pillow.py",), "pillow", "image"),
+    "PIL": Fence(("data/_pillow.py", "model/_pillow.py"), "pillow", "image"),
     "py3langid": Fence(("data/_langid.py",), "py3langid", "language"),
-    "keras": Fence(("verbs/_keras.py",), "keras", "keras"),
+    "keras": Fence(("verbs/_keras.py", "model/_keras.py"), "keras", "keras"),
+    "torch": Fence(("model/_torch.py", "model/_keras.py", "model/_transformers.py"), "torch", "torch", apart=True),
+    "tensorflow": Fence(("model/_tensorflow.py", "model/_keras.py"), "tensorflow", "tensorflow", apart=True),
+    "jax": Fence(("model/_jax.py", "model/_keras.py"), "jax", "jax", apart=True),
+    "transformers": Fence(("model/_transformers.py",), "transformers", "transformers", apart=True),
     "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
     "opentelemetry": Fence(("verbs/_opentelemetry.py",), "opentelemetry-sdk", "otel"),
     "numba": Fence(("explain/_numba.py",), "numba", "explain"),

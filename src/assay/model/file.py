@@ -22,7 +22,7 @@ __all__ = ["File"]
 # What the content must be if the name ends so; "" stands for content without a signature of its own.
 EXPECTED = {".onnx": {"onnx", ""}, ".ort": {"onnx", ""}, ".ubj": {"xgboost", ""}, ".json": {"xgboost", ""}, ".txt": {"lightgbm", ""},
             ".cbm": {"catboost", ""}, ".skops": {"zip", ""}, ".pkl": {"pickle", ""}, ".pickle": {"pickle", ""}, ".joblib": {"pickle", ""},
-            ".pmml": {"pmml"}}
+            ".pmml": {"pmml"}, ".keras": {"zip"}, ".pt2": {"zip"}}
 SAYS = {"pickle": "a pickle", "zip": "a zip archive", "compressed": "compressed data", "catboost": "a CatBoost model",
         "lightgbm": "a LightGBM model", "xgboost": "an XGBoost model", "onnx": "an ONNX model", "pmml": "a PMML model"}
 HEAD = 4096

@@ -71,6 +71,8 @@ FORMATS: Registry[Format] = Registry("format", {
     "catboost": "assay.model._catboost:FORMAT",
     "command": "assay.model.command:FORMAT",
     "http": "assay.model.http:FORMAT",
+    "jax": "assay.model._jax:FORMAT",
+    "keras": "assay.model._keras:FORMAT",
     "lightgbm": "assay.model._lightgbm:FORMAT",
     "mlflow": "assay.model.mlflow:FORMAT",
     "onnx": "assay.model._onnx:FORMAT",
@@ -79,6 +81,9 @@ FORMATS: Registry[Format] = Registry("format", {
     "router": "assay.model.router:FORMAT",
     "sklearn": "assay.model._sklearn:FORMAT",
     "skops": "assay.model._skops:FORMAT",
+    "tensorflow": "assay.model._tensorflow:FORMAT",
+    "torch": "assay.model._torch:FORMAT",
+    "transformers": "assay.model._transformers:FORMAT",
     "xgboost": "assay.model._xgboost:FORMAT",
 })
 

@@ -12,6 +12,8 @@ TESTED: dict[str, str] = {
     "catboost": "catboost 1.2.10",
     "command": "Python 3.11",
     "http": "httpx 0.28.1, MLServer 1.7.1, MLflow 3.17.2",
+    "jax": "jax 0.10.2",
+    "keras": "keras 3.15.1",
     "lightgbm": "lightgbm 4.7.0",
     "mlflow": "MLflow 3.17.2",
     "onnx": "onnxruntime 1.31.1",
@@ -19,5 +21,8 @@ TESTED: dict[str, str] = {
     "pmml": "sklearn2pmml 0.133.1, pypmml 1.5.8",
     "sklearn": "scikit-learn 1.9.1",
     "skops": "skops 0.16.0",
+    "tensorflow": "tensorflow-cpu 2.21.0",
+    "torch": "torch 2.13.0",
+    "transformers": "transformers 5.23.0",
     "xgboost": "xgboost 3.2.0",
 }
