@@ -1,0 +1,271 @@
+"""Attributions: exact values of tree ensembles and sampled ones of a black box, beside shap, Woodelf and the libraries' own.
+
+    python bench/explain.py [--runs 3] [--only WORD] [--quick]
+
+Each line times assay and one peer in turn, in one process (A B A B), and gives the ratio of the medians of rows a second. assay's time
+holds everything after the model was fitted: reading its trees, codes, tables, the background and the rows; compiled loops are on disk, as
+after the first use, and the first line says what compiling them costs. A peer that is slow is given fewer rows, which the line says;
+its rows a second are what is compared. Where a peer is not installed its lines are skipped and say so. Data: 30 features, five of them
+whole numbers, some correlated; models of 100 trees fitted on 50,000 rows (the forest: 10,000).
+
+The line of the black box compares errors: shap's permutation explainer with its ten orders, and assay with a tenth of the model's rows, each
+against the exact values.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import importlib.metadata
+import io
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+# numba asks for the package coverage, and must not find the benchmark of that name beside this file
+sys.path.append(sys.path.pop(0))
+
+import numpy as np
+import pyarrow as pa
+
+import assay
+from assay.explain import _numba, sampling
+from assay.explain.tree import shapley
+from assay.model.trees import trees
+
+FEATURES = 30
+NAMES = [f"x{place}" for place in range(FEATURES)]
+COMPILING = """
+import time, numpy as np
+from assay.explain.tree import shapley
+from assay.model.trees import Growth
+rng, growth, start, cpu = np.random.default_rng(0), Growth(), time.perf_counter(), time.process_time()
+size = 23   # one long arm, so that single leaves are compiled too
+left, right = np.full(size, -1), np.full(size, -1)
+left[0:-1:2], right[0:-1:2] = np.arange(1, size, 2), np.arange(2, size, 2)
+growth.add(left=left, right=right, feature=np.arange(size) // 2, threshold=np.zeros(size), default_left=np.zeros(size, bool),
+           cover=np.ones(size), value=np.ones(size))
+made = growth.trees(base=np.zeros(1), unit="value", strict=True, single=True, matrix=None, source=np.arange(12))
+shapley(made, np.zeros((2, 12)), np.zeros((2, 12)), compiled=True)
+print(time.perf_counter() - start, time.process_time() - cpu)
+"""
+
+
+def data(rows: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    out = rng.normal(size=(rows, FEATURES))
+    out[:, :5] = np.round(out[:, :5] * 3)
+    out[:, 6] += out[:, 7]
+    return out.astype(np.float32).astype(np.float64)   # no ties in 32 bits, on which peers disagree with their models
+
+
+def target(numbers: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(9).normal(size=len(numbers))
+    score = numbers[:, 0] / 3 + numbers[:, 6] * numbers[:, 8] + np.sin(numbers[:, 9] * 2) + numbers[:, 10:20].sum(axis=1) * 0.3
+    return (score + noise > 0).astype(int)
+
+
+def ours(model: Any, rows: np.ndarray, background: np.ndarray | None) -> np.ndarray:
+    found = trees(assay.load(model, features=NAMES))
+    assert found is not None
+    return shapley(found, rows, background, output=found.outputs - 1)[0]
+
+
+def shap_values(model: Any, rows: np.ndarray, background: np.ndarray | None) -> np.ndarray:
+    import shap
+
+    if background is None:
+        explainer = shap.TreeExplainer(model, feature_perturbation="tree_path_dependent")
+    else:
+        masker = shap.maskers.Independent(background, max_samples=len(background))
+        explainer = shap.TreeExplainer(model, masker, feature_perturbation="interventional")
+    found = np.asarray(explainer.shap_values(rows, check_additivity=False))
+    return found[..., -1] if found.ndim == 3 else found
+
+
+def woodelf_values(model: Any, rows: np.ndarray, background: np.ndarray | None) -> np.ndarray:
+    import pandas as pd
+    from woodelf import WoodelfExplainer
+
+    frame = pd.DataFrame(rows, columns=NAMES)
+    behind = None if background is None else pd.DataFrame(background, columns=NAMES)
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):   # it draws a bar of progress
+        return np.asarray(WoodelfExplainer(model, behind).shap_values(frame))
+
+
+def xgboost_values(model: Any, rows: np.ndarray, background: np.ndarray | None) -> np.ndarray:
+    import xgboost
+
+    return np.asarray(model.get_booster().predict(xgboost.DMatrix(rows), pred_contribs=True))[:, :-1]
+
+
+def lightgbm_values(model: Any, rows: np.ndarray, background: np.ndarray | None) -> np.ndarray:
+    return np.asarray(model.booster_.predict(rows, pred_contrib=True))[:, :-1]
+
+
+PEERS: dict[str, tuple[str | None, Callable[..., np.ndarray]]] = {
+    "Woodelf": ("woodelf-explainer", woodelf_values), "shap": ("shap", shap_values), "pred_contribs": (None, xgboost_values),
+    "pred_contrib": (None, lightgbm_values),
+}
+# what, model, peer, rows of assay, rows of the peer, background of assay, background of the peer (0: path dependent), at least
+LINES = [
+    ("XGBoost depth 6, background 10,000", "xgboost", "Woodelf", 2_000, 2_000, 10_000, 10_000, 30),
+    ("XGBoost depth 6, background 10,000", "xgboost", "Woodelf", 50_000, 50_000, 10_000, 10_000, 12),
+    ("XGBoost depth 6, background 10,000 against 100", "xgboost", "shap", 10_000, 100, 10_000, 100, 300),
+    ("XGBoost depth 6, path dependent", "xgboost", "pred_contribs", 10_000, 1_000, 0, 0, 50),
+    ("LightGBM 63 leaves, path dependent", "lightgbm", "pred_contrib", 10_000, 500, 0, 0, 50),
+    ("forest depth 12, background 100", "forest", "shap", 2_000, 5, 100, 100, 50),
+    ("forest depth 12, path dependent", "forest", "shap", 2_000, 15, 0, 0, 20),
+]
+
+
+def installed(name: str | None) -> bool:
+    try:
+        return name is None or bool(importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def fitted(kind: str) -> Any:
+    numbers = data(50_000, 1)
+    if kind == "xgboost":
+        import xgboost
+
+        return xgboost.XGBClassifier(n_estimators=100, max_depth=6, n_jobs=2).fit(numbers, target(numbers))
+    if kind == "lightgbm":
+        import lightgbm
+
+        return lightgbm.LGBMClassifier(n_estimators=100, num_leaves=63, verbose=-1, n_jobs=2).fit(numbers, target(numbers))
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(100, max_depth=12, n_jobs=2, random_state=0).fit(numbers[:10_000], target(numbers)[:10_000])
+
+
+def took(function: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    found = function()
+    return time.perf_counter() - start, found
+
+
+def line(words: str, model: Any, peer: str, mine: int, other: int, behind: int, behind_peer: int, goal: int, runs: int) -> None:
+    rows, background = data(mine, 2), data(max(behind, behind_peer, 1), 3)
+    distribution, function = PEERS[peer]
+    if not installed(distribution):
+        print(f"{words:48} {mine:>7,} rows    {peer}: skipped, {distribution} is not installed")
+        return
+    fast, slow, gap = [], [], None
+    for _ in range(runs):
+        spent, values = took(lambda: ours(model, rows, background[:behind] if behind else None))
+        fast.append(mine / spent)
+        spent, expected = took(lambda: function(model, rows[:other], background[:behind_peer] if behind_peer else None))
+        slow.append(other / spent)
+        if behind == behind_peer:
+            gap = float(np.abs(values[:other] - expected).max())
+    ratio = statistics.median(a / b for a, b in zip(fast, slow, strict=True))
+    said = "" if gap is None else f", largest difference {gap:.0e}"
+    print(f"{words:48} {mine:>7,} rows {statistics.median(fast):>9,.0f}/s   {peer} ({other:,} rows) {statistics.median(slow):>8,.1f}/s   "
+          f"x {ratio:,.0f} (goal {goal}){said}", flush=True)
+
+
+def black_box(runs: int, count: int = 20) -> None:
+    """The same error at how many fewer rows of the model, and how much faster."""
+    model = fitted("xgboost")
+    booster, rows, background = model.get_booster(), data(count, 4), data(100, 3)
+    exact = ours(model, rows, background)
+
+    def ask(numbers: np.ndarray) -> np.ndarray:
+        return np.asarray(booster.inplace_predict(numbers, predict_type="margin"), np.float64)
+
+    def say(batch: pa.RecordBatch) -> np.ndarray:
+        return ask(np.column_stack([each.to_numpy() for each in batch.columns]))
+
+    def batch(numbers: np.ndarray) -> pa.RecordBatch:
+        return pa.record_batch({name: numbers[:, place] for place, name in enumerate(NAMES)})
+
+    def root(values: np.ndarray) -> float:
+        return float(np.sqrt(((values - exact) ** 2).mean()))
+
+    def sampled(budget: int) -> tuple[np.ndarray, int]:
+        game = sampling.Game(say, batch(rows), batch(background), tuple(NAMES))
+        return sampling.sampled(game, at_most=0.0, budget=budget, seed=1).values, game.asked
+
+    if not installed("shap"):
+        spent, (values, asked) = took(lambda: sampled(count * 6_000))
+        print(f"black box: assay {count / spent:,.1f} rows/s with {asked / count:,.0f} rows of the model each, error {root(values):.4f}; "
+              "shap: skipped, shap is not installed")
+        return
+    import shap
+
+    masker = shap.maskers.Independent(background, max_samples=100)
+    for kind in ("permutation", "kernel"):
+        counted: list[int] = []
+
+        def heard(numbers: Any, counted: list[int] = counted) -> np.ndarray:
+            counted.append(len(numbers))
+            return ask(np.asarray(numbers, np.float64))
+
+        if kind == "permutation":
+            permutation = shap.explainers.Permutation(heard, masker, seed=1)
+            spent, expected = took(functools.partial(lambda peer: peer(rows, max_evals=610, silent=True).values, permutation))
+        else:
+            kernel = shap.KernelExplainer(heard, background, seed=1)
+            spent, expected = took(functools.partial(kernel.shap_values, rows, nsamples=610, silent=True, l1_reg=False))
+        error, theirs = root(np.asarray(expected)), sum(counted) / count
+        for share in (1, 10, 30):
+            times = [took(functools.partial(sampled, int(count * theirs / share))) for _ in range(runs)]
+            mine = statistics.median(each for each, _ in times)
+            values, asked = times[0][1]
+            print(f"black box, background 100: shap {kind} {theirs:,.0f} model rows a row, error {error:.4f}, {count / spent:.1f}/s;  assay "
+                  f"{asked / count:,.0f} ({theirs * count / asked:.0f} x fewer), error {root(values):.4f}, {count / mine:.1f}/s "
+                  f"(x {spent / mine:.0f})", flush=True)
+
+
+def compiling() -> None:
+    """A fresh cache: what the first use after installing costs."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = subprocess.run([sys.executable, "-c", COMPILING], env={**os.environ, "NUMBA_CACHE_DIR": folder}, capture_output=True, text=True,
+                             check=True)
+        wall, cpu = map(float, run.stdout.split())
+        again = subprocess.run([sys.executable, "-c", COMPILING], env={**os.environ, "NUMBA_CACHE_DIR": folder}, capture_output=True, text=True,
+                               check=True)
+        print(f"compiling all loops, once after installing: {wall:.1f} s, {cpu:.1f} s of CPU (goal 15); in later processes "
+              f"{float(again.stdout.split()[0]):.1f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--quick", action="store_true", help="one run a line")
+    asked = parser.parse_args()
+    runs = 1 if asked.quick else asked.runs
+    warnings.simplefilter("ignore")
+    if _numba.kernels() is None:
+        sys.exit("numba is not installed: pip install 'assay[explain]'")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in
+                         ("numpy", "numba", "scikit-learn", "lightgbm", "shap", "woodelf-explainer") if installed(name))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; Python {platform.python_version()}, {versions}; "
+          f"medians of {runs}")
+    if asked.only in "compiling":
+        compiling()
+    models: dict[str, Any] = {}
+    for words, kind, peer, *rest in LINES:
+        if asked.only.lower() in f"{words} {peer}".lower():
+            if kind not in models:
+                models[kind] = fitted(kind)
+                ours(models[kind], data(10, 2), data(10, 3))   # the loops are loaded from disk
+            line(words, models[kind], peer, *rest, runs)
+    if asked.only in "black box":
+        black_box(runs)
+
+
+if __name__ == "__main__":
+    main()
