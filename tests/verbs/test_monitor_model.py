@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from assay.errors import SignatureError
 from assay.verbs import monitor, stream
 from assay.verbs.config import read
 from tests.verbs.test_monitor import config, of, told
@@ -126,3 +127,25 @@ def test_a_delivery_is_read_in_pieces(folder, table, monkeypatch):
     assert max(sizes) <= 131_072 < many.num_rows
     assert stream.SCORE in flow.schema.names
     assert flow.schema.score == (stream.SCORE,) if flow.schema.score else True
+
+
+def test_a_column_that_the_model_takes_is_gone(folder, table):
+    day = of(table, 20, 21)
+    renamed = day.rename_columns(["tmp" if name == "temp" else name for name in day.column_names])
+    with pytest.raises(SignatureError, match="'temp'"):     # nothing was ever right: a mistake of whoever sets it up
+        monitor.run(folder, renamed, trust=True, send=False)
+    monitor.run(folder, of(table, 0, 20), trust=True, send=False)
+    found = monitor.run(folder, renamed, trust=True, send=False)
+    (page,) = found.opened                                  # that there is no answer either is no second one
+    assert page.columns == ("temp",)
+    assert "no longer delivered" in page.sentence
+    assert any("the model was not asked" in each and "is 'tmp' meant" in each for each in found.run.notes)
+    monitor.labels(folder, day.select(["id", "late"]), trust=True, send=False)
+    monitor.run(folder, of(table, 21, 23), trust=True, send=False)      # judges the labels of a day without answers
+    monitor.run(folder, day, trust=True, send=False)        # the file again, mended: as if it had been right
+    assert not any("temp" in each.columns and each.state != "withdrawn" for each in monitor.status(folder, trust=True).incidents)
+
+
+def test_a_note_needs_no_model(folder):
+    monitor.note(folder, "weather", "temp", owner="met team")
+    assert any("met team" in each for each in monitor.status(folder, trust=True).notes)

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from assay.errors import AssayError, ConfigError
+from assay.errors import AssayError, BusyError, ConfigError
 from assay.verbs import monitor
 from tests.verbs.test_monitor import CONFIG, START, config, of, stream, told
 
@@ -336,3 +336,62 @@ def test_it_repeats_itself(tmp_path):
     assert any("no rows" in each.sentence for each in monitor.status(path).incidents)     # months have passed since
     with pytest.raises(ConfigError, match="no length of time"):
         monitor.repeat(path, folder, every="often")
+
+
+@pytest.mark.parametrize("wrong", [dt.datetime(1970, 1, 1, tzinfo=dt.UTC), dt.datetime(2206, 1, 1, tzinfo=dt.UTC)])
+def test_a_wrong_clock_brings_no_windows(tmp_path, wrong):
+    table = stream(6, lost=None)
+    right = monitor.replay(config(tmp_path, CONFIG), table)
+    strayed = table.slice(table.num_rows - 1)
+    strayed = strayed.set_column(strayed.schema.get_field_index("at"), "at", pa.array([wrong], table.schema.field("at").type))
+    strayed = strayed.set_column(strayed.schema.get_field_index("id"), "id", pa.array([10**9]).cast(table.schema.field("id").type))
+    both = pa.concat_tables([table, strayed])
+    run = monitor.replay(config(tmp_path, CONFIG), both)
+    live = monitor.run(config(tmp_path, CONFIG), both, send=False).run
+    for each in (run, live):
+        assert each.about["windows"] == right.about["windows"] == 6
+        assert told(each) == told(right)
+        assert any("not judged: 1 row with times" in note and str(wrong.year) in note for note in each.notes)
+    again = monitor.run(config(tmp_path, CONFIG), of(stream(7, lost=None), 6, 7), send=False).run     # and the next days come as ever
+    assert again.about["windows"] == 7
+
+
+def test_what_became_of_a_delivery_is_said(tmp_path):
+    path, table = config(tmp_path, CONFIG), stream(3, lost=None)
+
+    def said(given, verb=monitor.run):
+        return "; ".join(verb(path, given, send=False).run.notes)
+
+    assert "before" not in said(of(table, 0, 1))
+    assert "was here before, with the same content" in said(of(table, 0, 1))
+    assert "holds no rows" in said(of(table, 1, 1))
+    day = of(table, 1, 2)
+    at = day.schema.get_field_index("at")
+    assert f"{day.num_rows} rows of {day.num_rows} without a time" in said(day.set_column(at, "at", pa.nulls(day.num_rows, day.schema.field("at").type)))
+    assert f"1 row of {day.num_rows + 1} with an id that came again" in said(pa.concat_tables([day, day.slice(0, 1)]))
+    labels = of(table, 2, 3).select(["id", "late"])
+    assert f"{labels.num_rows} labels of {labels.num_rows} with the id of no row so far" in said(labels, monitor.labels)
+
+
+@pytest.mark.parametrize("wrong", ["tomorrow", "2026-03-01", "2026-03-01T00:00:00"])
+def test_until_is_a_time_with_a_zone(tmp_path, wrong):
+    with pytest.raises(ConfigError, match="no time with a zone"):
+        monitor.run(config(tmp_path, CONFIG), until=wrong)
+
+
+def test_a_file_that_came_while_the_monitor_was_busy_is_tried_again(tmp_path, monkeypatch):
+    path, calls, heard = config(tmp_path, CONFIG), [], []
+    pq.write_table(of(stream(1, lost=None), 0, 1), tmp_path / "day.parquet")
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1")
+    real = monitor.run
+
+    def busy(config, data=None, **options):
+        calls.append(data)
+        if len(calls) == 2:
+            raise BusyError("another process advances it")
+        return real(config, data, **options)
+
+    monkeypatch.setattr(monitor, "run", busy)
+    monitor.repeat(path, str(tmp_path / "*.parquet"), every="1s", rounds=3, send=False, told=heard.append)
+    assert [str(each)[-11:] for each in calls if each] == ["bad.parquet", "day.parquet", "day.parquet"]
+    assert monitor.status(path).notes[0].startswith("budget")

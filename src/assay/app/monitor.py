@@ -231,7 +231,7 @@ def note(state: State, /, config: str, source: str, column: str | None, **fields
     from assay.app.layout import clean
     from assay.verbs.monitor import note as verb
 
-    found = verb(config, source, column, **fields)  # type: ignore[arg-type]
+    found = verb(config, source, column, **fields)
     state.written = True
     click.echo(clean(found.warning or f"noted: {source}{f', column {column}' if column else ''}"))
     return 0

@@ -21,15 +21,16 @@ from typing import Any, NamedTuple, Self
 import pyarrow as pa
 
 from assay.data.source import source
-from assay.errors import AssayError, ConfigError, EmptyDataError
+from assay.errors import AssayError, ConfigError, DataError, EmptyDataError, SignatureError
 from assay.monitor.delivery import Delivery, Message, Severity, Target, attempted, targets
 from assay.monitor.incident import Case, Window
 from assay.monitor.setting import duration
 from assay.result import Incident, Run
 from assay.store import Ledger, Note, Span, Store
+from assay.store._manifest import Arrival
 from assay.store.incident import Mark
 from assay.verbs.config import Config, read
-from assay.verbs.stream import Held, Job, Memory, Progress, Said, due, micros, moment, passed, reported, timed
+from assay.verbs.stream import Held, Job, Memory, Progress, Said, apart, due, micros, moment, near, passed, reported, timed
 
 __all__ = ["Watched", "forget", "labels", "mark", "note", "otlp", "prometheus", "repeat", "replay", "run", "status"]
 
@@ -72,7 +73,8 @@ def replay(config: str | Path | Config, data: Any = None, *, trust: bool = False
         said.append(told)
         if progress:
             progress("windows", 1)
-    return reported(job, memory, said, rows=held.rows, seconds=time.perf_counter() - began, verb="monitor replay")
+    run = reported(job, memory, said, rows=held.rows, seconds=time.perf_counter() - began, verb="monitor replay")
+    return dataclasses.replace(run, notes=(*held.notes, *run.notes))
 
 
 def _files(given: Any) -> list[Any]:
@@ -119,6 +121,7 @@ class Live:
             self.store.close()
             raise
         self.name = self.job.name
+        self.notes: list[str] = []   # what is to be said of deliveries, besides what their windows say
 
     def __enter__(self) -> Self:
         return self
@@ -127,21 +130,37 @@ class Live:
         self.store.close()
 
     def delivered(self, data: Any, name: str | None) -> None:
-        """Take in rows, with what the model answers for them."""
-        self.ledger.put(self.name, self.job.flow(data), name=name)
+        """Take in rows, with what the model answers for them.
+
+        Rows that the model cannot take are taken in without answers, where it could take earlier ones: what is gone pages, and why.
+        """
+        try:
+            arrival = self.ledger.put(self.name, self.job.flow(data), name=name)
+        except SignatureError as error:
+            if self.name not in self.ledger.models():
+                raise
+            arrival = self.ledger.put(self.name, self.job.flow(data, ask=False), name=name)
+            self.notes.append(f"the model was not asked: {error}")
+        self.notes += _fate(arrival, "row")
+
+    def labelled(self, data: Any) -> None:
+        """Take in labels by id."""
+        roles = {role: self.job.roles[role] for role in ("id", "label") if role in self.job.roles}
+        self.notes += _fate(self.ledger.label(self.name, source(data, types=self.job.config.types, **roles)), "label")
 
     def advanced(self, *, until: dt.datetime | None = None, send: bool = True, now: float, progress: Progress | None = None) -> Watched:
         """Compute every window whose rows changed, and all that follow; keep what they say, then send what is to be sent."""
         began = time.perf_counter()
         job, name = self.job, self.name
         touched = self.ledger.touched(name)
-        windows = self._windows(until)
+        windows = self._windows(until, now)
         reached = self.store.states.latest([name]).get(name)
         first = min([each.start for each in touched] + [span.start for span, _ in windows if reached is None or span.start > reached[0]],
                     default=None)
         if first is None:
             memory = Memory.parse(reached[1]) if reached else Memory()
             run = reported(job, memory, [], rows=0, seconds=time.perf_counter() - began, verb="monitor run", kept=self.store.states)
+            run = dataclasses.replace(run, notes=(*self.notes, *run.notes))
             return Watched(run, deliveries=tuple(self.sent(now) if send else ()))
         before = self.store.states.latest([name], before=first).get(name) if windows and first > windows[0][0].start else None
         memory = Memory.parse(before[1]) if before else Memory()
@@ -165,6 +184,7 @@ class Live:
             if progress:
                 progress("windows", 1)
         run = reported(job, memory, said, rows=rows, seconds=time.perf_counter() - began, verb="monitor run", kept=self.store.states)
+        run = dataclasses.replace(run, notes=(*self.notes, *run.notes))
         incidents = [each.incident for each in memory.cases]
         opened = tuple(each for each in incidents if each.page and each.id not in old)
         with self.store.transaction():
@@ -177,15 +197,22 @@ class Live:
             self.ledger.settle(name, touched)
         return Watched(run, opened, tuple(self.sent(now)) if send else tuple(self._messages(memory.cases, old)))
 
-    def _windows(self, until: dt.datetime | None) -> list[tuple[Span, Window]]:
-        """Return every window from the first with rows to the last, or to ``until``, those without rows between them."""
-        spans = list(self.ledger.spans(self.name))
+    def _windows(self, until: dt.datetime | None, now: float) -> list[tuple[Span, Window]]:
+        """Return every window from the first with rows to the last, or to ``until``, those without rows between them.
+
+        Windows of time that stand apart from the others are left out, with a note.
+        """
+        counted = self.ledger.spans(self.name)
+        spans = list(counted)
         cadence = self.job.settings.window
         if cadence.kind != "time":
             full = [each for each, rows in self.ledger.spans(self.name).items() if cadence.kind == "file" or rows == cadence.rows]
             return [(each, timed(self.job, self._rows(each), place)) for place, each in enumerate(full)]
         if not spans:
             return []
+        judged = near([each.start for each in spans], cadence.time, now)
+        self.notes += apart(spans, list(counted.values()), judged)
+        spans = spans[judged]
         found: list[tuple[Span, Window]] = []
         start, last = cadence.start(moment(spans[0].start)), max(spans[-1].start, micros(until) if until else 0)
         while micros(start) <= last:
@@ -308,11 +335,36 @@ def run(config: str | Path | Config, data: Any = None, *, trust: bool = False, u
 
     Raises ``AssayError`` for what cannot be read; ``BusyError`` where another process advances this monitor.
     """
-    moment = time.time() if now is None else now
+    moment, last = time.time() if now is None else now, _instant(until) if until else None
     with Live(config, trust=trust) as live, live.store.lease(f"monitor {live.name}", wait=60.0):
         if data is not None:
             live.delivered(data, name or (str(data) if isinstance(data, str | Path) else None))
-        return live.advanced(until=dt.datetime.fromisoformat(until) if until else None, send=send, now=moment, progress=progress)
+        return live.advanced(until=last, send=send, now=moment, progress=progress)
+
+
+def _instant(text: str) -> dt.datetime:
+    """Return a time with its zone; raises ``ConfigError`` for anything else."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise ConfigError(f"'{text[:40]}' is no time with a zone", where="until", expected="ISO 8601 such as 2026-03-01T00:00:00+01:00")
+    return found
+
+
+def _fate(arrival: Arrival, what: str) -> list[str]:
+    """Return what became of a delivery where that is not what one expects."""
+    def many(count: int) -> str:
+        return f"{count:,} {what}{'s' if count != 1 else ''}"
+
+    if arrival.again:
+        return [f"{arrival.name} was here before, with the same content: nothing changes"]
+    said = {f"{arrival.name} holds no {what}s": not arrival.rows,
+            f"{many(arrival.untimed)} of {arrival.rows:,} without a time: in no window": arrival.untimed,
+            f"{many(arrival.repeated)} of {arrival.rows:,} with an id that came again in the delivery: the last counts": arrival.repeated,
+            f"{many(arrival.waiting)} of {arrival.rows:,} with the id of no row so far: kept until it comes": arrival.waiting}
+    return [words for words, true in said.items() if true]
 
 
 def repeat(config: str | Path | Config, data: Any = None, *, every: str, wait: str | None = None, trust: bool = False, send: bool = True,
@@ -338,6 +390,8 @@ def repeat(config: str | Path | Config, data: Any = None, *, every: str, wait: s
             except AssayError as error:
                 if told is None:
                     raise
+                if not isinstance(error, DataError | SignatureError):   # nothing that a file does anew would mend: try it again
+                    seen.pop(str(each), None)
                 told(error)
         if rounds is None or count < rounds:
             time.sleep(max(0.0, step - (time.monotonic() - began)))
@@ -364,8 +418,7 @@ def labels(config: str | Path | Config, data: Any, *, trust: bool = False, send:
            progress: Progress | None = None) -> Watched:
     """Join late labels by id, whenever they come, and judge again the windows that they belong to."""
     with Live(config, trust=trust) as live, live.store.lease(f"monitor {live.name}", wait=60.0):
-        roles = {role: live.job.roles[role] for role in ("id", "label") if role in live.job.roles}
-        live.ledger.label(live.name, source(data, types=live.job.config.types, **roles))
+        live.labelled(data)
         return live.advanced(send=send, now=time.time() if now is None else now, progress=progress)
 
 
@@ -392,10 +445,10 @@ def mark(config: str | Path | Config, incident: str, what: Mark, *, by: str | No
         return found
 
 
-def note(config: str | Path | Config, source: str, column: str | None = None, *, by: str | None = None, trust: bool = False,
-         **fields: str | None) -> Note:
+def note(config: str | Path | Config, source: str, column: str | None = None, *, by: str | None = None, **fields: str | None) -> Note:
     """Write down what is known of a source or a column: ``owner``, ``meaning``, ``corrupted_since``, ``corrupted_until``, ``text``."""
-    with Live(config, trust=trust) as live:
+    found = config if isinstance(config, Config) else read(config)
+    with Live(dataclasses.replace(found, model=None)) as live:   # no model is needed to write, nor trust in one
         return live.store.notes.put(source, column, by=by, **fields)
 
 

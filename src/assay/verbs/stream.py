@@ -11,6 +11,7 @@ import dataclasses
 import datetime as dt
 import hashlib
 import json
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,6 +45,7 @@ from assay.monitor.watch import Report, Watch
 from assay.monitor.watch import advanced as watched
 from assay.result import Cost, Figure, Incident, Run, Value, Verdict
 from assay.store._canonical import times as instants
+from assay.store.span import Span, spans
 from assay.summary.vector import kind_of
 from assay.verbs import group, schedule
 from assay.verbs.check import check
@@ -52,7 +54,7 @@ from assay.verbs.dependence import dependence
 from assay.verbs.drift import Drift, distance, ranked, sketched
 from assay.verbs.group import Seat
 
-__all__ = ["Held", "Job", "Memory", "Progress", "Said", "due", "micros", "moment", "passed", "reported", "timed"]
+__all__ = ["Held", "Job", "Memory", "Progress", "Said", "apart", "due", "micros", "moment", "near", "passed", "reported", "timed"]
 
 DATA, MODEL = "data", "model"       # the sources of columns that no feed is named for, and of what the model answers
 SCORE, ANSWER = "assay score", "assay prediction"
@@ -172,11 +174,11 @@ class Job:
         batches = list(found.batches())
         return pa.Table.from_batches(batches) if batches else found.schema.arrow.empty_table()
 
-    def flow(self, data: Any) -> Source:
+    def flow(self, data: Any, *, ask: bool = True) -> Source:
         """Return a delivery as a source that is read in pieces, with what the model answers beside them where the data do not say."""
         found = source(data, where=self.config.where, sql=self.config.sql, types=self.config.types, **self.there(data))
         flowing: Source = found
-        if self.model is not None and not (found.schema.prediction or found.schema.score):
+        if ask and self.model is not None and not (found.schema.prediction or found.schema.score):
             flowing = source(_Shadowed(found, self.model))
         self.prepare(found, flowing.schema.arrow)
         return flowing
@@ -279,6 +281,10 @@ class Job:
         config, roles = self.config, self.there(rows)
         task, classes = config.task, config.classes
         scores = [name for name in rows.column_names if name.startswith(SCORE)]
+        if self.model is not None and not roles.keys() & {"score", "prediction"}:
+            rows = _answered(rows, [*scores, ANSWER])
+            if rows is None:
+                return (), ()
         if self.model is not None and (scores or ANSWER in rows.column_names):
             roles |= {"score": scores} if scores else {"prediction": ANSWER}
             task, classes = self.model.signature.task, self.model.signature.classes
@@ -326,6 +332,8 @@ class Job:
         """Return the alerts of broken data and evidence: placed in the rows, and with the group that they speak of."""
         by, found = self.settings.by, []
         whose = {self.called(home, part): part for part in parts for home in self.kinds}
+        if self.model is not None and any(each.page and not _answer(each) for each in report.alerts):   # no answer is then no news
+            report = dataclasses.replace(report, alerts=tuple(each for each in report.alerts if not _answer(each)))
         several: dict[tuple[str, str], set[str | None]] = {}
         for each in report.alerts:
             if each.page and each.columns:
@@ -458,6 +466,21 @@ class Job:
         return dataclasses.replace(alert, place=str(found), share=found.share)
 
 
+def _answer(alert: Alert) -> bool:
+    """Whether an alert says that the answers of a model that was to be asked are not there."""
+    return (bool(alert.columns) and all(name == ANSWER or name.startswith(SCORE) for name in alert.columns)
+            and ("delivered" in alert.what or "missing" in alert.what))
+
+
+def _answered(rows: pa.Table, names: Sequence[str]) -> pa.Table | None:
+    """Return the rows for which the model was asked: not those that it could not take; None where there are none."""
+    there = [name for name in names if name in rows.column_names]
+    if not there:
+        return None
+    found = rows.filter(rows[there[0]].is_valid()) if rows[there[0]].null_count else rows
+    return found if found.num_rows else None
+
+
 def _local(rows: pa.Table, name: str | None, zone: str) -> pa.Table:
     """Return rows with their times as clocks show them where windows are cut."""
     if name is None or name not in rows.column_names or getattr(rows[name].type, "tz", None) is None:
@@ -516,6 +539,41 @@ def passed(windows: Sequence[Window], now: Window, over: dt.timedelta, delay: dt
             if dt.datetime.fromisoformat(each.start) >= end - over and dt.datetime.fromisoformat(each.end) <= end]
 
 
+_FAR = dt.timedelta(days=400)     # a gap of so long, and of so many windows, is the end of a stream
+_WINDOWS, _AHEAD = 400, 7         # and one of this many windows, where what comes after it is yet to come
+
+
+def near(starts: Sequence[int], length: dt.timedelta, now: float) -> slice:
+    """Return which of the windows with rows (their ``starts``, in microseconds) are one stream up to ``now`` (seconds since 1970).
+
+    A row whose clock said 1970 or 2206 must not bring thousands of windows without rows. The stream ends where windows lie ahead of the
+    clock after a gap of seven, and begins anew after a gap of 400 days and windows.
+
+    >>> day = 86_400_000_000
+    >>> near([0, 20_000 * day, 20_001 * day, 99_000 * day], dt.timedelta(days=1), now=20_002 * 86_400)
+    slice(1, 3, None)
+    """
+    size, present = length // dt.timedelta(microseconds=1), now * 1e6
+    far = max(_WINDOWS * size, _FAR // dt.timedelta(microseconds=1))
+    low = 0
+    for at in range(1, len(starts)):
+        gap = starts[at] - starts[at - 1]
+        if starts[at] > present and gap > _AHEAD * size:
+            return slice(low, at)
+        low = at if gap > far else low
+    return slice(low, len(starts))
+
+
+def apart(windows: Sequence[Span], rows: Sequence[int], judged: slice) -> list[str]:
+    """Return what is to be said of the windows that :func:`near` leaves out; ``rows`` is how many rows each has."""
+    said = []
+    for left, words in ((slice(0, judged.start), "long before all others"), (slice(judged.stop, None), "ahead of the clock")):
+        if windows[left]:
+            count, days = sum(rows[left]), dict.fromkeys((windows[left][0].name[:10], windows[left][-1].name[:10]))
+            said.append(f"not judged: {count:,} row{'s' if count != 1 else ''} with times {words} ({' to '.join(days)})")
+    return said
+
+
 def _type(kind: pa.DataType) -> str:
     """Return a type as people call it: encodings and widths are none of their business."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -566,6 +624,7 @@ class Held:
     def __init__(self, job: Job, tables: Sequence[pa.Table]):
         self.job = job
         cadence = job.settings.window
+        self.notes: list[str] = []
         self.rows = sum(each.num_rows for each in tables)
         if cadence.kind == "file":
             self.parts = [_last(job, each) for each in tables if each.num_rows]
@@ -586,7 +645,14 @@ class Held:
         known = np.flatnonzero(moments != _NEVER)
         if not len(known):
             raise EmptyDataError(f"the column '{name}' holds no time", expected="at least one")
+        if len(known) < len(moments):
+            self.notes.append(f"{len(moments) - len(known):,} of {len(moments):,} rows without a time: in no window")
         order = known[np.argsort(moments[known], kind="stable")]
+        counted = spans(cadence, moments[order])
+        judged = near([each.start for each in counted], cadence.time, time.time())
+        self.notes += apart(list(counted), list(counted.values()), judged)
+        kept = list(counted)[judged]
+        order = order[slice(*np.searchsorted(moments[order], (kept[0].start, kept[-1].end)))]
         table, moments = table.take(pa.array(order)), moments[order]
         self.parts, self.windows = [], []
         start = cadence.start(moment(int(moments[0])))
