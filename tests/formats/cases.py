@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from tests.laws.test_model import Case, beside, plain, three, two
 
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["wind", "delay", "age", "dist"]
 
 
@@ -189,5 +193,30 @@ def transformers_folder(folder: Path) -> Case:
                 classes=("z", "m", "b"), nulls=False, names=["carrier"])
 
 
+def made(maker: str, folder: Path) -> None:
+    """Run one of ``makers`` in its own environment, which ``make test-formats`` sets up."""
+    python = ROOT / ".formats" / maker / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"there is no environment for {maker}: make test-formats")
+    done = subprocess.run([python, "-W", "ignore", ROOT / "tests" / "formats" / "makers" / f"{maker}.py", folder], capture_output=True, text=True,
+                          check=False, timeout=900)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def mojo_frame(folder: Path) -> pd.DataFrame:
+    """The rows as H2O saw them: it reads no text as the text of no letters."""
+    frame = pd.read_csv(folder / "rows.csv")
+    return frame.assign(carrier=frame.carrier.fillna(""))
+
+
+def mojo_forest(folder: Path) -> Case:
+    made("mojo", folder)
+    said = json.loads((folder / "drf_three.json").read_text())
+    rows = np.array([each[1:] for each in said["rows"]], np.float64)
+    return Case("mojo", folder / "drf_three.zip", lambda each: rows[each.index], lambda each: np.array([each[0] for each in said["rows"]])[each.index],
+                mojo_frame(folder), classes=("b", "m", "z"), nulls=False)
+
+
 HEAVY: dict[str, Callable[[Path], Case]] = {each.__name__: each for each in (
-    torch_object, torch_exported, torch_script, torch_weights, keras_file, keras_object, keras_columns, transformers_folder, tensorflow_saved, jax_function)}
+    torch_object, torch_exported, torch_script, torch_weights, keras_file, keras_object, keras_columns, transformers_folder, tensorflow_saved, jax_function,
+    mojo_forest)}

@@ -381,7 +381,7 @@ def joined(parts: list[Answer]) -> Answer:
 
 
 def test_every_format_is_held_to_these_laws(tmp_path) -> None:
-    from tests.formats.cases import HEAVY   # whose libraries are not in this environment: they are held to the same laws there
+    from tests.formats.cases import HEAVY  # whose libraries are not in this environment: they are held to the same laws there
 
     covered = {name.partition("_")[0] for name in (*CASES, *HEAVY)}
     assert covered == set(FORMATS)

@@ -75,6 +75,7 @@ FORMATS: Registry[Format] = Registry("format", {
     "keras": "assay.model._keras:FORMAT",
     "lightgbm": "assay.model._lightgbm:FORMAT",
     "mlflow": "assay.model.mlflow:FORMAT",
+    "mojo": "assay.model.mojo:FORMAT",
     "onnx": "assay.model._onnx:FORMAT",
     "pickle": "assay.model._sklearn:PICKLE",
     "pmml": "assay.model.pmml.format:FORMAT",
