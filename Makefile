@@ -11,10 +11,15 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3 python; d
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 EXTRAS := pandas polars skops lightgbm catboost onnx http sql postgres image language apprise otel explain demo
+# Each into an environment of its own below this folder; on Linux the index must offer a build of PyTorch for the CPU.
+FORMATS := .formats
+FRAMEWORKS := torch==2.13.0 keras==3.15.1 tensorflow-cpu==2.21.0 jax==0.10.2 transformers==5.23.0
+MAKES_PMML := sklearn2pmml==0.133.1 scikit-learn==1.9.0 pandas lightgbm xgboost-cpu
+MAKES_MOJO := h2o==3.46.0.7 pandas
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint format bench ui docs layers lock venv clean
+.PHONY: help demo test test-slow test-formats lint format bench ui docs layers lock venv clean
 
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +32,9 @@ test: $(VENV)/.dev $(VENV)/.page ## The everyday tests, doctests and documents, 
 
 test-slow: $(VENV)/.dev $(VENV)/.page ## The tests marked slow
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow --durations=20
+
+test-formats: $(FORMATS)/.made ## The tests of heavy frameworks (some gigabytes, and Java to make PMML and MOJO files)
+	$(FORMATS)/main/bin/python -m pytest -m formats tests/formats --durations=10
 
 lint: $(VENV)/.dev ## Style, likely mistakes, and types
 	$(BIN)/ruff check .
@@ -58,7 +66,7 @@ venv: $(VENV)/.dev $(VENV)/.page ## Only set up .venv with everything for develo
 
 clean: ## Remove .venv and everything that tools leave behind
 	rm -rf ui/node_modules src/assay/report/static
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist site .demo
+	rm -rf $(VENV) $(FORMATS) .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* htmlcov build dist site .demo
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp says that an installation finished; one that is newer than what it was made from is left alone.
@@ -81,6 +89,18 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml $(VENV)/.build
 	$(PIP) --no-build-isolation --require-hashes --requirement requirements/dev.txt
 	$(PIP) --no-build-isolation --no-deps --editable .
 	@touch $(VENV)/.demo $@
+
+$(FORMATS)/.made: requirements/dev.txt pyproject.toml $(VENV)/.made
+	$(PYTHON) -m venv $(FORMATS)/main
+	$(FORMATS)/main/bin/python -m pip install --quiet --require-hashes --requirement requirements/build.txt
+	$(FORMATS)/main/bin/python -m pip install --quiet --no-build-isolation --require-hashes --requirement requirements/dev.txt
+	$(FORMATS)/main/bin/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	$(FORMATS)/main/bin/python -m pip install --quiet $(FRAMEWORKS)
+	$(PYTHON) -m venv $(FORMATS)/pmml
+	$(FORMATS)/pmml/bin/python -m pip install --quiet $(MAKES_PMML)
+	$(PYTHON) -m venv $(FORMATS)/mojo
+	$(FORMATS)/mojo/bin/python -m pip install --quiet $(MAKES_MOJO)
+	@touch $@
 
 $(VENV)/.demo: requirements/demo.txt pyproject.toml $(VENV)/.build
 	$(PIP) --no-build-isolation --require-hashes --requirement requirements/demo.txt

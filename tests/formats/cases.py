@@ -182,7 +182,7 @@ def transformers_folder(folder: Path) -> Case:
     tokenizer.save_pretrained(folder / "reviews")
     pipe = transformers.pipeline("text-classification", model=str(folder / "reviews"), top_k=None, device="cpu")
     rng = np.random.default_rng(2)
-    frame = pd.DataFrame({"carrier": [" ".join(rng.choice(words[4:] + ["unseen"], rng.integers(1, 12))) for _ in range(240)]})
+    frame = pd.DataFrame({"carrier": [" ".join(rng.choice([*words[4:], "unseen"], rng.integers(1, 12))) for _ in range(240)]})
     frame.loc[5, "carrier"] = "ant"
 
     def score(given: pd.DataFrame) -> np.ndarray:

@@ -27,7 +27,10 @@ def moved(rows: pa.RecordBatch, name: str, step: float) -> pa.RecordBatch:
 
 def slopes(model, output: int) -> np.ndarray:
     """The gradient by differences of the answers."""
-    part = lambda rows: (lambda found: found.value if found.score is None else found.score[:, output])(guard.answer(model, rows))  # noqa: E731
+    def part(rows: pa.RecordBatch) -> np.ndarray:
+        found = guard.answer(model, rows)
+        return found.value if found.score is None else found.score[:, output]
+
     return np.column_stack([(part(moved(ROWS, name, 1e-5)) - part(moved(ROWS, name, -1e-5))) / 2e-5 for name in "abcd"])
 
 

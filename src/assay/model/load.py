@@ -166,12 +166,13 @@ def _opened(model: Any, options: Options) -> Any:
 
 
 def _unknown(model: Any, options: Options) -> UnknownFormatError:
-    known = "a model file (.onnx, .ubj, .json, .txt, .cbm, .skops, .joblib, .pkl, .pmml)"
+    known = "a model file (.onnx, .ubj, .json, .txt, .cbm, .skops, .joblib, .pkl, .pmml, .pt2, .keras, a MOJO's .zip)"
     if isinstance(model, Address):
         return UnknownFormatError(f"models are not read from addresses that begin with {model.scheme}:", where=options.name,
                                   expected="a path, or http(s)://, command:, mlflow:, models:/", hint="fetch the file first")
     if isinstance(model, Folder):
-        return UnknownFormatError("this is a folder", where=options.name, expected=f"{known}, or a folder that MLflow made")
+        return UnknownFormatError("this is a folder", where=options.name,
+                                  expected=f"{known}, or a folder that MLflow, TensorFlow or transformers made")
     if isinstance(model, File):
         return UnknownFormatError("the file is no model that is known here", where=options.name, expected=known)
     return UnknownFormatError(f"this is {_described(model)}, not a model", where=options.name,
