@@ -53,6 +53,17 @@ def test_a_model_for_which_no_earlier_one_is_better(releases: Path, inside) -> N
     run = inside("gate", "gate.yaml", "--trust", "--rollback", "same.joblib", "--plain", cwd=releases)
     assert run.returncode == 3, run.stdout + run.stderr
     assert "none is shown to be better" in " ".join(run.stdout.split())
+    assert "auc of same.joblib less the champion's" in run.stdout
+
+
+def test_options_of_two_questions_are_refused(releases: Path, inside) -> None:
+    """What would be dropped in silence is told: a candidate beside the data of a training was never judged."""
+    for given, told in ((["--log", "test.parquet", "--rollback", "same.joblib"], "--rollback is not used with --log"),
+                        (["--log", "test.parquet", "--store", "a.db"], "--store is not used with --log"),
+                        (["--log", "test.parquet", "--candidate", "same.joblib"], "--champion names the model"),
+                        (["--training", "test.parquet", "--candidate", "same.joblib"], "--candidate is not used with --training"),
+                        (["--rollback", "same.joblib", "--candidate", "same.joblib", "--champion", "model.joblib"], "not both")):
+        assert told in sentence(inside("gate", "gate.yaml", "--trust", *given, cwd=releases))
 
 
 def test_slips_are_one_sentence(releases: Path, inside) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 
 import joblib
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 
 import assay
-from assay.errors import ConfigError, ExpressionError, SignatureError, UnknownNameError
+from assay.errors import ConfigError, ExpressionError, SignatureError, StoreError, UnknownNameError
 from assay.store import Store
 
 ROWS = 12_000
@@ -240,6 +241,31 @@ def test_what_cannot_be_meant_is_told(world) -> None:
     number = assay.load(lambda batch: np.zeros(batch.num_rows), task="regression")
     with pytest.raises(SignatureError):
         assay.gate(assay.load(model, task="binary", classes=[0, 1]), test, champion=number, label="late")
+
+
+def test_what_was_judged_is_not_lost_with_the_store(world, tmp_path, monkeypatch) -> None:
+    """Another process holds the store for long: the verdict stands, and says that it is not remembered."""
+    path = tmp_path / "gate.db"
+    Store(path).close()
+    monkeypatch.setattr("assay.store._sqlite.WAIT", 0.1)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("begin immediate")   # it may be read, and not be written
+    run = gate(world, callable_of(world[2]), store=path)
+    holder.close()
+    assert run.about["decision"] == "release"
+    lost, = [each for each in run.verdicts if each.check == "store"]
+    assert lost.verdict == "warn"
+    assert "not remembered" in lost.sentence
+
+
+def test_a_broken_store_is_told_before_anything_is_scored(world, tmp_path) -> None:
+    (tmp_path / "gate.db").write_text("no database")
+
+    def never(batch):
+        raise AssertionError("it was asked")
+
+    with pytest.raises(StoreError):
+        gate(world, never, store=tmp_path / "gate.db")
 
 
 BEHAVIOUR = """

@@ -117,6 +117,9 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
         run = looked(config, options, beside, trust=trust, strict=strict)
     else:
         _enough(config, options)
+        if "candidate" in options and "champion" in options and "rollback" in options:
+            raise ConfigError("--rollback ranks earlier models against one that runs now, and two are named",
+                              expected="--champion or --candidate, not both")
         run = judged(config, options, trust=trust, strict=strict, progress=not no_progress and json != "-")
     if kept is not None:
         run, failed = _recorded(run, kept, promote=promote)
@@ -176,9 +179,9 @@ def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, stric
 
 def looked(config: str | None, options: Mapping[str, Any], beside: Mapping[str, Any], *, trust: bool, strict: bool) -> Run:
     """Return what logs, or the data of a training, say: no candidate is judged."""
-    given = {"model" if name == "candidate" else name: each for name, each in options.items()}
+    _possible(config is not None, options, beside)
+    given = dict(options)
     found = _configured(config, given) if config is not None else None
-    _possible(found, given, beside)
     roles = {name: given[name] for name in ("label", "id", "entity", "timestamp", "prediction", "score") if name in given}
     rest: dict[str, Any] = {name: given[name] for name in ("where", "task", "classes", "types") if name in given}
     if "training" in beside:
@@ -190,7 +193,7 @@ def looked(config: str | None, options: Mapping[str, Any], beside: Mapping[str, 
     if "against" not in beside:
         from assay.verbs.replay import replay
 
-        return replay(found if found is not None else given.get("champion") or given.get("model"), beside["log"],
+        return replay(found if found is not None else given.get("champion"), beside["log"],
                       offline=beside.get("offline"), slices=slices, trust=trust, **rest, **roles)
     rest |= {"threshold": given["threshold"]} if "threshold" in given else {}
     if "canary" in beside:
@@ -203,13 +206,19 @@ def looked(config: str | None, options: Mapping[str, Any], beside: Mapping[str, 
     return compare(beside["log"], beside["against"], config=found, **rest, **roles)
 
 
-def _possible(found: Any, given: Mapping[str, Any], beside: Mapping[str, Any]) -> None:
+def _possible(configured: bool, chosen: Mapping[str, Any], beside: Mapping[str, Any]) -> None:
     """Refuse options that do not go together, before anything is read."""
     needs = {"against": "log", "offline": "log", "canary": "against", "maturity": "canary", "margin": "canary", "validation": "training"}
     for name, other in needs.items():
         if name in beside and other not in beside:
             raise ConfigError(f"--{name} does nothing by itself", expected=f"--{other} beside it")
+    asked = next(name for name in ("training", "canary", "against", "log") if name in beside)
+    models = () if asked == "log" else ("champion",)   # one log is replayed with a model; the others are about data alone
+    for name in ("candidate", "rollback", "store", *models):
+        if chosen.get(name):
+            raise ConfigError(f"--{name} is not used with --{asked}", expected="one question at a time",
+                              hint="--champion names the model that gave the scores" if asked == "log" and name == "candidate" else None)
     if "log" in beside and "training" in beside:
         raise ConfigError("--log and --training are two questions", expected="one of the two")
-    if "log" in beside and "against" not in beside and found is None and not (given.get("champion") or given.get("model")):
+    if "log" in beside and "against" not in beside and not configured and not chosen.get("champion"):
         raise ConfigError("no model is named that could be asked again", expected="--champion MODEL, or a configuration")

@@ -41,12 +41,14 @@ def tables(run: Run, screen: Terminal) -> list[list[Line]]:
     opinions = [each for each in run.verdicts if each.aspect]
     if opinions:  # the suite measures far more than a screen holds: what it found faults in, what was asked, and the whole
         shown = {_block(each.value) for each in run.verdicts if each.value is not None and (not each.aspect or each.slice)}
-        screened = {each.value.name for each in opinions if each.value is not None and not each.value.slice}
+        screened = {each.value.name for each in opinions if each.value is not None and not each.value.slice and each.aspect != "rollback"}
         single = [each for each in single if each.name not in screened or _block(each) in shown - {("all",)}]
         blocks = {key: values for key, values in blocks.items() if key in shown}
     tables = []
     if single:
-        tables.append(_table("overall", [_Row(_metric(each), each, judged.get(_identity(each))) for each in single], screen, common=False))
+        several = len({each.model for each in single if each.against is None and each.model}) > 1
+        rows = [_Row(_metric(each, several), each, judged.get(_identity(each))) for each in single]
+        tables.append(_table("overall", rows, screen, common=False))
     for kind in ("slices", "columns"):
         for key, values in blocks.items():
             if key[0] != kind:
@@ -77,9 +79,10 @@ def _where(value: Value) -> object:
     return dict(value.key).get("where")
 
 
-def _metric(value: Value) -> str:
+def _metric(value: Value, several: bool) -> str:
+    """Return what a row is of; where there are several models, of which."""
     where = f" where {clean(_where(value))}" if _where(value) is not None else ""
-    return clean(value.name) + where + _against(value)
+    return clean(value.name) + (f" of {clean(value.model)}" if several and value.model else "") + where + _against(value)
 
 
 def _against(value: Value) -> str:

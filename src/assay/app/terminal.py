@@ -108,7 +108,7 @@ class _Group:
 
     @property
     def title(self) -> str:
-        if self.aspect:
+        if self.aspect and self.aspect != "behaviour":  # a behaviour test has a name that a person gave it
             return clean(self.aspect)
         return clean(self.check.name or self.text) if self.check else clean(self.text)
 

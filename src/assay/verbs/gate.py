@@ -34,7 +34,7 @@ from assay.data.meter import metered
 from assay.data.predicate import parse as parse_predicate
 from assay.engine import Plan
 from assay.engine import run as engine
-from assay.errors import ConfigError, listed, nearest
+from assay.errors import AssayError, ConfigError, listed, nearest
 from assay.metric import find
 from assay.metric.churn import churns, flipped_to
 from assay.metric.classification import selection_rate
@@ -134,13 +134,13 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
             options = {"trust": trust, "task": task, "classes": classes, "features": features}
             verdicts, values = release.rolled_back([(each, _loaded(each, subject, options, notes)) for each in rollback])
         else:
+            kept = store if store is not None else chosen.store
+            past = release.past(kept)   # before anything is scored: a store that cannot be read is told at once
             tried = release.tried(behaviour or chosen.behaviour)
             verdicts, values = release.judged()
             verdicts += tried
             verdicts += release.serving(candidate, now or dt.datetime.now(dt.UTC))
-            kept = store if store is not None else chosen.store
-            past = release.past(kept)
-            verdicts += lineage(release.held, past, data=release.print, alpha=chosen.alpha)
+            verdicts += lineage(release.held, past, data=release.rows_judged, alpha=chosen.alpha)
             release.told()
     verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
@@ -150,7 +150,12 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
         return dataclasses.replace(run, about={"current": release.about().pop("candidate"), **_without(release.about(), "candidate")})
     decided = {"pass": "release", "warn": "release", "fail": "block", "error": "block"}.get(run.verdict, "inconclusive")
     run = dataclasses.replace(run, about={"decision": decided, **release.about()})
-    release.keep(kept, run)
+    try:
+        release.keep(kept, run)
+    except AssayError as error:   # what was judged is not lost because the store is locked or away
+        lost = Verdict("store", "warn", f"this release is not remembered: {' '.join(str(error).split())}", aspect="accumulated harm",
+                       hint="Gate it again, or harm that adds up over releases is counted without it.")
+        run = dataclasses.replace(run, verdicts=(*run.verdicts, lost))
     return run
 
 
@@ -181,7 +186,6 @@ class _Release:
         self.churn: dict[str, float | None] = {}
         self.ruled: list[tuple[Override, int, float | None]] = []
         self.extra: list[Value] = []
-        self.print = ""
 
     # what to ask ----------------------------------------------------------------------------------------------------------
 
@@ -364,7 +368,6 @@ class _Release:
 
     def past(self, store: Any) -> list[Release]:
         """Return the releases that led to today's champion, newest first: each was the candidate that the next one found as champion."""
-        self.print = f"{self.subject.data.name}:{self.rows}"
         if store is None or self.rules.releases == 0:
             return []
         found: list[Release] = []
@@ -385,9 +388,14 @@ class _Release:
     def keep(self, store: Any, run: Run) -> None:
         """Remember the run under the digest of its candidate."""
         if store is not None:
-            told = {**run.about, "rows judged": self.print}
+            told = {**run.about, "rows judged": self.rows_judged}
             with _opened(store) as opened:
                 opened.put(dataclasses.replace(run, about=told, figures=()), model=_short(self.subject.models["model"].digest))
+
+    @property
+    def rows_judged(self) -> str:
+        """What tells the rows of one release from those of another: errors of the same rows add, those of others in quadrature."""
+        return f"{self.subject.data.name}:{self.rows}"
 
     # what to show ---------------------------------------------------------------------------------------------------------
 

@@ -37,7 +37,7 @@ def rollback(gains: Mapping[str, Value], *, alpha: float = 0.025, power: float =
     sure = [name for name in ranked if p[name] < alpha]
     best = sure[0] if sure else ranked[0]
     value = known[best]
-    told = f"{value.name} is {words.change(value)} than the current model's on {value.n:,} rows"
+    told = f"{value.name} is {words.change(value)} {'than' if value.value else 'as'} the current model's on {value.n:,} rows"
     rows = None
     outcome: Outcome
     if sure:
