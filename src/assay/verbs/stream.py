@@ -728,13 +728,18 @@ def due(job: Job, past: Window, now: Window) -> bool:
     return dt.datetime.fromisoformat(past.end) + job.settings.label_delay <= dt.datetime.fromisoformat(now.end)
 
 
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun if count == 1 else noun + 's'}"
+
+
 def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, seconds: float, verb: str, kept: Kept | None = None) -> Run:
     """Return a run of what windows said, with the incidents as they stand."""
     incidents = tuple(each.incident for each in sorted(memory.cases, key=lambda each: (each.opened, each.incident.id or "")))
     allowed = job.settings.false_pages
     pages = [each for each in incidents if each.page]
     learned = said[-1].report.learned if said else memory.windows
-    notes = [f"budget: {allowed}; {len(pages)} pages in {memory.windows} windows, {len(incidents) - len(pages)} tickets"]
+    tickets = len(incidents) - len(pages)
+    notes = [f"budget: {allowed}; {_many(len(pages), 'page')} in {_many(memory.windows, 'window')}, {_many(tickets, 'ticket')}"]
     drift = job.drift(memory.watch, kept)
     if drift:
         words = ", ".join(_far(each) for each in drift[:5])
