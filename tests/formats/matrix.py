@@ -20,6 +20,7 @@ HEAD = """# Heavy frameworks and laws
 
 Made by the tests (`python -m tests.formats.matrix`, in the environment of `make test-formats`). The laws are those of
 [Formats and laws](formats.md), on models that the real libraries made; numbers agree to 2e-5, as networks compute in 32 bits.
+A network answers NaN where a number is missing, and transformers takes no missing text: assay refuses such answers, by row.
 
 """
 LIBRARIES = {"jax": ("jax", "jaxlib"), "keras": ("keras",), "tensorflow": ("tensorflow-cpu",), "torch": ("torch",), "transformers": ("transformers", "tokenizers")}
