@@ -32,6 +32,7 @@ gate: {tolerance: 0.05, store: gate.db}
     return folder
 
 
+@pytest.mark.slow   # in a process of its own; the next one keeps what is said
 def test_the_same_model_is_released_and_everything_is_written(releases: Path) -> None:
     run = assay("gate", "gate.yaml", "--candidate", "same.joblib", "--trust", "--html", "a.html", "--junit", "a.xml", "--markdown", "a.md",
                 "--json", "a.json", cwd=releases)
@@ -45,8 +46,11 @@ def test_the_same_model_is_released_and_everything_is_written(releases: Path) ->
 
 
 def test_json_alone_on_standard_output(releases: Path, inside) -> None:
-    run = inside("gate", "gate.yaml", "--candidate", "same.joblib", "--trust", "--json", "-", cwd=releases)
-    assert json.loads(run.stdout)["verb"] == "gate"
+    run = inside("gate", "gate.yaml", "--candidate", "same.joblib", "--trust", "--json", "-", "--junit", "b.xml", "--markdown", "b.md", cwd=releases)
+    found = json.loads(run.stdout)
+    assert (run.returncode, found["verb"], found["about"]["decision"]) == (0, "gate", "release")
+    assert "another answer" in (releases / "b.md").read_text("utf-8")
+    assert "<testsuite" in (releases / "b.xml").read_text("utf-8")
 
 
 def test_a_model_for_which_no_earlier_one_is_better(releases: Path, inside) -> None:

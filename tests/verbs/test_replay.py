@@ -227,6 +227,11 @@ def test_only_matured_rows_count(rows) -> None:
     run = canary(logs["champion"], logs["same"], maturity="12h", now="2026-03-02T00:00:00+00:00", **ROLES)
     assert run.about["rows"] == N - sum(late)
     assert any("not old enough" in each for each in run.notes)
+    now = dt.datetime.now(dt.UTC)
+    times = [now + dt.timedelta(days=30_000), None, *(now - dt.timedelta(minutes=each) for each in range(N - 2))]
+    slip = put(logs["champion"], at=pa.array(times, pa.timestamp("us", "UTC")))
+    run = canary(slip, logs["same"], maturity="1h", **ROLES)   # one row of another century ages no other, and one without a time has no age
+    assert run.about["rows"] == N - 2 - 60
     with pytest.raises(ConfigError, match="time of each row"):
         canary(logs["champion"].drop_columns(["at"]), logs["same"].drop_columns(["at"]), maturity="1h", **{**ROLES, "timestamp": None})
 

@@ -323,8 +323,10 @@ def _sentence(test: Behaviour, found: Outcome, value: Value, verdict: Verdict, e
         asked = "all asked" if not test.bound else f"at least {_percent(1 - test.bound)} asked"
     else:
         fail = "fails" if found.failed == 1 else "fail"
-        count = (f"{found.failed:,} of {found.units:,} {unit} {fail} ({_percent(value.value or 0.0)}{interval})"
-                 if found.failed else f"none of {found.units:,} {unit} fails, so at most {_percent(high)} of such do")
+        listed_ = test.cases is not None and not test.change   # cases that were written down are drawn from nothing
+        share = "" if listed_ else f" ({_percent(value.value or 0.0)}{interval})"
+        count = (f"{found.failed:,} of {found.units:,} {unit} {fail}{share}" if found.failed else
+                 f"none of {found.units:,} {unit} fails" + ("" if listed_ else f", so at most {_percent(high)} of such do"))
         asked = "none may" if not test.bound else f"at most {_percent(test.bound)} may"
     words = f"{test.name}: {count}, {asked}: {verdict.verdict}"
     if example is not None and verdict.verdict != "pass":
@@ -332,7 +334,7 @@ def _sentence(test: Behaviour, found: Outcome, value: Value, verdict: Verdict, e
     if found.unread:
         words += f"; the model does not read {listed(found.unread)}"
     if found.left_out:
-        words += f"; {found.left_out:,} more rows cannot be changed so"
+        words += f"; {found.left_out:,} more {'rows' if found.left_out > 1 else 'row'} cannot be changed so"
     if verdict.rows_needed:
         words += f"; about {verdict.rows_needed:,} more would decide it, if the share stays"
     return words + ("; the budget allowed no more rows" if found.cut else "")

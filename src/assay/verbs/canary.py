@@ -126,7 +126,9 @@ class _Trial:
             moment = dt.datetime.fromisoformat(now) if isinstance(now, str) else now
             end = (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
         else:
-            end = max(float(np.nanmax(each)) for each in self.moments if each is not None)
+            known = [each for each in self.moments if each is not None and np.isfinite(each).any()]
+            latest = max((float(np.nanmax(each)) for each in known), default=math.inf)
+            end = min(latest, time.time())   # one row of the year 2099 makes the others no older
         return end - age
 
     def losses(self, which: int, rows: Array, label: pa.Array) -> Array:
@@ -147,10 +149,10 @@ class _Trial:
 
     def _matured(self, which: int, rows: Array) -> Array:
         moment = self.moments[which]
-        if moment is None:
+        if moment is None or math.isinf(self.before):
             return np.ones(len(rows), bool)
         with np.errstate(invalid="ignore"):
-            return np.asarray(~(moment[rows] > self.before), bool)
+            return np.asarray(moment[rows] <= self.before, bool)   # a row without a time is of no age
 
     def paired(self, margin: float | None, alpha: float, planned: int | None, slices: Sequence[str]) -> _Reading:
         """Read a shadow: both models on the same rows."""

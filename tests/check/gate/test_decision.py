@@ -85,7 +85,7 @@ def test_more_guards_ask_for_more_rows() -> None:
     assert alone < among
 
 
-@pytest.mark.parametrize(("slices", "metrics"), [(20, 5), (3, 1)])
+@pytest.mark.parametrize(("slices", "metrics"), [pytest.param(20, 5, marks=pytest.mark.slow), (3, 1)])
 def test_false_blocks_stay_below_the_level(slices, metrics) -> None:
     """No slice is worse in truth; a block is then false. One in forty at most, however many comparisons."""
     rng, runs = np.random.default_rng(1), 150
