@@ -258,6 +258,24 @@ def test_what_was_judged_is_not_lost_with_the_store(world, tmp_path, monkeypatch
     assert "not remembered" in lost.sentence
 
 
+def test_a_tolerance_that_does_nothing_is_told(world) -> None:
+    same = callable_of(world[2])
+    with pytest.raises(UnknownNameError, match="did you mean"):
+        gate(world, same, rules={"tolerance": {"acuracy": 0.1}})
+    assert any("tolerance of recall does nothing" in each for each in gate(world, same, rules={"tolerance": {"recall": 0.1}}).notes)
+    both = gate(world, same, rules={"tolerance": 0.1, "guardrails": ["accuracy by country >= champion + 0.05"]})
+    assert any("beside guardrails" in each for each in both.notes)
+    assert "0.05 more is asked" in both.verdicts[0].sentence
+
+
+def test_the_slice_that_lost_most_is_told_first(world) -> None:
+    run = gate(world, callable_of(world[2], "FR"), rules={"guardrails": ["accuracy by country >= champion - 0.02"]})
+    lost = [each.value.value for each in run.verdicts if each.aspect == "guardrails"]
+    assert len(lost) == 3
+    assert lost == sorted(lost)
+    assert run.verdicts[0].slice == {"country": "FR"}
+
+
 def test_a_broken_store_is_told_before_anything_is_scored(world, tmp_path) -> None:
     (tmp_path / "gate.db").write_text("no database")
 

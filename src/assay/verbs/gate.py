@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime as dt
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -206,6 +207,7 @@ class _Release:
 
     def guards(self) -> list[_Asked]:
         """Return the comparisons that guard the release: those that the rules name, or the usual ones."""
+        self._tolerated()
         if self.rules.guardrails:
             return [self._named(each) for each in self.rules.guardrails]
         main, sliced = ((self._possible(names[self.target.task])) for names in (_MAIN, _SLICED))
@@ -214,6 +216,17 @@ class _Release:
         if self.rules.costs:
             main, sliced = ("cost", *main), ("cost", *sliced)
         return [*(self._usual(name, None) for name in main), *(self._usual(name, by) for by in self.slices for name in sliced)]
+
+    def _tolerated(self) -> None:
+        """Raise where a tolerance is of no metric; note where one is of a metric that is not guarded, and so does nothing."""
+        usual = {*_MAIN[self.target.task], *_SLICED[self.target.task], *(("cost",) if self.rules.costs else ())}
+        for name in filter(None, self.rules.tolerance):
+            self.metric(name)
+            if not self.rules.guardrails and name not in usual:
+                self.notes.append(f"the tolerance of {name} does nothing: the usual guardrails are {listed(sorted(usual))}; name others "
+                                  "under guardrails")
+        if self.rules.guardrails and self.rules.tolerance:
+            self.notes.append("tolerance does nothing beside guardrails: each of them says its own")
 
     def _possible(self, names: Sequence[str]) -> tuple[str, ...]:
         signature = next(iter(self.subject.models.values())).signature
@@ -516,7 +529,7 @@ def _title(question: Question) -> str:
 
 
 def _held(asked: _Asked, answer: Answered) -> list[Guard]:
-    """Return the guards of one comparison, a slice each."""
+    """Return the guards of one comparison, a slice each, the one that lost most first: it is told first, too."""
     plain = {each.key: each.value for each in answer.plain}
     found = []
     for value in answer.values:
@@ -524,7 +537,7 @@ def _held(asked: _Asked, answer: Answered) -> list[Guard]:
         base = mine - value.value if mine is not None and value.value is not None else None
         tolerance = asked.tolerance(base if base is not None else 0.0)
         found.append(Guard(value, tolerance, asked.title, named=asked.named, base=base))
-    return found
+    return sorted(found, key=lambda each: -math.inf if each.loss is None else each.loss, reverse=True)
 
 
 def _screened(leaks: Sequence[Item], answers: Sequence[Answered]) -> list[Verdict]:

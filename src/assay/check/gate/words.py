@@ -65,8 +65,10 @@ def guard(value: Value, tolerance: float, base: float | None, outcome: Outcome, 
     head = f"{value.name}{where} is {change(value)} {'than' if value.value else 'as'} the champion's{was}"
     head += f" on {value.n:,} rows"
     asked = f"{figure(tolerance)} {'less' if value.better == 'higher' else 'more'} is tolerated"
+    if tolerance < 0:
+        asked = f"{figure(-tolerance)} {'more' if value.better == 'higher' else 'less'} is asked"
     if outcome == "pass":
-        return f"{head}; {asked}: not worse"
+        return f"{head}; {asked}: {'not worse' if tolerance >= 0 else 'better'}"
     if outcome == "warn":
         return f"{head}; {asked}: worse, but within that"
     if outcome == "fail":
