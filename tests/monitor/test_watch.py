@@ -71,6 +71,19 @@ def test_a_fault_that_stays_is_how_it_is_now(learned: Watch) -> None:
     assert not any(spoken[-3:])
 
 
+def test_rules_take_what_the_evidence_has_to_spare_and_never_more_than_both_have(learned: Watch) -> None:
+    watch, paid = learned, []
+    have = learned.account.balance + learned.state.account.balance
+    for at in range(6):
+        watch, report = advanced(watch, [changed("amount", some(0.3 + 0.1 * at, np.nan), 100 + at)], budget=BUDGET, season=Season.daily(at))
+        paid += [watch.charged.get(source) for source in report.opened]
+        watch, _ = advanced(watch, [table(day(400 + at))], budget=BUDGET, season=Season.daily(at))
+    assert paid == ["rules", "evidence"]
+    assert watch.account.withheld == 4
+    assert watch.state.account.balance >= 1  # one is left for the evidence itself
+    assert len(paid) <= have + 12 * (BUDGET.rules + BUDGET.evidence)
+
+
 def test_a_catastrophe_pages_though_the_account_is_empty(learned: Watch) -> None:
     watch = learned
     for at in range(4):  # rules spend what there is

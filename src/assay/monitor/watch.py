@@ -130,9 +130,9 @@ def advanced(watch: Watch, tables: Sequence[Table], *, budget: Budget, season: S
     # rules first: what they page is paid for, and evidence of the same source joins it
     was = {source for _, source, _ in watch.streaks}
     busy = {name for name, age in zip(watch.state.sources, watch.state.age.tolist(), strict=True) if age}
-    account, opened, withheld, charged = _spent(watch, budget, broken, streaks)
-    state, outcome = evidence.step(watch.state, readings, alpha=budget.evidence, season=season, weights=weights, apart=apart,
-                                   resting=resting, covered=was | set(opened), tuning=tuning)
+    account, other, opened, withheld, charged = _spent(watch, budget, broken, streaks)
+    state, outcome = evidence.step(replace(watch.state, account=other), readings, alpha=budget.evidence, season=season, weights=weights,
+                                   apart=apart, resting=resting, covered=was | set(opened), tuning=tuning)
     spoke = [page.source for page in outcome.pages if page.state == "opened" and page.source not in opened and page.source not in was]
     charged = charged | dict.fromkeys(spoke, "evidence")
     out = (apart - known) | _culprits(state)
@@ -152,14 +152,15 @@ def _culprits(state: State) -> set[tuple[str, str]]:
 
 
 def _spent(watch: Watch, budget: Budget, broken: Sequence[Fault],
-           streaks: Mapping[tuple[str, str, str], int]) -> tuple[Account, list[str], list[str], dict[str, str]]:
-    """Return the account of the rules, and the sources that page: a catastrophe always, the rest while there is a page to spend.
+           streaks: Mapping[tuple[str, str, str], int]) -> tuple[Account, Account, list[str], list[str], dict[str, str]]:
+    """Return the accounts of rules and evidence, and the sources that page: a catastrophe always, the rest while there is a page to spend.
 
+    Rules that have none left take one from the evidence where it keeps one: what both may spend together stays as it was.
     What goes on since the window before, or touches only columns that evidence has paged already, does not page again.
     """
     lasting = {(source, column) for _, source, column in watch.streaks}
     moved = _culprits(watch.state)
-    account = watch.account.filled(budget.rules)
+    account, other = watch.account.filled(budget.rules), watch.state.account
     opened, withheld, charged = [], [], {}
     for source in dict.fromkeys(each.source for each in broken):
         fresh = [each for each in broken if each.source == source and streaks[each.rule, each.source, each.column] == 1]
@@ -173,10 +174,14 @@ def _spent(watch: Watch, budget: Budget, broken: Sequence[Fault],
             account = account.spent()
             opened.append(source)
             charged[source] = "rules"
+        elif other.balance >= 2:
+            other = other.spent()
+            opened.append(source)
+            charged[source] = "evidence"
         else:
             account = account.refused()
             withheld.append(source)
-    return account, opened, withheld, charged
+    return account, other, opened, withheld, charged
 
 
 def _fault_alerts(broken: Sequence[Fault], opened: Sequence[str], withheld: Sequence[str]) -> list[Alert]:
