@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 _BLOCK = 1024          # rows at a time: their patterns and one column of a table stay in the first cache
 _SPAN = 16_384         # rows at a time for single leaves, so that what they write stays small
 _LANES = 4             # partial sums for single leaves; more threads than that are of no use there
+_FEW, _MANY = 8, 10    # bits of a group: fewer look-ups against tables that leave the cache; single leaves cost more than either
 _TABLES = 1_500_000    # numbers in the tables that are held at once: 12 MB
 _DEEP = 14             # players above which a table of all patterns of one leaf is too large
 
@@ -56,7 +57,7 @@ def kernels() -> Kernels | None:
 
 def values(loops: Kernels, way: Paths, player: Array, value: Array, rows: Array, background: Array | None, out: Array) -> float:
     """Add the values of every leaf to ``out`` (players, rows) and return the sum of their means over the background."""
-    most = 8 if rows.shape[1] < 20_000 else 9
+    most = _FEW if way.depth.max() <= _FEW else _MANY
     groups, wide = gathered(way, player, most)
     wide.check()
     behind = np.zeros((len(rows), 0), rows.dtype) if background is None else background
