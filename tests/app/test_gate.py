@@ -53,6 +53,22 @@ def test_json_alone_on_standard_output(releases: Path, inside) -> None:
     assert "<testsuite" in (releases / "b.xml").read_text("utf-8")
 
 
+def test_behaviour_tests_of_the_configuration_and_of_the_command(releases: Path, inside) -> None:
+    folder = releases / "behaviour"
+    folder.mkdir()
+    (folder / "late.assay.yaml").write_text("""\
+tests:
+  - {name: hardly anything is late, kind: functionality, expect: score < 0.01, at_least: 90%, rows: 50}
+""")
+    text = (releases / "gate.yaml").read_text().replace("store: gate.db", "behaviour: behaviour")
+    (releases / "tested.yaml").write_text(text)
+    run = inside("gate", "tested.yaml", "--candidate", "same.joblib", "--trust", "--plain", cwd=releases)
+    assert run.returncode == 1, run.stdout + run.stderr
+    assert "1 failure (hardly anything is late)" in " ".join(run.stdout.split())
+    run = inside("gate", "gate.yaml", "--candidate", "same.joblib", "--trust", "--behaviour", "late.assay.yaml", cwd=releases)
+    assert "no such file" in sentence(run)
+
+
 def test_a_model_for_which_no_earlier_one_is_better(releases: Path, inside) -> None:
     run = inside("gate", "gate.yaml", "--trust", "--rollback", "same.joblib", "--plain", cwd=releases)
     assert run.returncode == 3, run.stdout + run.stderr

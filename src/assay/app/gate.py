@@ -73,6 +73,8 @@ def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callabl
 @_one("--where", "What is judged", "PREDICATE", "Only these rows.")
 @_one("--sql", "What is judged", "QUERY", "The query to read the data with.")
 @_one("--slice", "How it is judged", "SLICES", 'No slice of these may be worse: a column, "age:4", "a * b" (repeatable).', multiple=True)
+@_one("--behaviour", "How it is judged", "PATH", "Behaviour tests that it must pass: a file or folder of *.assay.yaml (repeatable).",
+      multiple=True)
 @click.option("--strict", is_flag=True, cls=Option, group="How it is judged", help="A slice too small to tell is inconclusive.")
 @_one("--store", "How it is judged", "FILE", "Remembers releases, to see harm that adds up over them; `gate: {store: FILE}` else.")
 @click.option("--tag", is_flag=True, cls=Option, group="Registry",
@@ -117,6 +119,8 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
         run = looked(config, options, beside, trust=trust, strict=strict)
     else:
         _enough(config, options)
+        if "rollback" in options and "behaviour" in options:
+            raise ConfigError("--behaviour is not used with --rollback", expected="a candidate to be tested")
         if "candidate" in options and "champion" in options and "rollback" in options:
             raise ConfigError("--rollback ranks earlier models against one that runs now, and two are named",
                               expected="--champion or --candidate, not both")
@@ -168,7 +172,7 @@ def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, stric
     from assay.verbs.gate import gate as verb
 
     given = {"model" if name == "candidate" else name: each for name, each in options.items()}
-    apart = {name: given.pop(name) for name in ("rollback", "store") if name in given}
+    apart = {name: given.pop(name) for name in ("rollback", "store", "behaviour") if name in given}
     found = _configured(config, given) if config is not None else None
     places = {name: found.location(getattr(found, name)) if found is not None else options.get(name) for name in ("data", "train")}
     with Progress(lambda name: rows_of(places.get(name)), shown=progress) as bar:
@@ -214,7 +218,7 @@ def _possible(configured: bool, chosen: Mapping[str, Any], beside: Mapping[str, 
             raise ConfigError(f"--{name} does nothing by itself", expected=f"--{other} beside it")
     asked = next(name for name in ("training", "canary", "against", "log") if name in beside)
     models = () if asked == "log" else ("champion",)   # one log is replayed with a model; the others are about data alone
-    for name in ("candidate", "rollback", "store", *models):
+    for name in ("candidate", "rollback", "store", "behaviour", *models):
         if chosen.get(name):
             raise ConfigError(f"--{name} is not used with --{asked}", expected="one question at a time",
                               hint="--champion names the model that gave the scores" if asked == "log" and name == "candidate" else None)

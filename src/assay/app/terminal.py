@@ -108,8 +108,8 @@ class _Group:
 
     @property
     def title(self) -> str:
-        if self.aspect and self.aspect != "behaviour":  # a behaviour test has a name that a person gave it
-            return clean(self.aspect)
+        if self.aspect:  # a behaviour test has a name that a person gave it
+            return clean(self.verdicts[0].check if self.aspect == "behaviour" else self.aspect)
         return clean(self.check.name or self.text) if self.check else clean(self.text)
 
     @property
