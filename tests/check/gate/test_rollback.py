@@ -25,6 +25,9 @@ def test_none_is_better_is_an_answer_and_so_is_not_knowing() -> None:
     open_, = rollback({"v1": gain(0.004), "v2": gain(-0.05)})
     assert open_.verdict == "inconclusive"
     assert open_.rows_needed > 0
+    open_, = rollback({"v1": gain(-0.004), "v2": gain(-0.05)})   # looks worse, and is not shown to be: more rows would show that none is better
+    assert open_.rows_needed > 0
+    assert "alike" not in open_.sentence
     assert rollback({"v1": Value.undefined("auc", "one class", n=0)})[0].verdict == "inconclusive"
     assert [name for name, _ in ranking({"v1": gain(-0.02), "v2": gain(0.01)})] == ["v2", "v1"]
 

@@ -45,7 +45,7 @@ def rollback(gains: Mapping[str, Value], *, alpha: float = 0.025, power: float =
     elif all(_no_better(each) for each in known.values()):
         outcome, sentence = "fail", f"none is better: even of {best}, the best of {len(known):,}, {told}"
     else:
-        gap = goodness(value.value or 0.0, value.better)
+        gap = abs(goodness(value.value or 0.0, value.better))  # to show that it is better, or that none is
         error = value.spread.error if value.spread is not None else 0.0
         asked = size.rows(error * value.n**0.5, gap, alpha=alpha / len(known), beta=1 - power)
         rows = None if asked is None else max(asked - value.n, 1)
