@@ -252,7 +252,9 @@ def step(state: State, readings: Readings, *, alpha: float, season: Season | Non
     speaks = active & (state.past.n + index.born >= tuning.learning) & ~resting_ & ~apart_
     own = (1 - _PINNED - _SLOW) * index.weight
     cut = tuning.immediate * alphas[index.group] * own
-    e = np.where(speaks, tail.e_value(p), 1.0)
+    e = np.where(speaks, 0.5, 1.0)
+    some = np.flatnonzero(speaks & (p < 1))
+    e[some] = tail.e_value(p[some])
 
     busy = state.age > 0
     still = busy[index.group]

@@ -380,40 +380,43 @@ def _pair(columns: dict[tuple[str, str], Column]) -> None:
             columns[key] = replace(columns[key], alike=other[1], beside=_LATELY, alone=lost[-2], alone_worst=lost[-1])
 
 
-def _recorded(known: Column, shares: Iterable[float]) -> Column:
+def _recorded(new: dict[str, Any], shares: Iterable[float]) -> None:
     for nulls in shares:
-        known = replace(known, nulls=max(known.nulls, min(known.worst, nulls)), worst=max(known.worst, nulls),
-                        least_nulls=min(known.least_nulls, max(known.best, nulls)), best=min(known.best, nulls))
-    return known
+        new["nulls"], new["worst"] = max(new["nulls"], min(new["worst"], nulls)), max(new["worst"], nulls)
+        new["least_nulls"], new["best"] = min(new["least_nulls"], max(new["best"], nulls)), min(new["best"], nulls)
 
 
 def taken(known: Column, fact: Fact, *, settled: bool = False) -> Column:
     """Return the record of a column after one more window; ``settled``: it counts at once, as a person said so."""
-    windows = known.windows + 1
-    lately = (*known.lately, fact.nulls / fact.rows)
-    after = replace(known, windows=windows, type=fact.type or known.type, lately=lately[-_LATELY:],
-                    trail=(*known.trail, fact.nulls / fact.rows)[-_LATELY:])
+    new: dict[str, Any] = dict(vars(known))  # and one column made of it: this is done for each of a fleet
+    nulls = fact.nulls / fact.rows
+    lately = (*known.lately, nulls)
+    new |= {"windows": known.windows + 1, "type": fact.type or known.type, "lately": lately[-_LATELY:],
+            "trail": (*known.trail, nulls)[-_LATELY:]}
     if settled:
-        after = replace(after, alike="", beside=0, alone=0.0, alone_worst=0.0)
-    if windows <= _ENOUGH or settled:
-        after = _recorded(replace(after, lately=()), lately)
+        new |= {"alike": "", "beside": 0, "alone": 0.0, "alone_worst": 0.0}
+    if new["windows"] <= _ENOUGH or settled:
+        new["lately"] = ()
+        _recorded(new, lately)
     elif len(lately) > _LATELY:
-        after = _recorded(after, lately[:1])
-    if fact.present < _FEW:
-        return after
-    alone = fact.low == fact.high if fact.kind == "number" else fact.distinct <= 1
-    after = replace(after, varied=known.varied + (not alone), constant=known.constant + alone)
-    warm = known.windows >= 2 * _EARLY  # before, everything is new
-    if fact.kind == "number":
-        pace = max(1 / _PACE, 1 / after.varied) if after.varied else 1.0
-        was = known.levels if len(known.levels) == len(fact.quantiles) else fact.quantiles
-        after = replace(after, levels=tuple(old + pace * (new - old) for old, new in zip(was, fact.quantiles, strict=True)),
-                        zeros=known.zeros + pace * (fact.zeros - known.zeros))
-        after = replace(after, low=min(known.low, fact.low), high=max(known.high, fact.high), top=max(known.top, fact.top))
-        far = max(known.far, fact.far if warm else 0.0)
-        return replace(after, least=min(known.least, fact.median), most=max(known.most, fact.median), far=far)
-    if not warm:
-        return replace(after, top=max(known.top, fact.top))
-    renamed = fact.fresh_share if fact.gone and fact.fresh and _alike(fact.fresh_share, fact.gone_share) else 0.0
-    return replace(after, top=max(known.top, fact.top), unseen=max(known.unseen, fact.unseen), folded=max(known.folded, fact.folded),
-                   renamed=max(known.renamed, renamed))
+        _recorded(new, lately[:1])
+    if fact.present >= _FEW:
+        single = fact.low == fact.high if fact.kind == "number" else fact.distinct <= 1
+        new |= {"varied": known.varied + (not single), "constant": known.constant + single, "top": max(known.top, fact.top)}
+        warm = known.windows >= 2 * _EARLY  # before, everything is new
+        if fact.kind == "number":
+            new |= _levels(known, fact, new["varied"])
+            new |= {"low": min(known.low, fact.low), "high": max(known.high, fact.high), "far": max(known.far, fact.far if warm else 0.0),
+                    "least": min(known.least, fact.median), "most": max(known.most, fact.median)}
+        elif warm:
+            renamed = fact.fresh_share if fact.gone and fact.fresh and _alike(fact.fresh_share, fact.gone_share) else 0.0
+            new |= {"unseen": max(known.unseen, fact.unseen), "folded": max(known.folded, fact.folded),
+                    "renamed": max(known.renamed, renamed)}
+    return Column(**new)
+
+
+def _levels(known: Column, fact: Fact, windows: int) -> dict[str, Any]:
+    pace = max(1 / _PACE, 1 / max(windows, 1))
+    was = known.levels if len(known.levels) == len(fact.quantiles) else fact.quantiles
+    return {"levels": tuple(old + pace * (now - old) for old, now in zip(was, fact.quantiles, strict=True)),
+            "zeros": known.zeros + pace * (fact.zeros - known.zeros)}
