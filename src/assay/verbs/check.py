@@ -179,7 +179,8 @@ def _subject(model: Any, data: Any, *, train: Any, reference: Any, champion: Any
         models["model"] = Logged.of(current.schema, task=task, classes=classes, where=current.name)
     for name, each in (("model", model), ("champion", champion)):
         if each is not None:
-            title = None if isinstance(each, str | Path | Model | Mapping) else name  # a file is called by its path, a loaded model has a name
+            # a file is called by its path, and a loaded model has a name
+            title = None if isinstance(each, str | Path | Model | Mapping) else name
             loaded = load(each, trust=trust, task=task, classes=classes, features=features, name=title)
             models[name] = _heard(_bound(loaded, others["train"] or current, name, notes), each, current)
     for loaded in models.values():
