@@ -163,6 +163,18 @@ def test_a_table_that_is_not_there_or_empty_brought_no_rows(known: tuple[Record,
     assert [each.rule for each in found(known, [Table("feed", 0, {})])] == ["no rows"]
 
 
+def test_a_column_of_one_odd_delivery_is_not_missed(known: tuple[Record, dict]) -> None:
+    record, reference = known
+    odd = [table({**day(99), "cuont": day(99)["count"]})]
+    _, facts = reading.read(reference, odd)
+    once = fault.learned(record, odd, facts, phase=(4,))
+    assert ("feed", "cuont") in once.columns
+    assert found((once, reference), [table(day(100))]) == ()
+    for _ in range(2):
+        once = fault.learned(once, odd, facts, phase=(4,))
+    assert [each.rule for each in found((once, reference), [table(day(100))])] == ["column gone"]
+
+
 def test_a_column_that_is_not_there_is_gone(known: tuple[Record, dict]) -> None:
     columns = day(99)
     del columns["count"]

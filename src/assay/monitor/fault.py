@@ -22,6 +22,7 @@ CATASTROPHES = ("no rows", "column gone", "type changed", "all missing", "consta
 
 _ENOUGH = 28     # windows of a record
 _EARLY = 7       # before a column can be called never constant, or a file never the same
+_LASTING = 3     # windows from which on a column belongs to its source
 _VISITS = 4      # of a weekday
 _RECENT = 7      # visits of a weekday that say how many rows are due
 _TELLING = 40.0  # bits of a print from which on its return is no chance
@@ -161,8 +162,10 @@ def faults(record: Record, tables: Sequence[Table], facts: Facts, *, phase: Sequ
         if rows.windows and (name not in there or not there[name].rows):
             found.append(Fault("no rows", name, "", "brought no rows", 1.0, "ask whoever delivers it whether it ran"))
     gone: dict[str, list[str]] = {}
-    for source, column in record.columns:
-        if source in there and there[source].rows and (source, column) not in facts:
+    for (source, column), known in record.columns.items():
+        # a column of one odd delivery, such as a misspelt name, is not missed when the next is right again
+        lasting = known.windows >= _LASTING or known.windows >= record.tables.get(source, Rows()).windows
+        if lasting and source in there and there[source].rows and (source, column) not in facts:
             gone.setdefault(source, []).append(column)
     for source, columns in gone.items():
         found += [Fault("column gone", source, column, "is no longer delivered", 1.0, "look for a renamed column") for column in columns]
@@ -170,9 +173,9 @@ def faults(record: Record, tables: Sequence[Table], facts: Facts, *, phase: Sequ
         if table.rows:
             found += _table(record.tables.get(table.name, Rows()), table, facts, phase, table.name in resting)
     for (source, column), fact in facts.items():
-        known = record.columns.get((source, column))
-        if known and known.windows and fact.rows:
-            found += _column(known, fact, source, column, facts)
+        seen = record.columns.get((source, column))
+        if seen and seen.windows and fact.rows:
+            found += _column(seen, fact, source, column, facts)
     return tuple(found)
 
 
