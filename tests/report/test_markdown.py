@@ -103,3 +103,12 @@ def test_the_same_run_says_the_same_everywhere() -> None:
     again = Run.from_json(json.loads(json.dumps(run.to_json())))
     assert markdown.render(again) == markdown.render(run)
     assert run.to_yaml() == again.to_yaml()
+
+
+def test_the_weakest_slices_are_of_one_number() -> None:
+    values = [Value("accuracy", -0.18, -0.2, -0.16, 500, {"country": "FR"}, better="higher", against="champion"),
+              Value("accuracy", 0.7, 0.68, 0.72, 500, {"country": "FR"}, better="higher"),
+              Value("accuracy", 0.02, 0.0, 0.04, 500, {"country": "DE"}, better="higher", against="champion")]
+    body = markdown.render(Run("gate", tuple(values))).partition("Weakest slices")[2].partition("</details>")[0]
+    assert "accuracy less the champion's" in body
+    assert ("-0.18" in body, "0.02" in body, "0.7" in body) == (True, True, False)

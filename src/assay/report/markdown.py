@@ -112,7 +112,8 @@ def _slices(run: Run) -> list[str]:
     found: dict[tuple[str, tuple[str, ...]], list[Value]] = {}
     for each in run.values:
         if each.slice and each.column is None and each.better in ("higher", "lower") and shown(each):
-            found.setdefault((each.name, tuple(name for name, _ in each.key)), []).append(each)
+            title = each.name + (f" less the {each.against}'s" if each.against else "")  # a difference is no number of the metric
+            found.setdefault((title, tuple(name for name, _ in each.key)), []).append(each)
     firsts = dict.fromkeys(metric for metric, _ in found)
     main = next(iter(firsts), None)
     rows = []
