@@ -192,7 +192,7 @@ def test_the_console_script_is_main(root: Path) -> None:
 
 
 def test_the_command_line_knows_every_role() -> None:
-    from assay.app.check import _ROLES
+    from assay.app import argument
     from assay.data.schema import ROLES
 
-    assert set(_ROLES) == set(ROLES) - {"feature", "available_at"}  # features are options; what was known when is a mapping, for assay.yaml
+    assert set(argument.ROLES) == set(ROLES) - {"feature", "available_at"}  # features are options; what was known when is a mapping, for assay.yaml

@@ -7,7 +7,7 @@ import re
 
 from click.testing import CliRunner
 
-from assay.app.check import _optioned
+from assay.app.argument import _optioned
 from assay.app.models import known, models
 from assay.app.state import State
 from assay.errors import MissingExtraError

@@ -36,9 +36,9 @@ def demo(state: State, /, name: str, *, keep: str | None, json: str | None, plai
 
     Needs the extra: pip install 'assay[demo]'. Whatever the verdict is, the demonstration ends with 0.
     """
-    from assay.app.check import files_of, json_of, show, written
     from assay.app.layout import Terminal, clean, drawn
     from assay.app.monitor import lines
+    from assay.app.output import files_of, json_of, show, written
     from assay.app.progress import Progress
     from assay.verbs.demo import demo as verb
 

@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.app.check import _configured, _enough, _options, files_of, json_of, rows_of, show, written
-from assay.app.option import Command, Option, quietly, shared
+from assay.app.argument import arguments, configured, enough, rows_of
+from assay.app.option import Command, Option, option, quietly, shared
+from assay.app.output import files_of, put, show
 from assay.app.state import State
 from assay.errors import AssayError, ConfigError
 
@@ -49,52 +49,49 @@ With --rollback: 0 an earlier model is better, and named   1 none is   3 too few
 """
 
 
-def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callable[..., Any]:
-    return click.option(name, cls=Option, group=group, metavar=metavar, help=text, **rest)
-
-
 @click.command(cls=Command, parts={"Rules (in assay.yaml; without them the main metric must not be worse, overall and by slice)": _RULES,
                                    "Examples": _EXAMPLES, "Exit codes": _CODES})
 @click.argument("config", required=False, type=click.Path(), metavar="[ASSAY.YAML]")
-@_one("--candidate", "What is judged", "FILE", "The model that wants to be released; `model` of the configuration if not given.")
-@_one("--champion", "What is judged", "FILE", "The model that it would replace.")
-@_one("--rollback", "What is judged", "FILE", "An earlier model: is it better than the champion on these rows? (repeatable)", multiple=True)
-@_one("--data", "What is judged", "FILE", "Labelled rows that neither model learned from.")
-@_one("--train", "What is judged", "FILE", "What the candidate learned from: for leakage and staleness.")
-@_one("--log", "Logs and training data", "FILE", "Rows that the champion scored, with its scores: does it give them again?")
-@_one("--against", "Logs and training data", "FILE", "Another score log of the same rows, compared with --log by id.")
-@_one("--offline", "Logs and training data", "FILE", "A second table of features, joined to --log by id: which differ, and what of it.")
+@option("--candidate", "What is judged", "FILE", "The model that wants to be released; `model` of the configuration if not given.")
+@option("--champion", "What is judged", "FILE", "The model that it would replace.")
+@option("--rollback", "What is judged", "FILE", "An earlier model: is it better than the champion on these rows? (repeatable)",
+        multiple=True)
+@option("--data", "What is judged", "FILE", "Labelled rows that neither model learned from.")
+@option("--train", "What is judged", "FILE", "What the candidate learned from: for leakage and staleness.")
+@option("--log", "Logs and training data", "FILE", "Rows that the champion scored, with its scores: does it give them again?")
+@option("--against", "Logs and training data", "FILE", "Another score log of the same rows, compared with --log by id.")
+@option("--offline", "Logs and training data", "FILE", "A second table of features, joined to --log by id: which differ, and what of it.")
 @click.option("--canary", is_flag=True, cls=Option, group="Logs and training data",
               help="Is the model of --against worse than that of --log? May be asked at any time; only matured labels count.")
-@_one("--maturity", "Logs and training data", "TIME", "The age at which labels are complete, such as 1d (with --canary).")
-@_one("--margin", "Logs and training data", "NUMBER", "How much more loss is tolerable, 0.01 if not given (with --canary).", type=float)
-@_one("--training", "Logs and training data", "FILE", "The data of the next training: are they clean against --train?")
-@_one("--validation", "Logs and training data", "FILE", "What it is validated on: apart from --training, and not broken itself.")
-@_one("--where", "What is judged", "PREDICATE", "Only these rows.")
-@_one("--sql", "What is judged", "QUERY", "The query to read the data with.")
-@_one("--slice", "How it is judged", "SLICES", 'No slice of these may be worse: a column, "age:4", "a * b" (repeatable).', multiple=True)
-@_one("--behaviour", "How it is judged", "PATH", "Behaviour tests that it must pass: a file or folder of *.assay.yaml (repeatable).",
+@option("--maturity", "Logs and training data", "TIME", "The age at which labels are complete, such as 1d (with --canary).")
+@option("--margin", "Logs and training data", "NUMBER", "How much more loss is tolerable, 0.01 if not given (with --canary).", type=float)
+@option("--training", "Logs and training data", "FILE", "The data of the next training: are they clean against --train?")
+@option("--validation", "Logs and training data", "FILE", "What it is validated on: apart from --training, and not broken itself.")
+@option("--where", "What is judged", "PREDICATE", "Only these rows.")
+@option("--sql", "What is judged", "QUERY", "The query to read the data with.")
+@option("--slice", "How it is judged", "SLICES", 'No slice of these may be worse: a column, "age:4", "a * b" (repeatable).', multiple=True)
+@option("--behaviour", "How it is judged", "PATH", "Behaviour tests that it must pass: a file or folder of *.assay.yaml (repeatable).",
       multiple=True)
 @click.option("--strict", is_flag=True, cls=Option, group="How it is judged", help="A slice too small to tell is inconclusive.")
-@_one("--store", "How it is judged", "FILE", "Remembers releases, to see harm that adds up over them; `gate: {store: FILE}` else.")
+@option("--store", "How it is judged", "FILE", "Remembers releases, to see harm that adds up over them; `gate: {store: FILE}` else.")
 @click.option("--tag", is_flag=True, cls=Option, group="Registry",
               help="Write the verdict as tags of the candidate, a version in MLflow's registry.")
 @click.option("--promote", is_flag=True, cls=Option, group="Registry",
               help="And on release, let the champion's alias point to the candidate.")
-@_one("--label", "Columns of the data", "COLUMN", "What is to be predicted (repeatable: several labels).", multiple=True)
-@_one("--id", "Columns of the data", "COLUMN", "Names a row.")
-@_one("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: rows of one entity are not independent.")
-@_one("--timestamp", "Columns of the data", "COLUMN", "When it happened.")
-@_one("--prediction", "Columns of the data", "COLUMN", "Predictions that were logged (with --log).")
-@_one("--score", "Columns of the data", "COLUMN", "Scores that were logged (with --log; repeatable: one a class).", multiple=True)
-@_one("--positive", "What the models answer", "CLASS", "The positive class, where it is not plain.")
-@_one("--threshold", "What the models answer", "NUMBER", "The score from which a row is positive.", type=float)
+@option("--label", "Columns of the data", "COLUMN", "What is to be predicted (repeatable: several labels).", multiple=True)
+@option("--id", "Columns of the data", "COLUMN", "Names a row.")
+@option("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: rows of one entity are not independent.")
+@option("--timestamp", "Columns of the data", "COLUMN", "When it happened.")
+@option("--prediction", "Columns of the data", "COLUMN", "Predictions that were logged (with --log).")
+@option("--score", "Columns of the data", "COLUMN", "Scores that were logged (with --log; repeatable: one a class).", multiple=True)
+@option("--positive", "What the models answer", "CLASS", "The positive class, where it is not plain.")
+@option("--threshold", "What the models answer", "NUMBER", "The score from which a row is positive.", type=float)
 @click.option("--trust", is_flag=True, cls=Option, group="What the models answer",
               help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
-@_one("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@_one("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
-@_one("--junit", "Output", "FILE", "Write the verdicts as JUnit XML, for CI.")
-@_one("--markdown", "Output", "FILE", "Write a summary for a pull request.")
+@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
+@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
+@option("--junit", "Output", "FILE", "Write the verdicts as JUnit XML, for CI.")
+@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
 @click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
 @quietly
 @shared
@@ -106,7 +103,7 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
     Both answer the same rows. Every metric, overall and by slice, is compared pairwise with intervals; the verdict is release (0), block
     (1) or inconclusive (3), and says in words what is gained and what is risked.
     """
-    options = _options(given)
+    options = arguments(given)
     beside = {name: options.pop(name) for name in _BESIDE if options.get(name) not in (None, False)}
     options.pop("canary", None)
     models = [*(options.get(name) for name in ("candidate", "champion")), *options.get("rollback", ())]
@@ -118,7 +115,7 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
     if beside:
         run = looked(config, options, beside, trust=trust, strict=strict)
     else:
-        _enough(config, options)
+        enough(config, options)
         if "rollback" in options and "behaviour" in options:
             raise ConfigError("--behaviour is not used with --rollback", expected="a candidate to be tested")
         if "candidate" in options and "champion" in options and "rollback" in options:
@@ -128,12 +125,7 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
     if kept is not None:
         run, failed = _recorded(run, kept, promote=promote)
     state.code = run.exit_code
-    written(run, files, state)
-    if json == "-":
-        sys.stdout.write(json_of(run) + "\n")
-        sys.stdout.flush()
-    else:
-        show(run, plain=plain, quiet=quiet)
+    put(run, files, state, json=json, draw=lambda: show(run, plain=plain, quiet=quiet))
     if failed is not None:  # only now: what was judged is not lost because the registry is away
         raise failed
     return run.exit_code
@@ -145,7 +137,7 @@ def _pinned(config: str | None, options: dict[str, Any], beside: Mapping[str, An
 
     if beside or options.get("rollback"):
         raise ConfigError("--tag and --promote belong to a candidate", expected="--candidate beside them, and no other question")
-    found = _configured(config, {}) if config is not None else None
+    found = configured(config, {}) if config is not None else None
     candidate, champion = (options.get(name) or (found and getattr(found, key))
                            for name, key in (("candidate", "model"), ("champion", "champion")))
     made = pinned(candidate, champion, promote=promote)
@@ -173,7 +165,7 @@ def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, stric
 
     given = {"model" if name == "candidate" else name: each for name, each in options.items()}
     apart = {name: given.pop(name) for name in ("rollback", "store", "behaviour") if name in given}
-    found = _configured(config, given) if config is not None else None
+    found = configured(config, given) if config is not None else None
     places = {name: found.location(getattr(found, name)) if found is not None else options.get(name) for name in ("data", "train")}
     with Progress(lambda name: rows_of(places.get(name)), shown=progress) as bar:
         if found is not None:
@@ -185,7 +177,7 @@ def looked(config: str | None, options: Mapping[str, Any], beside: Mapping[str, 
     """Return what logs, or the data of a training, say: no candidate is judged."""
     _possible(config is not None, options, beside)
     given = dict(options)
-    found = _configured(config, given) if config is not None else None
+    found = configured(config, given) if config is not None else None
     roles = {name: given[name] for name in ("label", "id", "entity", "timestamp", "prediction", "score") if name in given}
     rest: dict[str, Any] = {name: given[name] for name in ("where", "task", "classes", "types") if name in given}
     if "training" in beside:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.app.option import Command, Group, Option, quietly, shared
+from assay.app.option import Command, Group, Option, option, quietly, shared
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -33,13 +33,9 @@ _CODES = """
 """
 
 
-def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callable[..., Any]:
-    return click.option(name, cls=Option, group=group, metavar=metavar, help=text, **rest)
-
-
 def _outputs(function: Callable[..., Any]) -> Callable[..., Any]:
-    for each in (_one("--html", "Output", "FILE", "Write the report: one page, with the incidents on a timeline."),
-                 _one("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there."),
+    for each in (option("--html", "Output", "FILE", "Write the report: one page, with the incidents on a timeline."),
+                 option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there."),
                  click.option("--trust", is_flag=True, cls=Option, group="What is watched",
                               help="Let the model file run the code that it brings.")):
         function = each(function)
@@ -61,7 +57,7 @@ def monitor() -> None:
 
 @monitor.command("replay", **_told("Say what would have been said of a history."))
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
-@_one("--data", "What is watched", "FILE", "The history, in any order; `data` of the configuration if not given.")
+@option("--data", "What is watched", "FILE", "The history, in any order; `data` of the configuration if not given.")
 @_outputs
 @quietly
 @shared
@@ -72,7 +68,7 @@ def replay(state: State, /, config: str, *, data: str | None, json: str | None, 
 
     Ends with 0: what would have been paged is over.
     """
-    from assay.app.check import files_of
+    from assay.app.output import files_of
     from assay.app.progress import Progress
     from assay.verbs.monitor import replay as verb
 
@@ -85,10 +81,10 @@ def replay(state: State, /, config: str, *, data: str | None, json: str | None, 
 
 @monitor.command("run", **_told("Take in a delivery and judge its windows."))
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
-@_one("--data", "What is watched", "FILE", "The rows that came; without, what an interrupted run left is judged.")
-@_one("--until", "What is watched", "TIME", "Judge windows up to then too in which nothing came (ISO 8601 with zone).")
-@_one("--every", "What is watched", "TIME", "Run again every so long (15m, 1d), until interrupted; --data is then a folder or pattern.")
-@_one("--wait", "What is watched", "TIME", "With --every: how long after its end a window may wait for rows; then it is judged without.")
+@option("--data", "What is watched", "FILE", "The rows that came; without, what an interrupted run left is judged.")
+@option("--until", "What is watched", "TIME", "Judge windows up to then too in which nothing came (ISO 8601 with zone).")
+@option("--every", "What is watched", "TIME", "Run again every so long (15m, 1d), until interrupted; --data is then a folder or pattern.")
+@option("--wait", "What is watched", "TIME", "With --every: how long after its end a window may wait for rows; then it is judged without.")
 @click.option("--dry-run", is_flag=True, cls=Option, group="Output", help="Send no message.")
 @_outputs
 @quietly
@@ -104,7 +100,7 @@ def run(state: State, /, config: str, *, data: str | None, until: str | None, ev
         return _repeated(config, data, every, wait, state, trust=trust, send=not dry_run, files=(json, html, until), plain=plain)
     if wait is not None:
         raise click.UsageError("--wait says how --every goes about windows without rows; name both")
-    from assay.app.check import files_of
+    from assay.app.output import files_of
     from assay.app.progress import Progress
     from assay.verbs.monitor import run as verb
 
@@ -140,7 +136,7 @@ def _repeated(config: str, data: str | None, every: str, wait: str | None, state
 
 @monitor.command("labels", **_told("Join late labels by id."))
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
-@_one("--data", "What is watched", "FILE", "The labels, with the id of their rows.", required=True)
+@option("--data", "What is watched", "FILE", "The labels, with the id of their rows.", required=True)
 @click.option("--dry-run", is_flag=True, cls=Option, group="Output", help="Send no message.")
 @_outputs
 @quietly
@@ -149,7 +145,7 @@ def _repeated(config: str, data: str | None, every: str, wait: str | None, state
 def labels(state: State, /, config: str, *, data: str, dry_run: bool, json: str | None, html: str | None, trust: bool, plain: bool,
            no_progress: bool) -> int:
     """Join labels to the rows that came before, or will come, and judge again what was promised of their windows."""
-    from assay.app.check import files_of
+    from assay.app.output import files_of
     from assay.app.progress import Progress
     from assay.verbs.monitor import labels as verb
 
@@ -163,8 +159,8 @@ def labels(state: State, /, config: str, *, data: str, dry_run: bool, json: str 
 
 @monitor.command("status", **_told("Say where the monitor stands."))
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
-@_one("--prometheus", "Output", "FILE", "Write counts in Prometheus' text format, for its textfile collector.")
-@_one("--otlp", "Output", "URL", "Send them to a collector of OpenTelemetry; - for the one that OTEL_EXPORTER_OTLP_ENDPOINT names.")
+@option("--prometheus", "Output", "FILE", "Write counts in Prometheus' text format, for its textfile collector.")
+@option("--otlp", "Output", "URL", "Send them to a collector of OpenTelemetry; - for the one that OTEL_EXPORTER_OTLP_ENDPOINT names.")
 @_outputs
 @quietly
 @shared
@@ -172,8 +168,7 @@ def labels(state: State, /, config: str, *, data: str, dry_run: bool, json: str 
 def status(state: State, /, config: str, *, prometheus: str | None, otlp: str | None, json: str | None, html: str | None, trust: bool,
            plain: bool, no_progress: bool) -> int:
     """Say where the monitor stands: incidents, the budget and what was spent of it, notes, messages that did not arrive."""
-    from assay.app.check import files_of
-    from assay.app.output import write
+    from assay.app.output import files_of, write
     from assay.verbs.monitor import otlp as send
     from assay.verbs.monitor import prometheus as exposition
     from assay.verbs.monitor import status as verb
@@ -193,9 +188,9 @@ def status(state: State, /, config: str, *, prometheus: str | None, otlp: str | 
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
 @click.argument("incident", metavar="INCIDENT")
 @click.argument("what", type=click.Choice(["acknowledged", "snoozed", "false", "true", "reopened"]), metavar="WHAT")
-@_one("--by", "What is said", "NAME", "Who says so.")
-@_one("--note", "What is said", "TEXT", "Why.")
-@_one("--until", "What is said", "TIME", "How long it is snoozed (ISO 8601 with zone).")
+@option("--by", "What is said", "NAME", "Who says so.")
+@option("--note", "What is said", "TEXT", "Why.")
+@option("--until", "What is said", "TIME", "How long it is snoozed (ISO 8601 with zone).")
 @click.option("--trust", is_flag=True, cls=Option, group="What is watched", help="Let the model file run the code that it brings.")
 @shared
 @click.pass_obj
@@ -218,12 +213,12 @@ def mark(state: State, /, config: str, incident: str, what: str, *, by: str | No
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
 @click.argument("source", metavar="SOURCE")
 @click.argument("column", metavar="[COLUMN]", required=False)
-@_one("--owner", "What is known", "NAME", "Whom to ask.")
-@_one("--meaning", "What is known", "TEXT", "What it holds, and in which unit.")
-@_one("--corrupted-since", "What is known", "TIME", "From when on nobody should build features on it (ISO 8601 with zone).")
-@_one("--corrupted-until", "What is known", "TIME", "And until when.")
-@_one("--text", "What is known", "TEXT", "Anything else.")
-@_one("--by", "What is known", "NAME", "Who says so.")
+@option("--owner", "What is known", "NAME", "Whom to ask.")
+@option("--meaning", "What is known", "TEXT", "What it holds, and in which unit.")
+@option("--corrupted-since", "What is known", "TIME", "From when on nobody should build features on it (ISO 8601 with zone).")
+@option("--corrupted-until", "What is known", "TIME", "And until when.")
+@option("--text", "What is known", "TEXT", "Anything else.")
+@option("--by", "What is known", "NAME", "Who says so.")
 @shared
 @click.pass_obj
 def note(state: State, /, config: str, source: str, column: str | None, **fields: str | None) -> int:
@@ -239,8 +234,8 @@ def note(state: State, /, config: str, source: str, column: str | None, **fields
 
 @monitor.command("forget", **_told("Delete the rows of a person."))
 @click.argument("config", type=click.Path(), metavar="ASSAY.YAML")
-@_one("--id", "Whose rows", "ID", "The id of a row (repeatable).", multiple=True)
-@_one("--entity", "Whose rows", "ENTITY", "Who or what the rows are about.")
+@option("--id", "Whose rows", "ID", "The id of a row (repeatable).", multiple=True)
+@option("--entity", "Whose rows", "ENTITY", "Who or what the rows are about.")
 @click.option("--trust", is_flag=True, cls=Option, group="What is watched", help="Let the model file run the code that it brings.")
 @shared
 @click.pass_obj
@@ -259,17 +254,15 @@ def forget(state: State, /, config: str, *, id: tuple[str, ...], entity: str | N
 
 def _shown(run: Run, files: Any, state: State, *, json: str | None, plain: bool, code: int, opened: Sequence[Incident] = (),
            deliveries: Sequence[Any] = ()) -> None:
-    from assay.app.check import json_of, written
     from assay.app.layout import Terminal, drawn
+    from assay.app.output import put
 
-    state.code = code
-    written(run, files, state)
-    if json == "-":
-        sys.stdout.write(json_of(run) + "\n")
-        sys.stdout.flush()
-    else:
+    def draw() -> None:
         screen = Terminal.of(sys.stdout, plain=plain)
         drawn(lines(run, screen, opened=opened, deliveries=deliveries), screen)
+
+    state.code = code
+    put(run, files, state, json=json, draw=draw)
 
 
 def lines(run: Run, screen: Terminal, *, opened: Sequence[Incident] = (), deliveries: Sequence[Any] = ()) -> list[Line]:

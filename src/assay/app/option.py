@@ -1,7 +1,7 @@
 """Commands whose help is grouped, whose names are forgiving, and whose examples keep their lines.
 
-``Command``, ``Group``, ``Option``; and options that commands share: ``shared`` by all, ``quietly`` by those that draw. For the
-commands of this package; imports click and nothing slow, as ``assay --help`` is asked more often than anything else.
+``Command``, ``Group``, ``Option``, and ``option`` that makes one; and options that commands share: ``shared`` by all, ``quietly`` by those
+that draw. For the commands of this package; imports click and nothing slow, as ``assay --help`` is asked more often than anything else.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import click
 from assay.app.state import State
 from assay.errors import nearest
 
-__all__ = ["Command", "Group", "Option", "quietly", "shared"]
+__all__ = ["Command", "Group", "Option", "option", "quietly", "shared"]
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -92,6 +92,11 @@ def verbatim(formatter: click.HelpFormatter, parts: Mapping[str, str]) -> None:
     for heading, text in parts.items():
         with formatter.section(heading):
             formatter.write("".join(f"  {line}\n" if line else "\n" for line in text.strip("\n").splitlines()))
+
+
+def option(name: str, group: str, metavar: str | None, text: str, **rest: Any) -> Callable[..., Any]:
+    """Return an option of a group of the help; the rest is click's."""
+    return click.option(name, cls=Option, group=group, metavar=metavar, help=text, **rest)
 
 
 def shared(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,19 +1,93 @@
-"""Files that a run is written to: refused before the work where they cannot be, and written all or none.
+"""Where a run goes: files, refused before the work where they cannot be and written all or none, and the screen.
 
-``writable(paths)`` before, ``write(texts)`` after. For the commands of this package.
+``files_of(outputs, inputs)`` before the work; after it ``put(run, ...)`` writes the files, and JSON or a drawing to standard output.
+``writable`` and ``write`` are the same for texts of any kind. For the commands of this package.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from assay.app.state import State
 from assay.errors import ConfigError
 
-__all__ = ["writable", "write"]
+if TYPE_CHECKING:
+    from assay.result import Run
+
+__all__ = ["files_of", "json_of", "put", "show", "writable", "write", "written"]
+
+
+#: the renderer of each output that is not JSON
+_FORMATS = {"html": "html", "junit": "xml", "markdown": "md", "card": "card"}
+
+
+def files_of(outputs: Mapping[str, str | None], inputs: list[Any]) -> dict[str, Path]:
+    """Return where to write which format; raises ``ConfigError`` where that cannot be, before the long work."""
+    for kind, name in outputs.items():
+        if name == "-" and kind != "json":
+            raise ConfigError("standard output is for --json only", where=f"--{kind}", expected="the name of a file")
+    files = {kind: Path(name) for kind, name in outputs.items() if name is not None and name != "-"}
+    paths = [each["uri"] if isinstance(each, Mapping) else each for each in inputs if each]
+    known = {_place(Path(each)): each for each in paths if "://" not in each}
+    taken: dict[Path, str] = {}
+    for kind, path in files.items():
+        place = _place(path)
+        if place in known:
+            raise ConfigError("this file is read, so it cannot be written", where=f"--{kind} {path}", expected="another name")
+        if place in taken:
+            raise ConfigError(f"--{taken[place]} and --{kind} name the same file", where=str(path), expected="two files")
+        taken[place] = kind
+    writable(files.values())
+    return files
+
+
+def put(run: Run, files: Mapping[str, Path], state: State, *, json: str | None, draw: Callable[[], None]) -> None:
+    """Write a run to its files, and then to standard output: as JSON where ``json`` is ``-``, else as ``draw`` does."""
+    written(run, files, state)
+    if json == "-":
+        sys.stdout.write(json_of(run) + "\n")
+        sys.stdout.flush()
+    else:
+        draw()
+
+
+def show(run: Run, *, plain: bool = False, quiet: bool = False) -> None:
+    """Draw a run on standard output, or only its verdict."""
+    from assay.app.layout import Terminal, drawn
+    from assay.app.terminal import headline, lines
+
+    screen = Terminal.of(sys.stdout, plain=plain)
+    drawn(headline(run, screen) if quiet else lines(run, screen), screen)
+
+
+def written(run: Run, files: Mapping[str, Path], state: State) -> None:
+    """Write a run to the files that were asked for, all or none."""
+    if files:
+        from assay.result import RENDERERS
+
+        # everything is rendered before the first is written
+        write({path: json_of(run) + "\n" if kind == "json" else RENDERERS[_FORMATS[kind]](run) for kind, path in files.items()})
+        state.written = True
+
+
+def json_of(run: Run) -> str:
+    """Return a run as the JSON text that every command writes."""
+    return json.dumps(run.to_json(), indent=1, ensure_ascii=False, allow_nan=False)
+
+
+def _place(path: Path) -> Path:
+    """Return where a path leads; a link that leads in a circle is what it is called."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):
+        return path.absolute()
 
 
 def writable(paths: Iterable[Path]) -> None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.app.option import Command, Option, quietly, shared
+from assay.app.option import Command, Option, option, quietly, shared
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -40,20 +40,16 @@ _DISTANCES = (("psi", "psi"), ("wasserstein", "moved"))
 _SPARED = ("25%", "75%", "sd", "distinct", "min", "max")
 
 
-def _one(name: str, group: str, metavar: str, text: str, **rest: Any) -> Callable[..., Any]:
-    return click.option(name, cls=Option, group=group, metavar=metavar, help=text, **rest)
-
-
 @click.command(cls=Command, short_help="Describe data, column by column.", parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
 @click.argument("data", type=click.Path(), metavar="DATA")
-@_one("--reference", "What is described", "FILE", "Data that DATA are compared with, column by column.")
-@_one("--where", "What is described", "PREDICATE", "Only these rows, such as \"distance > 1000 and origin == 'JFK'\".")
-@_one("--sql", "What is described", "QUERY", "The query to read DATA with, where that is a database URL.")
-@_one("--id", "Columns of the data", "COLUMN", "Names a row: its values are not shown.")
-@_one("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: its values are not shown.")
-@_one("--protected", "Columns of the data", "COLUMN", "A group of people: its values are not shown (repeatable).", multiple=True)
-@_one("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@_one("--html", "Output", "FILE", "Write the report: one page that needs nothing else, to be opened in a browser.")
+@option("--reference", "What is described", "FILE", "Data that DATA are compared with, column by column.")
+@option("--where", "What is described", "PREDICATE", "Only these rows, such as \"distance > 1000 and origin == 'JFK'\".")
+@option("--sql", "What is described", "QUERY", "The query to read DATA with, where that is a database URL.")
+@option("--id", "Columns of the data", "COLUMN", "Names a row: its values are not shown.")
+@option("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: its values are not shown.")
+@option("--protected", "Columns of the data", "COLUMN", "A group of people: its values are not shown (repeatable).", multiple=True)
+@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
+@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else, to be opened in a browser.")
 @click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only how much was described.")
 @quietly
 @shared
@@ -64,8 +60,9 @@ def profile(state: State, /, data: str, *, json: str | None, html: str | None, p
 
     Missing and different values, moments, quantiles, the most frequent categories, and with --reference how far each column has moved.
     """
-    from assay.app.check import files_of, json_of, rows_of, written
+    from assay.app.argument import rows_of
     from assay.app.layout import Terminal, drawn
+    from assay.app.output import files_of, put
     from assay.app.progress import Progress
     from assay.verbs.profile import profile as verb
 
@@ -75,14 +72,13 @@ def profile(state: State, /, data: str, *, json: str | None, html: str | None, p
     places = {"data": data, "reference": options.get("reference")}
     with Progress(lambda name: rows_of(places.get(name)), shown=not no_progress and json != "-") as bar:
         run = verb(data, progress=bar, **options)
-    state.code = run.exit_code
-    written(run, files, state)
-    if json == "-":
-        sys.stdout.write(json_of(run) + "\n")
-        sys.stdout.flush()
-    else:
+
+    def draw() -> None:
         screen = Terminal.of(sys.stdout, plain=plain)
         drawn(_headline(run, screen) if quiet else lines(run, screen), screen)
+
+    state.code = run.exit_code
+    put(run, files, state, json=json, draw=draw)
     return run.exit_code
 
 

@@ -18,7 +18,7 @@ from assay.check.expression import Check, Scalar
 from assay.errors import AssayError, ConfigError, without_secrets
 from assay.result import LEVEL, Outcome, Spread, Value, Verdict
 
-__all__ = ["ALPHA", "Case", "broken", "judge"]
+__all__ = ["ALPHA", "Case", "broken", "judge", "outcomes"]
 
 ALPHA = (1 - LEVEL) / 2  # one side of a two-sided interval
 FEWEST = 30  # rows below which an interval that leans on normality cannot pass
@@ -50,6 +50,21 @@ def judge(check: Check, values: Sequence[Value]) -> list[Verdict]:
     family = [case for case in cases if case.tested]
     adjusted = dict(zip(map(id, family), holm([case.p for case in family]), strict=True))
     return [_verdict(case, adjusted.get(id(case)), len(family)) for case in cases]
+
+
+def outcomes(check: Check, values: Sequence[Value], failed: Sequence[Exception] = ()) -> list[Verdict]:
+    """Return the verdicts on ``values``, or "error" where measuring ``failed`` or they cannot be judged: one check never stops the others.
+
+    >>> from assay.check.expression import parse
+    >>> [each.verdict for each in outcomes(parse("auc >= 0.7"), [], [ZeroDivisionError("division by zero")])]
+    ['error']
+    """
+    if failed:
+        return [broken(check, error) for error in failed]
+    try:
+        return judge(check, values)
+    except AssayError as error:
+        return [broken(check, error)]
 
 
 def broken(check: Check | str, error: Exception, *, slice: Mapping[str, Scalar] | None = None,

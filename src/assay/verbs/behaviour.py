@@ -27,8 +27,8 @@ from assay.model.model import Model, called
 from assay.probe.behaviour import Behaviour, Counterexample, Outcome, Reading, Seeds, outcome
 from assay.result import Cost, Finding, Run, Spread, Value, Verdict
 from assay.summary.target import Target
-from assay.verbs.check import _bound, _fits, _heard, _positive
 from assay.verbs.specification import MOST, Specification, files_in
+from assay.verbs.subject import bound, fits, heard, positive_of
 
 __all__ = ["Judged", "Opened", "behaviour", "opened", "verdicts_of"]
 
@@ -107,14 +107,14 @@ def opened(tests: Specification, model: Any = None, *, data: Any = None, trust: 
     loaded = load(given, trust=trust, **named)
     first = current if current is not None else _first(tests)
     if first is not None:
-        loaded = _heard(_bound(loaded, first, "model", []), given, first)
+        loaded = heard(bound(loaded, first, "model", []), given, first)
     if current is not None:
-        _fits(loaded, current)
+        fits(loaded, current)
     signature = loaded.signature
     target = Target(signature.task, tuple(signature.classes or ()), threshold=said.get("threshold"))
     if signature.task == "binary":
         try:
-            target = dataclasses.replace(target, positive=_positive(target, said.get("positive")))
+            target = dataclasses.replace(target, positive=positive_of(target, said.get("positive")))
         except ConfigError:   # told where a test speaks of the score or of the threshold
             if said.get("positive") is not None or said.get("threshold") is not None:
                 raise
@@ -181,7 +181,7 @@ class Opened:
         if test.cases is not None:
             with _Placed(self.tests.at(test, "cases")):
                 found = _written(test.cases, said, self.tests.at(test, "cases"))
-                _fits(self.model, found)
+                fits(self.model, found)
         elif self.data is None:
             raise ConfigError(f"the test '{test.name}' has no rows to start from", where=self.tests.at(test),
                               expected="cases that are listed, or the key 'data' of the file")

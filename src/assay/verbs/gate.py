@@ -30,7 +30,7 @@ from assay.check.suite import Item, items, opinions
 from assay.check.suite import checks as read_checks
 from assay.check.suite.default import cut
 from assay.check.suite.listed import divided
-from assay.check.verdict import broken, judge
+from assay.check.verdict import broken, judge, outcomes
 from assay.data.meter import metered
 from assay.data.predicate import parse as parse_predicate
 from assay.engine import Plan
@@ -45,8 +45,8 @@ from assay.store import Store
 from assay.summary.confusion import Cells
 from assay.verbs import serving
 from assay.verbs.behaviour import verdicts_of
-from assay.verbs.check import ROLES, _bound, _config, _fits, _judged, _merged, _subject
 from assay.verbs.measure import Answered, Question, Subject, measure
+from assay.verbs.subject import bound, checked, configuration, fits, merged, opened
 from assay.verbs.suite import Suite, about
 
 __all__ = ["gate"]
@@ -97,25 +97,20 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
     >>> run.verdict, {str(each.slice["port"]) for each in run.verdicts if each.slice and each.verdict == "fail"}
     ('fail', {'B'})
     """
-    for name in roles:
-        if name not in ROLES:
-            near = nearest(name, [*ROLES, *(gate.__kwdefaults__ or ())])
-            raise ConfigError(f"gate takes no argument '{name}'", expected=f"a role, one of {listed(ROLES, 20)}",
-                              hint=f"did you mean '{near}'?" if near else None)
+    checked("gate", roles, gate.__kwdefaults__ or ())
     began = time.perf_counter()
-    config = _config(candidate)
+    config = configuration(candidate)
     if config is not None:
         given = {"data": data, "checks": checks, "train": train, "reference": reference, "champion": champion, "slices": slices,
                  "positive": positive, "threshold": threshold, "task": task, "classes": classes, "features": features,
                  "where": where, "sql": sql, "types": types}
-        told = {key: value for key, value in given.items() if value is not None and not (isinstance(value, list | tuple) and not value)}
-        merged = _merged(config, told, roles)
+        found = merged(config, given, roles)
         own = config.gate if rules is None else rules
         if isinstance(own, Settings):
             own = dataclasses.replace(own, store=config.location(own.store) if own.store else None,
                                       behaviour=tuple(str(config.location(each)) for each in own.behaviour))
-        return gate(merged.pop("model"), merged.pop("data"), rules=own, trust=trust, strict=strict, store=store, rollback=rollback,
-                    behaviour=behaviour, now=now, progress=progress, **merged)
+        return gate(found.pop("model"), found.pop("data"), rules=own, trust=trust, strict=strict, store=store, rollback=rollback,
+                    behaviour=behaviour, now=now, progress=progress, **found)
     if data is None:
         raise ConfigError("there are no data to judge a release on", hint="pass data, or a configuration such as assay.yaml")
     if rollback:
@@ -127,7 +122,7 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
     chosen = rules if isinstance(rules, Settings) else settings(rules or {}, where=lambda *keys: ".".join(("rules", *keys)))
     listed_checks = read_checks(divided(checks)[1])
     with metered() as meter:
-        subject, notes = _subject(
+        subject, notes = opened(
             candidate, data, train=train, reference=reference, champion=None if rollback else champion, positive=positive,
             threshold=threshold, task=task, classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
         release = _Release(subject, chosen, tuple([slices] if isinstance(slices, str) else slices), listed_checks, progress)
@@ -309,9 +304,9 @@ class _Release:
         self.held = held = [guard for each, answer in zip(guards, guard_answers, strict=True) for guard in _held(each, answer)]
         verdicts = decision(aims, held, alpha=self.rules.alpha, power=self.rules.power, smallest=self.rules.smallest)
         for check, answer in zip(self.checks, check_answers, strict=True):
-            verdicts += [broken(check, error) for error in answer.failed] or _judged(check, answer)
+            verdicts += outcomes(check, answer.values, answer.failed)
         for check, answer in zip(self.rules.levels, level_answers, strict=True):
-            found = [broken(check, error) for error in answer.failed] or _judged(check, answer)
+            found = outcomes(check, answer.values, answer.failed)
             verdicts += [dataclasses.replace(each, aspect="service levels") for each in found]
         verdicts += _screened(leaks, leak_answers)
         self.extra = [value for answer in churn_answers for value in answer.values if value.against == "champion"]
@@ -478,8 +473,8 @@ def _loaded(given: Any, subject: Subject, options: Mapping[str, Any], notes: lis
     from assay.model.load import load
 
     title = None if isinstance(given, str | Path) else "earlier"
-    model = _bound(load(given, name=title, **options), subject.train or subject.data, "earlier model", notes)
-    _fits(model, subject.data)
+    model = bound(load(given, name=title, **options), subject.train or subject.data, "earlier model", notes)
+    fits(model, subject.data)
     signature = subject.models["model"].signature
     if model.signature.task != signature.task or (model.signature.classes or ()) != (signature.classes or ()):
         raise ConfigError(f"the model {given} does not answer as the current one does", expected="the same task and classes")

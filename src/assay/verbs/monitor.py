@@ -29,8 +29,9 @@ from assay.result import Incident, Run
 from assay.store import Ledger, Note, Span, Store
 from assay.store._manifest import Arrival
 from assay.store.incident import Mark
+from assay.verbs.account import reported
 from assay.verbs.config import Config, read
-from assay.verbs.stream import Held, Job, Memory, Progress, Said, apart, due, micros, moment, near, passed, reported, timed
+from assay.verbs.stream import Held, Job, Memory, Progress, Said, apart, due, micros, moment, near, passed, timed
 
 __all__ = ["Watched", "forget", "labels", "mark", "note", "otlp", "prometheus", "repeat", "replay", "run", "status"]
 

@@ -13,14 +13,14 @@ import pyarrow as pa
 
 from assay.data.medium import media
 from assay.data.source import Source, source
-from assay.errors import ConfigError, EmptyDataError, UnknownNameError, listed, nearest
+from assay.errors import ConfigError, EmptyDataError, UnknownNameError, listed
 from assay.metric import METRICS
 from assay.result import FEWEST_SHOWN, Cost, Figure, Run, Value
 from assay.summary import Need, Profile
 from assay.summary.frequent import Frequent
 from assay.summary.vector import kind_of
-from assay.verbs.check import ROLES
 from assay.verbs.measure import Question, Subject, measure
+from assay.verbs.subject import checked
 from assay.verbs.suite import about
 
 __all__ = ["profile"]
@@ -52,11 +52,7 @@ def profile(data: Any, *, reference: Any = None, metrics: Sequence[str] | None =
     'missing of age 0.25, n=4'
     """
     began = time.perf_counter()
-    for name in roles:
-        if name not in ROLES:
-            near = nearest(name, ROLES)
-            raise ConfigError(f"profile takes no argument '{name}'", expected=f"a role, one of {listed(ROLES, 20)}",
-                              hint=f"did you mean '{near}'?" if near else None)
+    checked("profile", roles)
     for name in metrics or ():
         if name not in (*_ALWAYS, *_NUMBERS, *_DISTANCES):
             raise UnknownNameError.among("metric of a profile", name, (*_ALWAYS, *_NUMBERS, *_DISTANCES))

@@ -22,8 +22,8 @@ from assay.model.logged import Logged
 from assay.model.signature import Input, Signature, plain
 from assay.result import goodness
 from assay.verbs._keras import callback
-from assay.verbs.check import _target
 from assay.verbs.measure import Question, Subject, measure
+from assay.verbs.subject import target_of
 
 __all__ = ["Scorer", "evaluation", "scorer"]
 
@@ -183,7 +183,7 @@ def _measured(name: str, options: Mapping[str, Any], task: str, classes: Sequenc
     signature = Signature(inputs, task, tuple(classes) if classes else None, scores=answers.get("kind"))  # type: ignore[arg-type]
     model = Logged(signature, "prediction" if "prediction" in columns else None, tuple(scores), data.name)
     try:
-        target = _target({"model": model}, data, positive, None)
+        target = target_of({"model": model}, data, positive, None)
     except ConfigError as error:
         if positive is None and task == "binary":
             error.hint = f"name it: positive={classes[-1]!r}"
