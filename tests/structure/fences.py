@@ -29,9 +29,9 @@ class Fence:
 _ABOVE = ("data/*", "summary/*", "model/*", "engine/*", "metric/*", "segment/*", "estimate/*", "explain/*", "probe/*", "screen/*",
           "check/*", "store/*", "remedy/*", "monitor/*", "verbs/*", "app/*")
 CORE = {
-    "numpy": Fence((*_ABOVE, "result.py"), "numpy"),
-    "pyarrow": Fence((*_ABOVE, "result.py", "report/*"), "pyarrow"),
-    "scipy": Fence((*_ABOVE, "result.py"), "scipy"),
+    "numpy": Fence((*_ABOVE, "result/*"), "numpy"),
+    "pyarrow": Fence((*_ABOVE, "result/*", "report/*"), "pyarrow"),
+    "scipy": Fence((*_ABOVE, "result/*"), "scipy"),
     "yaml": Fence(("data/_yaml.py",), "PyYAML"),   # one module only, so that no second one forgets the safe loader
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),

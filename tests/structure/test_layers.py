@@ -17,7 +17,7 @@ def complaint(each: Import) -> str | None:
     if source == target:
         return None
     if target in ("", "__main__"):
-        return None if each.source in ("assay.result", "assay.app.command") else f"{each}: nothing inside asks the facade"
+        return None if each.source in ("assay.result.run", "assay.app.command") else f"{each}: nothing inside asks the facade"
     if layer(source) == 0:
         allowed = target in ORDER[:ORDER.index(source)]
         return None if allowed else f"{each}: the ground floor is built in the order {', '.join(ORDER)}"

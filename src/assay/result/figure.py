@@ -1,0 +1,75 @@
+"""A picture, as the table that it is drawn from.
+
+``Figure`` is what pages and notebooks draw.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from assay.errors import DataError
+from assay.result.plain import restored, told
+from assay.result.term import Scalar
+
+__all__ = ["Figure"]
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture, as the table that it is drawn from: aggregates only, so that a page may show it to anyone.
+
+    ``table`` holds columns of one length; ``x`` names the column along the axis (the label of each line where ``kind`` is
+    ``"interval"``, of each row where it is ``"matrix"``), ``y`` those that are drawn over it. ``low`` and ``high`` name the
+    columns of intervals, one for each of ``y``. What is drawn, by ``kind``:
+
+    - ``"line"``: curves of ``y`` over the numbers ``x`` (ROC, calibration); ``diagonal`` adds the line y = x;
+    - ``"bars"``: groups of bars at the labels ``x``, one bar of a group for each of ``y`` (reference and current);
+    - ``"interval"``: one line a label with its value and interval, and a rule at ``mark`` (a forest plot);
+    - ``"matrix"``: numbers in cells, row labels in ``x``, one column of cells for each of ``y`` (confusion).
+
+    ``mark_name`` says what the rule is (``"all rows"``). A column ``rows`` (or ``n``) counts the rows behind each line of the table:
+    what is drawn of fewer than five is left blank where a page is made.
+
+    Raises ``DataError`` where the columns do not fit that.
+
+    >>> Figure("roc", "line", "ROC", {"fpr": (0.0, 0.2, 1.0), "tpr": (0.0, 0.7, 1.0)}, x="fpr", y=("tpr",), diagonal=True).rows
+    3
+    """
+
+    name: str
+    kind: Literal["line", "bars", "interval", "matrix"]
+    title: str
+    table: Mapping[str, tuple[Scalar, ...]]
+    x: str
+    y: tuple[str, ...]
+    low: tuple[str, ...] = ()
+    high: tuple[str, ...] = ()
+    sentence: str = ""
+    aspect: str | None = None
+    column: str | None = None
+    mark: float | None = None
+    diagonal: bool = False
+    mark_name: str = ""
+
+    def __post_init__(self) -> None:
+        named = {self.x, *self.y, *self.low, *self.high}
+        if not named <= set(self.table) or len({len(each) for each in self.table.values()}) > 1:
+            raise DataError(f"the table of the figure '{self.name}' has not the columns that are drawn",
+                            expected=f"columns of one length, {', '.join(sorted(named))} among them")
+        if any(ends and len(ends) != len(self.y) for ends in (self.low, self.high)):
+            raise DataError(f"the figure '{self.name}' has intervals for some of its columns only", expected="one for each of y, or none")
+
+    @property
+    def rows(self) -> int:
+        """The length of the table."""
+        return len(self.table[self.x])
+
+    def to_json(self) -> dict[str, Any]:
+        return told(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Figure:
+        tuples = {key: tuple(data.get(key, ())) for key in ("y", "low", "high")}
+        table = {str(name): tuple(column) for name, column in data["table"].items()}
+        return cls(**{**restored(cls, data), **tuples, "table": table})
