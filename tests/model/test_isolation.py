@@ -50,6 +50,8 @@ class Unruly:
             raise KeyError("age")
         if do == 8:
             return np.array([float(os.environ.get("SECRET_TOKEN") is not None)] * len(frame))
+        if do == 9:
+            return np.arange(100_000.0)
         return np.full(len(frame), float(os.getpid()))
 """
 
@@ -79,6 +81,9 @@ def test_what_a_model_does_to_its_process_is_an_error_with_its_last_words(unruly
     with pytest.raises(PredictionError, match="KeyError: 'age'"):
         guard.answer(model, rows(7))
     assert len(guard.answer(model, rows(6))) == 2   # 20 MB of output are swallowed
+    assert len(model.predict(rows(9))) == 100_000   # an answer that has no room where answers are laid down goes through the pipe
+    with pytest.raises(PredictionError, match=r"answered for 100000 rows"):
+        guard.answer(model, rows(9))
     assert guard.answer(model, rows(8)).value.tolist() == [0.0, 0.0]   # secrets of the environment are not its business
     assert guard.answer(model, rows(0)).value[0] == first   # through all of this the process lived
     with pytest.raises(PredictionError, match=r"SIGSEGV \(it broke down: segmentation fault\); its last words: .*Segmentation fault / File \"__init__.py\", line \d+ in string_at"):
@@ -93,7 +98,7 @@ def test_what_a_model_does_to_its_process_is_an_error_with_its_last_words(unruly
 
 
 def test_a_model_that_hangs_or_leaks_is_stopped(unruly) -> None:
-    model = load(unruly, trust=True, isolation="process", timeout=20, memory="2GB")
+    model = load(unruly, trust=True, isolation="process", timeout=90, memory="2GB")
     with pytest.raises(PredictionError, match=r"the model took 2\.\d\d GB of memory, and 2\.00 GB were allowed"):
         guard.answer(model, rows(4))
     host = model._host   # loading took its time; a batch need not

@@ -28,6 +28,7 @@ __all__ = ["OPTIONS", "Isolated", "isolated"]
 
 OPTIONS = ("timeout", "memory", "requirements", "python", "environment")
 LIVES = 3       # a model that broke down may be asked other rows, but not for ever
+ROOM = 2**16    # bytes of an answer besides its rows
 GRACE = 2.0     # seconds by which the worker's own clock is ahead, so that it can say where it hung
 
 
@@ -104,15 +105,17 @@ class _Host:
         self._lock = threading.Lock()
         self._child: Child | None = None
         self._region = region.Region() if region.available() else None
+        self._answers = region.Region() if region.available() else None
         self._lives, self._digest, self._last = LIVES, "", ""
+        self._wide = 0   # bytes of one row's answer, at most
 
     def started(self) -> dict[str, Any]:
         # a Python of ours sees the modules that we see; one of its own sees assay, and what is installed there
         place = os.pathsep.join(each for each in sys.path if each) if self.python is None else str(environment.path_to_assay())
         there = environ(self.passed, PYTHONPATH=place, PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1", PYTHONWARNINGS="ignore")
-        files = [self._region.file] if self._region else []
-        number = str(self._region.file if self._region else -1)
-        self._child = Child([self.python or sys.executable, "-P", "-m", "assay.model.worker", number], where=self.name,
+        files = [each.file for each in (self._region, self._answers) if each is not None]
+        numbers = [str(each) for each in files or (-1, -1)]
+        self._child = Child([self.python or sys.executable, "-P", "-m", "assay.model.worker", *numbers], where=self.name,
                             limits=self.limits, environment=there, files=files)
         said: dict[str, Any]
         try:
@@ -121,19 +124,20 @@ class _Host:
             raise ModelError(error.what, where=error.where, expected=error.expected, hint=error.hint) from error
         if self._digest and said["digest"] != self._digest:
             raise ModelError("the file has changed since it was loaded", where=self.name, expected="the same content")
-        self._digest = said["digest"]
+        self._digest, self._wide = said["digest"], 16 + 10 * len(said["classes"] or ())
         return said
 
     def ask(self, batch: pa.RecordBatch, names: tuple[str, ...] | None) -> pa.RecordBatch:
         with self._lock:
             self._living()
             data: list[Any] = []
-            if self._region is not None:
+            if self._region is not None and self._answers is not None:
                 size = self._region.write(batch)
+                self._answers.room(ROOM + batch.num_rows * self._wide)
             else:
                 data = [region.packed(batch)]
                 size = len(data[0])
-            said = self._exchange(b"P", {"names": names}, data, shared=size)
+            said = pa.py_buffer(self._exchange(b"P", {"names": names}, data, shared=size))
         try:
             answer = pa.ipc.open_stream(said).read_next_batch()
             answer.validate()
@@ -150,7 +154,7 @@ class _Host:
                                   + (f"; {self._last}" if self._last else ""), where=self.name)
         self.started()
 
-    def _exchange(self, what: bytes, request: dict[str, Any], data: list[Any], shared: int = 0) -> memoryview:
+    def _exchange(self, what: bytes, request: dict[str, Any], data: list[Any], shared: int = 0) -> memoryview | bytes:
         assert self._child is not None
         text = json.dumps(request | {"timeout": self.limits.timeout}).encode()
         try:
@@ -165,7 +169,9 @@ class _Host:
         except BaseException:   # an interrupt: half an answer is in the pipe
             self._child.kill()
             raise
-        kind, size = REPLY.unpack_from(said)
+        kind, size, there = REPLY.unpack_from(said)
+        if kind == b"S" and self._answers is not None:
+            return self._answers.take(there)   # a copy: the next answer stands in the same place
         view = memoryview(said)[REPLY.size:REPLY.size + size]
         if kind == b"E":
             raise _error(view, self.name)
@@ -174,16 +180,17 @@ class _Host:
     def close(self) -> None:
         if self._child is not None:
             self._child.kill()
-        if self._region is not None:
-            self._region.close()
-            self._region = None
+        for each in (self._region, self._answers):
+            if each is not None:
+                each.close()
+        self._region = self._answers = None
         self._lives = 0
 
 
 def _whole(heard: bytearray) -> bool:
     if len(heard) < REPLY.size:
         return False
-    _, size = REPLY.unpack_from(heard)
+    _, size, _ = REPLY.unpack_from(heard)
     return len(heard) >= REPLY.size + int(size)
 
 

@@ -1,6 +1,7 @@
-"""The process of an isolated model: ``python -m assay.model.worker FILE`` loads one model and answers batches until its input ends.
+"""The process of an isolated model: ``python -m assay.model.worker BATCHES ANSWERS`` loads one model and answers until its input ends.
 
 Spoken on standard input and output, by :mod:`assay.model.isolation` only: a letter and two lengths, then a JSON or an Arrow IPC stream.
+The numbers are those of shared memory for each, -1 where there is none.
 What the model itself prints goes to standard error.
 """
 
@@ -18,7 +19,7 @@ from assay.errors import AssayError
 from assay.model import guard
 from assay.model.load import load
 from assay.model.model import Model, bind
-from assay.model.region import HEAD, REPLY, View, packed
+from assay.model.region import HEAD, REPLY, Desk, View, packed
 
 __all__ = ["main", "signature_of"]
 
@@ -30,7 +31,8 @@ def main() -> None:
     with open(os.devnull, "rb") as nothing:  # noqa: PTH123 (its number is wanted)
         os.dup2(nothing.fileno(), 0)
     faulthandler.enable(all_threads=False)
-    view = View(int(sys.argv[1])) if int(sys.argv[1]) >= 0 else None
+    shares = int(sys.argv[1]) >= 0
+    view, desk = (View(int(sys.argv[1])), Desk(int(sys.argv[2]))) if shares else (None, None)
     model: Model | None = None
     while len(head := asked.read(HEAD.size)) == HEAD.size:
         what, length, shared = HEAD.unpack(head)
@@ -45,8 +47,13 @@ def main() -> None:
                 assert model is not None
                 batch = view.read(shared) if view is not None else pa.ipc.open_stream(asked.read(shared)).read_next_batch()
                 named = model if request["names"] is None else bind(model, request["names"])
-                _reply(said, b"A", packed(named.predict(batch)))
-                del batch
+                answer = named.predict(batch)
+                size = desk.put(answer) if desk is not None and isinstance(answer, pa.RecordBatch) else 0
+                if size:
+                    _reply(said, b"S", b"", size)
+                else:
+                    _reply(said, b"A", packed(answer))
+                del batch, answer
         except AssayError as error:
             _refuse(said, type(error).__name__, {name: getattr(error, name) for name in ("what", "where", "expected", "hint")})
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 (a model may raise whatever it likes)
@@ -63,8 +70,8 @@ def signature_of(model: Model) -> dict[str, Any]:
             "inputs": None if inputs is None else [[each.name, each.type, each.categories] for each in inputs]}
 
 
-def _reply(said: BinaryIO, what: bytes, data: Any) -> None:
-    said.write(REPLY.pack(what, len(data)))
+def _reply(said: BinaryIO, what: bytes, data: Any, shared: int = 0) -> None:
+    said.write(REPLY.pack(what, len(data), shared))
     said.write(data)
     said.flush()
 
