@@ -58,8 +58,7 @@ class Season:
     @property
     def rows(self) -> tuple[int, ...]:
         """The places, counted through all tables."""
-        starts = np.concatenate(([0], np.cumsum(self.sizes)))[: len(self.sizes)]
-        return tuple(int(start) + place for start, place in zip(starts.tolist(), self.places, strict=True))
+        return tuple(sum(self.sizes[:table]) + place for table, place in enumerate(self.places))
 
 
 @dataclass(frozen=True)

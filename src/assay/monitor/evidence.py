@@ -360,7 +360,8 @@ def _settled(state: State, w: _Window) -> tuple[State, Outcome]:
                     pinned=pinned, pending=pending, recent=recent,
                     culprit=np.where(closed[group], 0.0, np.where(drifted, _DRIFTED, culprit)), age=np.where(closed, 0.0, age))
     pages = _pages(w, busy & still & ~accepted, opened, withheld, culprit)
-    mature = int(np.median(state.past.n)) + 1
+    middle = (len(state.past.n) - 1) // 2
+    mature = int(np.partition(state.past.n, middle)[middle]) + 1  # the median; numpy's own looks for NaN first
     return after, Outcome(pages, _named(index, passed), _named(index, accepted), _listed(w), _drifted(w), mature, w.z, w.e)
 
 
