@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import gc
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -172,3 +176,46 @@ def test_bad_input_is_a_sentence() -> None:
     with pytest.raises(ModelError, match="tests 65 columns"):
         shapley(arm(65, 65), numbers(1, 2, 65), compiled=False)
     assert shapley(made, np.empty((0, 3)), numbers(1, 4, 3))[0].shape == (0, 3)
+
+
+@pytest.mark.skipif(_numba.kernels() is None, reason="numba is not installed")
+def test_what_is_kept_changes_nothing() -> None:
+    """Plans and tables are kept for an ensemble and a background: another of either is another answer, from any thread."""
+    made, rows, backgrounds = planted(9, features=6, depth=6), numbers(5, 300, 6), [numbers(seed, 50, 6) for seed in (6, 7, 8)]
+    fresh = [shapley(planted(9, features=6, depth=6), rows, each, compiled=True) for each in (*backgrounds, None)]
+    with ThreadPoolExecutor(4) as pool:
+        asked = [each for each in (*backgrounds, None) for _ in range(3)]
+        found = list(pool.map(functools.partial(shapley, made, rows, compiled=True), asked))
+    for place, (values, base) in enumerate(found):
+        assert (values == fresh[place // 3][0]).all()
+        assert base == fresh[place // 3][1]
+    other = shapley(made, rows, backgrounds[0], players=np.array([0, 0, 1, 1, 2, 2]), compiled=True)[0]
+    assert other[:, :3].sum(axis=1) == pytest.approx(fresh[0][0].sum(axis=1))
+    assert not (other[:, 3:]).any()
+    held = len(_numba._HELD)
+    assert held
+    del made
+    gc.collect()
+    assert len(_numba._HELD) < held   # tables go with their ensemble
+
+
+@pytest.mark.skipif(_numba.kernels() is None, reason="numba is not installed")
+def test_each_loop_is_compiled_once() -> None:
+    """One layout of arrays only: a second would be compiled anew, for seconds, in the middle of a user's work."""
+    loops = _numba.kernels()
+    made = planted(12, features=12, depth=9, trees=1, stop=0.02)
+    for rows in (numbers(1, 30, 12), np.asfortranarray(numbers(1, 30, 12)), numbers(1, 60, 12)[::2], numbers(1, 0, 12)):
+        for behind in (numbers(2, 40, 12), np.asfortranarray(numbers(2, 40, 12)), None):
+            shapley(made, rows, behind, compiled=True)
+    shapley(made, numbers(1, 20_000, 12), numbers(2, 3, 12), compiled=True)
+    assert [len(each.signatures) for each in loops] == [1, 1, 1]
+
+
+def test_trees_are_read_once() -> None:
+    from assay.model.trees import trees
+
+    model = case("lightgbm").model
+    assert trees(model) is trees(model)
+    assert trees(model.bound(model.signature.names)) is trees(model)
+    with ThreadPoolExecutor(4) as pool:
+        assert len({id(each) for each in pool.map(lambda _: trees(model), range(16))}) == 1

@@ -12,7 +12,7 @@ __all__ = ["apply", "build", "single"]
 
 
 def build(first, last, zero, bits, tests, tests_at, leaf_at, count, players, mask, asked, share, leaf, at, behind, shares,
-           nodes, rule_t, rule_w, room, base):
+           nodes, rule_t, rule_w, power, plus_by, minus_by, room, base):
     """Fill the tables of groups ``first`` to ``last``: for each pattern, what each player of the group gets from its leaves."""
     pattern = np.empty(1024, np.uint16)
     rows = behind.shape[1]
@@ -84,18 +84,11 @@ def build(first, last, zero, bits, tests, tests_at, leaf_at, count, players, mas
                 size_of[0] = 0
                 for x in range(1, wide):
                     size_of[x] = size_of[x >> 1] + (x & 1)
-                power, plus_by, minus_by = np.empty((d + 1, k)), np.empty((d + 1, k)), np.empty((d + 1, k))
-                for q in range(k):
-                    t, w = rule_t[d, q], rule_w[d, q]
-                    u = 1.0 - t
-                    for p in range(d + 1):
-                        power[p, q] = t ** p
-                        plus_by[p, q] = u ** (d - p) * w / t
-                        minus_by[p, q] = u ** (d - p) * w / u
+                rise, gains, losses = power[d], plus_by[d], minus_by[d]
                 for x in range(wide):
                     h, p = own[full ^ x], size_of[x]
                     for q in range(k):
-                        some[x * k + q] = h * power[p, q]
+                        some[x * k + q] = h * rise[p, q]
                 h = k
                 while h < wide * k:
                     for low in range(0, wide * k, 2 * h):
@@ -107,8 +100,8 @@ def build(first, last, zero, bits, tests, tests_at, leaf_at, count, players, mas
                     a, b = 0.0, 0.0
                     for q in range(k):
                         y = some[x * k + q]
-                        a += plus_by[p, q] * y
-                        b += minus_by[p, q] * y
+                        a += gains[p, q] * y
+                        b += losses[p, q] * y
                     plus[x] = a
                     minus[x] = b
             scale = v if shares else v / rows
@@ -158,7 +151,8 @@ def apply(low, high, first, last, bits, tests, tests_at, member, member_at, at, 
                     line[r] += table[pattern[r]]
 
 
-def single(lane, lanes, tests, tests_at, count, players, share, leaf, rows, behind, shares, gain, nodes, rule_t, rule_w, deep, out, base):
+def single(lane, lanes, tests, tests_at, count, players, share, leaf, rows, behind, shares, gain, nodes, rule_t, rule_w, power, plus_by,
+           minus_by, deep, out, base):
     """Add leaves ``lane``, ``lane + lanes`` ... one by one: a value for each pattern that occurs, then a look-up a row."""
     most = max(rows.shape[1], behind.shape[1])
     pattern, which = np.empty(most, np.uint64), np.empty(rows.shape[1], np.int64)
@@ -258,21 +252,14 @@ def single(lane, lanes, tests, tests_at, count, players, share, leaf, rows, behi
             if d <= deep and 3.0 * n_seen * n_there > (1 << d) * k * (0.5 * d + 4.0):
                 wide = 1 << d
                 some = np.zeros(wide * k)
-                power, plus_by, minus_by = np.empty((d + 1, k)), np.empty((d + 1, k)), np.empty((d + 1, k))
-                for q in range(k):
-                    t, w = rule_t[d, q], rule_w[d, q]
-                    u = 1.0 - t
-                    for p in range(d + 1):
-                        power[p, q] = t ** p
-                        plus_by[p, q] = u ** (d - p) * w / t
-                        minus_by[p, q] = u ** (d - p) * w / u
+                rise, gains, losses = power[d], plus_by[d], minus_by[d]
                 for z in range(n_there):
                     x = np.int64(there[z] ^ full)
                     p = 0
                     for s in range(d):
                         p += (x >> s) & 1
                     for q in range(k):
-                        some[x * k + q] = weight[z] * power[p, q]
+                        some[x * k + q] = weight[z] * rise[p, q]
                 h = k
                 while h < wide * k:
                     for low in range(0, wide * k, 2 * h):
@@ -287,13 +274,13 @@ def single(lane, lanes, tests, tests_at, count, players, share, leaf, rows, behi
                     a, m = 0.0, 0.0
                     for q in range(k):
                         y = some[x * k + q]
-                        a += plus_by[p, q] * y
-                        m += minus_by[p, q] * y
+                        a += gains[p, q] * y
+                        m += losses[p, q] * y
                     for s in range(d):
                         if (x >> s) & 1:
                             c = 0.0
                             for q in range(k):
-                                c += (plus_by[p - 1, q] + minus_by[p - 1, q]) * some[(x ^ (1 << s)) * k + q]
+                                c += (gains[p - 1, q] + losses[p - 1, q]) * some[(x ^ (1 << s)) * k + q]
                             got[each, s] = (a - c) / b
                         else:
                             got[each, s] = -m / b

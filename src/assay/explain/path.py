@@ -1,11 +1,13 @@
 """The way to every leaf of an ensemble as a few comparisons of small whole numbers, and leaves gathered into groups.
 
-``paths(trees, players)`` prepares, ``Paths.codes`` turns numbers into the codes that it compares. Only ``explain/tree.py`` and its
-kernels use this module.
+``paths(trees)`` prepares, ``Coder.codes`` turns numbers into the codes that it compares, ``gathered`` makes the groups. Only
+``explain/tree.py`` and its kernels use this module.
 """
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,27 +16,80 @@ import numpy as np
 from assay.errors import ModelError
 from assay.model.trees import Trees
 
-__all__ = ["WIDEST", "Groups", "Paths", "gathered", "paths"]
+__all__ = ["WIDEST", "Coder", "Groups", "Paths", "gathered", "paths", "threads"]
 
 Array = np.ndarray[Any, Any]
 WIDEST = 64   # players on one path; a pattern of them is one whole number
 _MOST = 65_533   # cuts of a column whose codes fit 16 bits
+_SMALL = 200_000   # numbers below which threads cost more than they save
+
+
+@dataclass(frozen=True, eq=False)
+class Coder:
+    """Turns numbers into codes: of a number, 1 + how many ``cuts`` of its column lie below it, 0 where it is missing.
+
+    Columns after those of ``cuts`` are sets of categories of a feature, ``virtual``: their code is 1 inside and 0 outside.
+    """
+
+    cuts: tuple[Array, ...]
+    virtual: tuple[tuple[int, Array], ...]
+    strict: bool
+    single: bool
+
+    @property
+    def width(self) -> int:
+        """How many columns there are."""
+        return len(self.cuts) + len(self.virtual)
+
+    @property
+    def small(self) -> bool:
+        """Whether all codes fit 16 bits."""
+        return max((len(each) for each in self.cuts), default=0) <= _MOST
+
+    def codes(self, numbers: Array) -> Array:
+        """Return the codes of rows, (2 * columns, rows): each column with missing values below all others, then above all."""
+        out = np.empty((2 * self.width, len(numbers)), np.uint16 if self.small else np.uint32)
+
+        def fill(place: int) -> None:
+            x = np.ascontiguousarray(numbers[:, place if place < len(self.cuts) else self.virtual[place - len(self.cuts)][0]])
+            if place < len(self.cuts):
+                cuts = self.cuts[place]
+                # a cut of 64 bits between two numbers of 32 bits must stay where it is, so only the rows are rounded
+                x = x.astype(np.float32).astype(np.float64) if self.single else x
+                codes, top = 1 + np.searchsorted(cuts, x, side="right" if self.strict else "left"), len(cuts) + 2
+            else:
+                codes, top = 1 + np.isin(np.floor(x), self.virtual[place - len(self.cuts)][1]), 3
+            lost = np.isnan(x)
+            out[place] = out[place + self.width] = codes
+            if lost.any():
+                out[place, lost], out[place + self.width, lost] = 0, top
+
+        if numbers.size < _SMALL:
+            for place in range(self.width):
+                fill(place)
+        else:   # searching and copying let go of the interpreter's lock
+            with ThreadPoolExecutor(threads()) as pool:
+                list(pool.map(fill, range(self.width)))
+        return out
+
+
+def threads() -> int:
+    """Return how many threads this process may run at once."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True, eq=False)
 class Paths:
     """Every leaf of an ensemble by what it takes to reach it.
 
-    A *column* is a feature, or a set of categories of one (then its code is 1 inside and 0 outside; see ``virtual``). The code of a
-    number is 1 + how many cuts lie below it, 0 where it is missing; up to ``code`` it goes left at a node. ``slot`` (N, D): for each
-    node the columns that were tested above it, -1 beyond the last; ``low``, ``high``: the codes that pass all those tests, ``lost``
-    whether a missing value does. ``share`` is the share of training rows that pass the tests of that slot, and ``place`` the slot of
-    a node's own test.
+    A *column* is a feature, or a set of categories of one (see :class:`Coder`). A row goes left at a node up to ``code``. ``slot``
+    (N, D): for each node the columns that were tested above it, -1 beyond the last; ``low``, ``high``: the codes that pass all those
+    tests, ``lost`` whether a missing value does. ``share`` is the share of training rows that pass the tests of that slot, and
+    ``place`` the slot of a node's own test.
     """
 
     trees: Trees
-    cuts: tuple[Array, ...]
-    virtual: tuple[tuple[int, int], ...]
+    coder: Coder
     column: Array
     code: Array
     slot: Array
@@ -49,29 +104,7 @@ class Paths:
     @property
     def width(self) -> int:
         """How many columns there are."""
-        return len(self.cuts) + len(self.virtual)
-
-    def codes(self, numbers: Array) -> Array:
-        """Return the codes of rows, (2 * columns, rows): each column with missing values below all others, then above all."""
-        wide = max((len(each) for each in self.cuts), default=0) > _MOST
-        out = np.empty((2 * self.width, len(numbers)), np.uint32 if wide else np.uint16)
-        for place, cuts in enumerate(self.cuts):
-            x = numbers[:, place]
-            # a cut of 64 bits between two numbers of 32 bits must stay where it is, so only the rows are rounded
-            x = x.astype(np.float32).astype(np.float64) if self.trees.single else x
-            _fill(out, place, self.width, 1 + np.searchsorted(cuts, x, side="right" if self.trees.strict else "left"), np.isnan(x),
-                  len(cuts) + 2)
-        for place, (feature, named) in enumerate(self.virtual, len(self.cuts)):
-            x = numbers[:, feature]
-            _fill(out, place, self.width, 1 + np.isin(np.floor(x), self.trees.categories[named]), np.isnan(x), 3)
-        return out
-
-
-def _fill(out: Array, place: int, width: int, codes: Array, lost: Array, top: int) -> None:
-    out[place] = codes
-    out[place + width] = codes
-    if lost.any():
-        out[place, lost], out[place + width, lost] = 0, top
+        return self.coder.width
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,13 +158,17 @@ def paths(trees: Trees) -> Paths:
     for node, key in zip(named, keys, strict=True):   # the same set in two places is one column
         known.setdefault(key, (len(known), key[0], int(trees.sets[node])))
         column[node] = len(cuts) + known[key][0]
-    virtual = tuple((feature, each) for _, feature, each in known.values())
-    return _descended(trees, tuple(cuts), virtual, column, code)
+    virtual = tuple((feature, trees.categories[each]) for _, feature, each in known.values())
+    return _descended(trees, Coder(tuple(cuts), virtual, trees.strict, trees.single), column, code)
 
 
-def _descended(trees: Trees, cuts: tuple[Array, ...], virtual: tuple[tuple[int, int], ...], column: Array, code: Array) -> Paths:
-    size = len(trees.left)
-    tops = np.array([len(each) + 1 for each in cuts] + [2] * len(virtual), np.int64)   # the highest code of a column
+def _tops(coder: Coder) -> Array:
+    """The highest code of each column."""
+    return np.array([len(each) + 1 for each in coder.cuts] + [2] * len(coder.virtual), np.int64)
+
+
+def _descended(trees: Trees, coder: Coder, column: Array, code: Array) -> Paths:
+    size, tops = len(trees.left), _tops(coder)
     slot, low, high = np.full((size, 4), -1, np.int64), np.zeros((size, 4), np.int64), np.zeros((size, 4), np.int64)
     lost, share, depth = np.zeros((size, 4), bool), np.ones((size, 4)), np.zeros(size, np.int64)
     places = np.zeros(size, np.int64)
@@ -167,7 +204,7 @@ def _descended(trees: Trees, cuts: tuple[Array, ...], virtual: tuple[tuple[int, 
             ratio = np.where(cover > 0, trees.cover[child] / np.where(cover > 0, cover, 1), 0.5)
             share[child, place] = np.where(fresh, 1.0, share[front, place]) * ratio
         front = np.concatenate([trees.left[front], trees.right[front]])
-    return Paths(trees, cuts, virtual, column, code, slot, low, high, lost, share, depth, places, tuple(order))
+    return Paths(trees, coder, column, code, slot, low, high, lost, share, depth, places, tuple(order))
 
 
 def gathered(way: Paths, player: Array, most: int) -> tuple[Groups, Groups]:
@@ -264,7 +301,7 @@ def _tests(way: Paths, order: Array, roots: Array, group: Array, bit: Array) -> 
     line, here = np.nonzero(way.slot[roots] >= 0)
     top = roots[line]
     nodes = np.flatnonzero((group >= 0) & (trees.left >= 0))
-    ends = np.array([len(each) + 1 for each in way.cuts] + [2] * len(way.virtual), np.int64)
+    ends = _tops(way.coder)
     column = way.column[nodes]
     simple = trees.sets[nodes] < 0
     low = np.where(simple | (not trees.listed_left), 1, 2)

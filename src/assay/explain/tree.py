@@ -8,13 +8,17 @@ Influence). Without one it is path dependent: absent columns take both branches,
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import functools
+import threading
+import weakref
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 
 from assay.errors import DataError, ModelError
 from assay.explain import _numba, _plain
-from assay.explain.path import gathered, paths
+from assay.explain.path import Coder, Groups, gathered, paths
 from assay.model.trees import Trees
 
 __all__ = ["shapley"]
@@ -46,29 +50,72 @@ def shapley(trees: Trees, rows: Array, background: Array | None = None, *, outpu
         raise DataError("the background holds no rows", expected="at least one row to compare with")
     if not 0 <= output < trees.outputs:
         raise ModelError(f"there is no output {output}", expected=f"one of {trees.outputs}")
-    chosen = (trees.output <= output) & (output < trees.output + trees.value.shape[1])
-    some = dataclasses.replace(trees, roots=trees.roots[chosen], output=trees.output[chosen])
-    who = trees.source if players is None else players
+    who = trees.source if players is None else np.asarray(players, np.int64)
     width = int(max(who.max(initial=-1), trees.source.max(initial=-1))) + 1
     base = float(trees.base[output])
-    if not chosen.any():
+    plan = _planned(trees, output, who, compiled)
+    if plan is None:
         return np.zeros((len(rows), width)), base
+    codes = plan.coder.codes(rows)
+    out = np.zeros((width, len(rows)))
+    if isinstance(plan, _numba.Plan):
+        behind, key = None, b"path"
+        if background is not None:
+            key = _numba.key(background)
+            behind = functools.partial(plan.coder.codes, background)
+        base += _numba.values(plan, codes, behind, key, out)
+    else:
+        base += _plain.values(plan.leaves, plan.value, codes, None if background is None else plan.coder.codes(background), out)
+    return np.ascontiguousarray(out.T), base
+
+
+@dataclass(frozen=True, eq=False)
+class _Plain:
+    """What an output of an ensemble is for the plain way."""
+
+    coder: Coder
+    leaves: Groups
+    value: Array
+
+
+_PLANS: weakref.WeakKeyDictionary[Trees, dict[Any, Any]] = weakref.WeakKeyDictionary()
+_LOCK = threading.Lock()
+_KEPT = 16               # plans of one ensemble: outputs, and who plays
+_LARGEST = 128 * 2 ** 20   # bytes of a plan beyond which it is made anew each time
+
+
+def _planned(trees: Trees, output: int, who: Array, compiled: bool | None) -> _Plain | _numba.Plan | None:
+    """What an output of an ensemble is for the loops, made once for each ensemble; None where no tree adds to it."""
+    key = (output, who.tobytes(), compiled)
+    with _LOCK:
+        known = _PLANS.setdefault(trees, {})
+        if key in known:
+            return cast("_Plain | _numba.Plan | None", known[key])
+    made = _plan(trees, output, who, compiled)
+    if not isinstance(made, _numba.Plan) or made.size <= _LARGEST:
+        with _LOCK:
+            while len(known) >= _KEPT:
+                known.pop(next(iter(known)))
+            known[key] = made
+    return made
+
+
+def _plan(trees: Trees, output: int, who: Array, compiled: bool | None) -> _Plain | _numba.Plan | None:
+    chosen = (trees.output <= output) & (output < trees.output + trees.value.shape[1])
+    if not chosen.any():
+        return None
+    some = dataclasses.replace(trees, roots=trees.roots[chosen], output=trees.output[chosen])
     way = paths(some)
-    player = np.concatenate([who[:len(way.cuts)], who[[feature for feature, _ in way.virtual]]]).astype(np.int64)
+    player = np.concatenate([who[:len(way.coder.cuts)], who[[feature for feature, _ in way.coder.virtual]]]).astype(np.int64)
     value = _values(some, output)
-    codes = way.codes(rows)
-    behind = None if background is None else way.codes(background)
-    kernels = _numba.kernels() if compiled is not False and codes.dtype == np.uint16 else None
+    kernels = _numba.kernels() if compiled is not False and way.coder.small else None
     if compiled and kernels is None:
         raise ModelError("the compiled kernels cannot be used", expected="numba, and fewer than 65,534 cuts a column")
-    out = np.zeros((width, len(rows)))
-    if kernels is None:
-        leaves = gathered(way, player, -1)[1]
-        leaves.check()
-        base += _plain.values(leaves, value[leaves.leaf], codes, behind, out)
-    else:
-        base += _numba.values(kernels, way, player, value, codes, behind, out)
-    return np.ascontiguousarray(out.T), base
+    if kernels is not None:
+        return _numba.plan(kernels, way, player, value)
+    leaves = gathered(way, player, -1)[1]
+    leaves.check()
+    return _Plain(way.coder, leaves, value[leaves.leaf])
 
 
 def _values(trees: Trees, output: int) -> Array:

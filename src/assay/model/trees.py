@@ -20,6 +20,7 @@ __all__ = ["Growth", "Trees", "Unit", "trees"]
 Array = np.ndarray[Any, Any]
 Unit = Literal["log-odds", "log", "margin", "probability", "value"]
 _NONE = -1
+_READ = "_trees_read"   # where the one who answers for a model keeps what was read
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +107,24 @@ class Trees:
 def trees(model: object) -> Trees | None:
     """Return the trees of a loaded model, or None: it has none, or some that this layout cannot hold (linear leaves, text).
 
+    They are read once and kept with the model, as long as it lives: a model that is trained further is to be loaded again.
+
     >>> import assay
     >>> from sklearn.tree import DecisionTreeRegressor
     >>> found = trees(assay.load(DecisionTreeRegressor().fit([[0.0], [1.0]], [2.0, 3.0])))
     >>> found.threshold[found.roots].tolist(), found.sums(np.array([[0.5], [0.6]])).tolist()
     ([0.5], [[2.0], [3.0]])
     """
-    ask = getattr(getattr(model, "respond", None), "trees", None)
-    return None if ask is None else cast("Trees | None", ask())
+    respond = getattr(model, "respond", None)
+    ask = getattr(respond, "trees", None)
+    if ask is None:
+        return None
+    held = getattr(respond, "__dict__", None)
+    if not isinstance(held, dict):
+        return cast("Trees | None", ask())
+    if _READ not in held:   # two threads may read at once: the first to end is kept, so that there is one ensemble
+        held.setdefault(_READ, ask())
+    return cast("Trees | None", held[_READ])
 
 
 @dataclass
