@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
+from scipy import special
 
+from assay.explain.explain import explain
 from assay.model import guard
 from assay.model.load import load
+from assay.model.trees import trees
 from tests.formats.cases import made, mojo_frame
 from tests.laws.test_model import batch_of
 
@@ -59,6 +65,36 @@ def test_mojo_answers_as_h2o_does(mojo, name) -> None:
     else:
         np.testing.assert_allclose(found.score, np.array([each[1:] for each in said], np.float64), atol=1e-12)
         assert [model.signature.classes[each] for each in found.prediction] == [each[0] for each in said]
+
+
+SHARES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "log-odds": lambda sums: np.column_stack([1 - special.expit(sums), special.expit(sums)]), "log": np.exp, "value": lambda sums: sums,
+    "margin": lambda sums: special.softmax(sums, axis=1), "probability": lambda sums: sums}
+
+
+def agree(model: Any, rows: pa.RecordBatch, tolerance: float) -> None:
+    """The trees of a model in the neutral layout add up to its own answers, and their nodes cover what those below cover."""
+    held = trees(model)
+    assert held is not None
+    said = guard.answer(model, rows)
+    found = SHARES[held.unit](held.sums(held.matrix(model.taken(rows))))
+    np.testing.assert_allclose(found, said.value[:, None] if said.score is None else said.score, rtol=tolerance, atol=tolerance)
+    inner = held.left >= 0
+    np.testing.assert_allclose(held.cover[inner], held.cover[held.left[inner]] + held.cover[held.right[inner]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", [each for each in MOJO if not each.startswith("glm") and each != "drf_three"])
+def test_trees_of_mojos_add_up_to_what_h2o_answers(mojo, name) -> None:
+    model, rows = load(mojo / f"{name}.zip"), batch_of(mojo_frame(mojo))
+    agree(model, rows, 1e-12)
+    assert trees(model).cover.max() == len(mojo_frame(mojo)) or name.startswith("drf")   # the weights of training came along
+    target = model.signature.classes[1] if model.signature.classes else None
+    assert explain(model, rows.slice(0, 3), rows.slice(100, 20), target=target).method == "exact trees"
+
+
+def test_shares_that_h2o_divides_by_their_total_are_no_sums(mojo) -> None:
+    assert trees(load(mojo / "drf_three.zip")) is None
+    assert trees(load(mojo / "glm_two.zip")) is None
 
 
 @pytest.mark.parametrize("kind", ["pmml", "mojo"])

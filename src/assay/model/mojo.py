@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from assay.model.format import Format, Options, described
 from assay.model.network import activated
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Input, Signature, Task, agreed_classes, agreed_task
-from assay.model.trees import Growth
+from assay.model.trees import Growth, Trees, Unit
 
 __all__ = ["FORMAT", "load", "recognises"]
 
@@ -32,7 +32,10 @@ TASKS: dict[str, Task] = {"Binomial": "binary", "Multinomial": "multiclass", "Re
 INVERSE: dict[str, Callable[[Array], Array]] = {"identity": lambda raw: raw, "log": np.exp, "logit": lambda raw: 1.0 / (1.0 + np.exp(-raw)),
                                                 "inverse": lambda raw: 1.0 / raw}
 LEAF = 65_535
+AUXILIARY = np.dtype([("node", "<i4"), ("reserved", "<i4"), ("weight", "<f4", 2), ("said", "<f4", 2), ("error", "<f4", 2),
+                      ("below", "<i4", 2)])   # one for each split: weights, answers and errors of both sides, and their numbers
 REFUSED = ("offset_column", "calib_method")
+UNITS: dict[str, Unit] = {"identity": "value", "log": "log", "logit": "log-odds"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +84,7 @@ def load(file: File, options: Options) -> Predictor:
         raise ModelError(f"the MOJO is of {algorithm} for {category.lower()}, which is not read here",
                          expected="gbm, drf or glm for two or more classes, or a number")
     used = [name for name in REFUSED if mojo.info.get(name, "null") not in ("null", "")]
+    used += [name for name in ("balance_classes",) if mojo.info.get(name) == "true"]   # H2O corrects its answers for that
     if used:
         raise ModelError(f"the MOJO has a {used[0]}, which is not read here", expected="a model without")
     count = int(mojo.number("n_features"))
@@ -97,7 +101,7 @@ def load(file: File, options: Options) -> Predictor:
         signature = Signature(None, task, agreed_classes(known, options.classes, count=None, where=options.name), scores="probability")
     kinds = {place: Input("", "category", mojo.domains[place]) if place in mojo.domains else Input("", "number") for place in range(count)}
     signature = described(signature, mojo.columns[:count], options, width=count, kinds=kinds)
-    scored = _linear(mojo) if algorithm == "glm" else _ensemble(mojo, algorithm, count)
+    scored = _linear(mojo) if algorithm == "glm" else _Ensemble(mojo, algorithm, count)
     return Predictor(options.name, signature, file.digest, _Respond(mojo, signature, count, scored, options.name))
 
 
@@ -107,14 +111,21 @@ class _Respond:
         said = mojo.info.get("default_threshold", "0.5")
         self.threshold = mojo.number("default_threshold") if said != "null" and "default_threshold" in mojo.info else 0.5
 
-    def __call__(self, batch: pa.RecordBatch) -> Answer:
+    def trees(self) -> Trees | None:
+        """Return the trees in the neutral layout, for who explains them; None for linear models and shares that are no sums."""
+        return self.scored.trees(self._given) if isinstance(self.scored, _Ensemble) else None
+
+    def _given(self, batch: pa.RecordBatch) -> Array:
         given = np.empty((batch.num_rows, self.count))
         for place, name in enumerate(batch.schema.names):
             column = batch.column(place)
             known = self.mojo.domains.get(place)
             given[:, place] = (numbers(column, name=name, where=self.where) if known is None
                                else codes(column, known, name=name, where=self.where))
-        score = self.scored(given)
+        return given
+
+    def __call__(self, batch: pa.RecordBatch) -> Answer:
+        score = self.scored(self._given(batch))
         if score.ndim == 1:
             return Answer.valued(self.signature, score)
         prediction = None
@@ -131,8 +142,7 @@ def _opened(file: File, options: Options) -> Mojo:
     import zipfile
 
     sizes = {each.name: each.size for each in archive.members(file.data, where=options.name)}
-    wanted = [name for name in sizes if name == "model.ini" or name.startswith("domains/")
-              or (name.startswith("trees/") and not name.endswith("_aux.bin"))]
+    wanted = [name for name in sizes if name == "model.ini" or name.startswith(("domains/", "trees/"))]
     with zipfile.ZipFile(io.BytesIO(file.data)) as held:    # which members() has looked through
         try:
             parts = {name: held.read(name) for name in wanted}
@@ -168,45 +178,63 @@ def _opened(file: File, options: Options) -> Mojo:
 # --- trees -----------------------------------------------------------------------------------------------------------------------
 
 
-def _ensemble(mojo: Mojo, algorithm: str, count: int) -> Any:
-    number, groups = int(mojo.number("n_trees")), int(mojo.number("n_trees_per_class"))
-    classes = int(mojo.number("n_classes"))
-    if mojo.number("mojo_version") < 1.2 or not 0 < groups <= max(classes, 1) or not 0 < number <= 100_000:
-        raise ModelError(f"the MOJO is of version {mojo.text('mojo_version')} with {number} trees of {groups} classes",
-                         expected="version 1.2 or later")
-    growth = Growth()
-    for group in range(groups):
-        for place in range(number):
-            data = mojo.parts.get(f"trees/t{group:02d}_{place:03d}.bin")
-            if data is not None:      # a class may have none
-                _tree(data, mojo, count, growth, group)
-    link = mojo.info.get("link_function", "identity")
-    if algorithm == "gbm" and classes < 3 and link not in INVERSE:
-        raise ModelError(f"the MOJO has the link '{link}', which is not read here", expected=f"one of {', '.join(INVERSE)}")
-    start = mojo.number("init_f") if algorithm == "gbm" else 0.0
-    double = mojo.info.get("binomial_double_trees") == "true"
-    grown = growth.trees(base=np.zeros(groups), unit="margin", strict=True, single=False, matrix=lambda batch: np.empty((0, count)),
-                         source=np.arange(count))
+class _Ensemble:
+    """The trees of a MOJO and what H2O makes of their sums."""
 
-    def scored(given: Array) -> Array:
-        total = grown.sums(given)
-        if algorithm == "gbm":
-            if classes > 2:
+    def __init__(self, mojo: Mojo, algorithm: str, count: int):
+        number, groups = int(mojo.number("n_trees")), int(mojo.number("n_trees_per_class"))
+        self.classes = int(mojo.number("n_classes"))
+        if mojo.number("mojo_version") < 1.2 or not 0 < groups <= max(self.classes, 1) or not 0 < number <= 100_000:
+            raise ModelError(f"the MOJO is of version {mojo.text('mojo_version')} with {number} trees of {groups} classes",
+                             expected="version 1.2 or later")
+        growth = Growth()
+        for group in range(groups):
+            for place in range(number):
+                name = f"trees/t{group:02d}_{place:03d}"
+                if f"{name}.bin" in mojo.parts:      # a class may have none
+                    _tree(mojo.parts[f"{name}.bin"], mojo.parts.get(f"{name}_aux.bin", b""), mojo, count, growth, group)
+        self.algorithm, self.number = algorithm, number
+        self.link = mojo.info.get("link_function", "identity")
+        if algorithm == "gbm" and self.classes < 3 and self.link not in INVERSE:
+            raise ModelError(f"the MOJO has the link '{self.link}', which is not read here", expected=f"one of {', '.join(INVERSE)}")
+        self.start = mojo.number("init_f") if algorithm == "gbm" else 0.0
+        self.double = mojo.info.get("binomial_double_trees") == "true"
+        self.grown = growth.trees(base=np.zeros(groups), unit="margin", strict=True, single=False,
+                                  matrix=lambda batch: np.empty((0, count)), source=np.arange(count))
+
+    def __call__(self, given: Array) -> Array:
+        total = self.grown.sums(given)
+        if self.algorithm == "gbm":
+            if self.classes > 2:
                 return activated(total, "softmax")
-            one = np.asarray(INVERSE[link](total[:, 0] + start))
-            return np.column_stack([1.0 - one, one]) if classes == 2 else one
-        if classes < 2:
-            return np.asarray(total[:, 0] / number)
-        if classes == 2 and not double:
-            first = total[:, 0] / number
+            one = np.asarray(INVERSE[self.link](total[:, 0] + self.start))
+            return np.column_stack([1.0 - one, one]) if self.classes == 2 else one
+        if self.classes < 2:
+            return np.asarray(total[:, 0] / self.number)
+        if self.classes == 2 and not self.double:
+            first = total[:, 0] / self.number
             return np.column_stack([first, 1.0 - first])
         whole = total.sum(axis=1, keepdims=True)
         return np.asarray(np.where(whole > 0, total / np.where(whole > 0, whole, 1.0), total))
-    return scored
+
+    def trees(self, matrix: Callable[[pa.RecordBatch], Array]) -> Trees | None:
+        """Return trees whose sums are log-odds, margins, shares or values; None where H2O divides the sums of classes by their total."""
+        made = replace(self.grown, matrix=matrix)
+        if self.algorithm == "gbm" and self.classes > 2:
+            return made
+        if self.algorithm == "gbm":
+            unit = UNITS.get(self.link)
+            return None if unit is None else replace(made, base=np.array([self.start]), unit=unit)
+        mean = made.value / self.number
+        if self.classes < 2:
+            return replace(made, value=mean, unit="value")
+        if self.classes > 2 or self.double:
+            return None
+        return replace(made, value=np.column_stack([mean, -mean]), base=np.array([0.0, 1.0]), unit="probability")
 
 
-def _tree(data: bytes, mojo: Mojo, count: int, growth: Growth, group: int) -> None:
-    """Read one tree: node by node, the bytes of the left part before those of the right one."""
+def _tree(data: bytes, beside: bytes, mojo: Mojo, count: int, growth: Growth, group: int) -> None:
+    """Read one tree: node by node, the bytes of the left part before those of the right one; ``beside`` tells the weights."""
     left: list[int] = []
     right: list[int] = []
     feature: list[int] = []
@@ -269,7 +297,31 @@ def _tree(data: bytes, mojo: Mojo, count: int, growth: Growth, group: int) -> No
     except (struct.error, ValueError, IndexError) as error:
         raise ModelError("a tree of the MOJO is damaged", expected="a whole MOJO") from error
     growth.add(left=np.array(left), right=np.array(right), feature=np.array(feature), threshold=np.array(threshold),
-               default_left=np.array(default), cover=np.ones(len(left)), value=np.array(value), output=group, sets=sets)
+               default_left=np.array(default), cover=_cover(beside, left, right), value=np.array(value), output=group, sets=sets)
+
+
+def _cover(beside: bytes, left: list[int], right: list[int]) -> Array:
+    """The weight of training rows in each node, found by the numbers that H2O gave the nodes; 1 where it is not told.
+
+    A forest counts every row at its root and only those that were drawn below it, so the leaves count, and nodes are their sums.
+    """
+    cover = np.ones(len(left))
+    if not beside or len(beside) % AUXILIARY.itemsize:
+        return cover
+    told = {int(each["node"]): each for each in np.frombuffer(beside, AUXILIARY)}
+    waiting = [(0, 0)]
+    while waiting:
+        node, number = waiting.pop()
+        each = told.get(number)
+        if left[node] < 0 or each is None:
+            continue
+        for side, child in enumerate((left[node], right[node])):
+            cover[child] = each["weight"][side]
+            waiting.append((child, int(each["below"][side])))
+    for node in range(len(left) - 1, -1, -1):    # children stand behind their parents
+        if left[node] >= 0:
+            cover[node] = cover[left[node]] + cover[right[node]]
+    return cover
 
 
 def _leftward(marks: Array, first: int, known: int, *, leftward: bool) -> Array:
