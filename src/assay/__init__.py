@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from assay.verbs.canary import canary as canary
     from assay.verbs.check import check as check
     from assay.verbs.expectation import expectations as expectations
+    from assay.verbs.explain import explain as explain
     from assay.verbs.gate import gate as gate
     from assay.verbs.profile import profile as profile
     from assay.verbs.replay import compare as compare
@@ -80,6 +81,7 @@ _TARGETS = {
     "errors": "assay.errors",
     "evaluation": "assay.verbs.scorer:evaluation",
     "expectations": "assay.verbs.expectation:expectations",
+    "explain": "assay.verbs.explain:explain",
     "gate": "assay.verbs.gate:gate",
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
@@ -93,7 +95,7 @@ _TARGETS = {
 # Verbs that share their name with a package: `assay.check(...)` judges, `assay.check.expression` is a module. Python binds
 # a package to its parent when it is imported, so one name can hold but one object: the package, which we make callable.
 # More in design/facade.md.
-_SHARED = frozenset({"check", "metric"})
+_SHARED = frozenset({"check", "explain", "metric"})
 
 __all__ = ["__version__", *_TARGETS]  # noqa: PLE0604  (the names are text; ruff cannot see that)
 

@@ -41,8 +41,8 @@ def arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def enough(config: str | None, options: Mapping[str, Any]) -> None:
-    """Refuse what cannot be meant, before anything is loaded."""
+def enough(config: str | None, options: Mapping[str, Any], verb: str = "check") -> None:
+    """Refuse what cannot be meant, before anything is loaded; ``verb`` is the command that hints name."""
     if config is not None:
         suffix = Path(config).suffix.lower()
         if suffix not in (".yaml", ".yml"):
@@ -52,8 +52,8 @@ def enough(config: str | None, options: Mapping[str, Any]) -> None:
         return
     if "data" not in options:
         here = next((name for name in ("assay.yaml", "assay.yml") if Path(name).is_file()), None)
-        raise ConfigError("there are no data to check", expected="--data FILE, or a configuration",
-                          hint=f"{here} is here: assay check {here}" if here else "assay check --help shows examples")
+        raise ConfigError(f"there are no data to {verb}", expected="--data FILE, or a configuration",
+                          hint=f"{here} is here: assay {verb} {here}" if here else f"assay {verb} --help shows examples")
 
 
 def configured(path: str | None, options: Mapping[str, Any]) -> Config:

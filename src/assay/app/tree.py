@@ -11,6 +11,7 @@ import click
 
 from assay.app.check import check
 from assay.app.demo import demo
+from assay.app.explain import explain
 from assay.app.gate import gate
 from assay.app.metrics import metrics
 from assay.app.models import models
@@ -47,7 +48,7 @@ def assay() -> None:
     """
 
 
-for _command in (check, demo, gate, metrics, models, monitor, profile):
+for _command in (check, demo, explain, gate, metrics, models, monitor, profile):
     assay.add_command(_command)
 
 

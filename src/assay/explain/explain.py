@@ -16,7 +16,8 @@ from assay.errors import ConfigError, DataError, PredictionError, listed, neares
 from assay.explain import linear as closed
 from assay.explain import sampling, tree
 from assay.explain.attribution import Attributions, digest
-from assay.model.answer import Answer, places
+from assay.model import guard
+from assay.model.answer import places
 from assay.model.linear import Linear, linear
 from assay.model.model import Model, bind, called
 from assay.model.signature import Class
@@ -218,7 +219,7 @@ def _agrees(model: Model, found: Trees | Linear, rows: pa.RecordBatch, numbers: 
     some = min(_TRIED, rows.num_rows)
     if not some:
         return True
-    answer = Answer.of(model.predict(rows.slice(0, some)))
+    answer = guard.answer(model, rows.slice(0, some))
     sums = found.sums(numbers[:some])
     said = answer.value[:, None] if answer.value is not None else answer.score
     if said is None:
@@ -309,7 +310,7 @@ def _said(model: Model, quantity: str, target: Class | None) -> Callable[[pa.Rec
         if batch.schema.names[-1] == _LABEL:
             label = batch.column(batch.num_columns - 1).to_numpy(zero_copy_only=False)
             batch = batch.select(batch.schema.names[:-1])
-        answer = Answer.of(model.predict(batch))
+        answer = guard.answer(model, batch)
         if answer.value is not None:
             value: Array = answer.value
             return value if label is None else cast(Array, (value - label) ** 2)

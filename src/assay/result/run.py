@@ -89,7 +89,8 @@ class Run:
         """Return the verdict in words, and the worst of what was judged; ``to_json`` has everything."""
         ordered = sorted(self.verdicts, key=lambda each: OUTCOMES.index(each.verdict))
         head = self.sentences if self.sentences and not ordered else (self.verdict, *self.sentences)
-        lines = [f"{self.verb}: {head[0]}", *(f"  {each}" for each in head[1:]), *(f"  {each.verdict:12}  {each.sentence}" for each in ordered[:_SHOWN])]
+        lines = [f"{self.verb}: {head[0]}", *(f"  {each}" for each in head[1:]),
+                 *(f"  {each.verdict:12}  {each.sentence}" for each in ordered[:_SHOWN])]
         if len(ordered) > _SHOWN:
             lines.append(f"  and {len(ordered) - _SHOWN} more verdicts: .verdicts has all")
         if not ordered:

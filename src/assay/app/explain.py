@@ -1,0 +1,163 @@
+"""``assay explain``: why one row got its answer, and what a model's answers hang on.
+
+``explain`` is the command; ``lines`` draws its run. It parses, calls ``assay.verbs.explain``, and writes what that found.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from assay.app.argument import arguments, configured, enough, rows_of
+from assay.app.option import Command, Option, option, quietly, shared
+from assay.app.output import files_of, put
+from assay.app.state import State
+
+if TYPE_CHECKING:
+    from assay.app.layout import Line, Terminal
+    from assay.result import Run, Value
+
+__all__ = ["explain", "lines"]
+
+MOST = 20   # columns that the screen lists
+_STATED = ("quantity", "method", "compared with", "additivity gap")
+_EXAMPLES = """
+assay explain assay.yaml --row 10432
+assay explain assay.yaml --row 10432 --against "label = 1"        compared with those that were accepted
+assay explain assay.yaml --global --html importance.html
+assay explain --model m.onnx --data d.csv --train t.csv --id id --row 10432
+"""
+_CODES = """
+0 explained   2 wrong usage or bad input
+Nothing is judged.
+"""
+#: arguments of the verb that are no part of a configuration
+_ASKED = ("row", "against", "quantity", "background", "rows", "at_most", "budget", "seed")
+
+
+@click.command(cls=Command, short_help="Say why a model answers what it does.", parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
+@click.argument("config", required=False, type=click.Path(), metavar="[ASSAY.YAML]")
+@option("--row", "What is asked", "ID", "Why did this row get its answer? A value of the id's column, else a number counted from 0.")
+@click.option("--global", "overall", is_flag=True, cls=Option, group="What is asked",
+              help="What do answers hang on? On a sample of the data; this is asked where nothing else is.")
+@option("--quantity", "How it is asked", "WHAT", "score, log-odds, decision or loss; what the model adds up if not given.")
+@option("--against", "How it is asked", "PREDICATE", 'Compare with these rows of the background only, such as "label = 0".')
+@option("--background", "How it is asked", "FILE", "Rows to compare with; if not given, of --train, else --reference, else --data.")
+@option("--rows", "How it is asked", "N", "How many rows --global explains.", type=click.IntRange(2))
+@option("--at-most", "How it is asked", "NUMBER", "Half an interval at which sampling may stop.", type=float)
+@option("--budget", "How it is asked", "N", "How many rows a black box may be asked.", type=click.IntRange(1))
+@option("--seed", "How it is asked", "N", "Where random numbers begin.", type=int, default=0, show_default=True)
+@option("--model", "What is explained", "FILE", "The model.")
+@option("--data", "What is explained", "FILE", "Rows to explain.")
+@option("--train", "What is explained", "FILE", "What the model learned from.")
+@option("--reference", "What is explained", "FILE", "Held-out data.")
+@option("--where", "What is explained", "PREDICATE", "Only these rows.")
+@option("--sql", "What is explained", "QUERY", "The query to read the data with.")
+@option("--label", "Columns of the data", "COLUMN", "What is to be predicted.", multiple=True)
+@option("--id", "Columns of the data", "COLUMN", "Names a row.")
+@option("--protected", "Columns of the data", "COLUMN", "A group that must not be treated worse (repeatable).", multiple=True)
+@option("--timestamp", "Columns of the data", "COLUMN", "When it happened.")
+@option("--positive", "What the model answers", "CLASS", "The positive class, where it is not plain; of several, the one to explain.")
+@option("--threshold", "What the model answers", "NUMBER", "The score from which a row is positive.", type=float)
+@option("--feature", "What the model answers", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
+@click.option("--trust", is_flag=True, cls=Option, group="What the model answers",
+              help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
+@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
+@option("--html", "Output", "FILE", "Write the report with its pictures: one page that needs nothing else.")
+@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
+@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the sentences.")
+@quietly
+@shared
+@click.pass_obj
+def explain(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
+            no_progress: bool, trust: bool, overall: bool, **given: Any) -> int:
+    """Say why a model answers what it does.
+
+    Contributions of columns add up from the average of a stated group of rows to the answer (Shapley values; quantitative input
+    influence). They are exact for trees and linear models, and sampled with intervals for any other model.
+    """
+    from assay.app.layout import Terminal, drawn
+    from assay.errors import ConfigError
+
+    options = arguments(given)
+    asked = {name: options.pop(name) for name in _ASKED if name in options}
+    if overall and "row" in asked:
+        raise ConfigError("--global and --row are different questions", expected="one of them at a time")
+    files = files_of({"json": json, "html": html, "markdown": markdown},
+                     [config, asked.get("background"), *(options.get(name) for name in ("model", "data", "train", "reference"))])
+    enough(config, options, "explain")
+    run = explained(config, options, asked, trust=trust, progress=not no_progress and json != "-")
+
+    def draw() -> None:
+        screen = Terminal.of(sys.stdout, plain=plain)
+        drawn(lines(run, screen, quiet=quiet), screen)
+
+    state.code = run.exit_code
+    put(run, files, state, json=json, draw=draw)
+    return run.exit_code
+
+
+def explained(config: str | None, options: Mapping[str, Any], asked: Mapping[str, Any], *, trust: bool, progress: bool) -> Run:
+    """Return the run that the arguments ask for."""
+    from assay.app.progress import Progress
+    from assay.verbs.explain import explain as verb
+
+    found = configured(config, options) if config is not None else None
+    places = {name: found.location(getattr(found, name)) if found is not None else options.get(name)
+              for name in ("data", "train", "reference")}
+    with Progress(lambda name: rows_of(places.get(name)), shown=progress) as bar:
+        if found is not None:
+            return verb(found, **asked, trust=trust, progress=bar)
+        return verb(**options, **asked, trust=trust, progress=bar)
+
+
+def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
+    """Return the lines that show an explanation: sentences, then a table of columns with their intervals, then notes."""
+    from assay.app.layout import clean, wrapped
+    from assay.app.terminal import cost
+
+    parts: list[list[Line]] = [[line for place, each in enumerate(run.sentences)
+                                for line in wrapped([("EXPLAIN: ", "head")] if not place else [], _capital(clean(each)), "", screen.width)]]
+    if quiet:
+        return parts[0]
+    kinds: dict[tuple[str, str], list[Value]] = {}
+    for each in run.values:
+        kinds.setdefault((each.name, ", ".join(f"{name}={part}" for name, part in each.key)), []).append(each)
+    parts += [_table(name if not place else f"{name}, {clean(place)}", values, screen) for (name, place), values in kinds.items()]
+    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
+    stated = [f"{name}: {clean(run.about[name])}" for name in _STATED if name in run.about]
+    parts.append(wrapped([], "; ".join(stated), "dim", screen.width) if stated else [])
+    parts.append(wrapped([], cost(run), "dim", screen.width))
+    return [line for part in parts if part for line in (*part, [])][:-1]
+
+
+def _capital(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def _table(title: str, values: list[Value], screen: Terminal) -> list[Line]:
+    """Return values of columns, one a line: number, interval, and a bar where there is room."""
+    from assay.app.layout import cells, clean, cut, padded
+
+    shown = values[:MOST]
+    names = [clean(each.column or each.model or "all") for each in shown]
+    first = min(max(map(cells, [*names, title])), 36)
+    numbers = [f"{each.value:+.3g}" if each.value is not None else "-" for each in shown]
+    ends = [f"[{each.low:+.3g}, {each.high:+.3g}]" if each.low is not None and each.high is not None and each.low != each.high else ""
+            for each in shown]
+    wide, far = max(map(len, numbers)), max(map(len, ends))
+    largest = max((abs(each.value or 0.0) for each in shown), default=0.0) or 1.0
+    room = min(30, screen.width - first - wide - far - 6)
+    mark = "#" if screen.plain else "█"
+    out: list[Line] = [[(padded(cut(title, first), first), "head")]]
+    for name, text, end, each in zip(names, numbers, ends, shown, strict=True):
+        bar = mark * round(room * abs(each.value or 0.0) / largest) if room > 6 else ""
+        style = "fail" if (each.value or 0.0) < 0 else "pass"
+        out.append([(padded(cut(name, first), first), ""), ("  " + padded(text, wide, right=True), ""), ("  " + padded(end, far), "dim"),
+                    ("  " + bar, style)])
+    if len(values) > MOST:
+        out.append([(f"and {len(values) - MOST:,} more: --json has all", "dim")])
+    return out

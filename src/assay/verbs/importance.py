@@ -1,0 +1,82 @@
+"""What a model's answers hang on over many rows: the importance of each column, on a random sample with stated error.
+
+``importance(ground)`` is the question; ``verbs.explain`` asks it where no row, change or group is named.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.errors import ConfigError
+from assay.explain.attribution import Attributions
+from assay.result import Figure, Scalar, Value
+from assay.verbs.explanation import Ground, Part, drawn, number, table_of
+
+__all__ = ["importance", "sampled"]
+
+Array = np.ndarray[Any, Any]
+EXACT, ASKED = 2_000, 200   # rows that are explained where nothing else is said: exact values cost little, those of a black box much
+BUDGET = 500_000            # rows of a black box's answers, all rows together
+_TOLD, _TRIED = 3, 8
+
+
+def importance(ground: Ground) -> Part:
+    """Return how far each column moves the answers on average, the largest first, with intervals."""
+    made, _ = sampled(ground)
+    every = made.importance()
+    values = [each for each in every if (each.value or 0.0) > 1e-9 * (every[0].value or 0.0)] if every else []
+    about: dict[str, Scalar] = {"rows explained": len(made), "quantity": ground.unit(made), "method": made.method,
+                                "compared with": ground.compared, "additivity gap": f"{made.gap:.1g}", "background": made.background[:12]}
+    return Part((_sentence(ground, made, values),), tuple(values), _figures(ground, made, values), (made.result(),),
+                notes=(*made.notes, *_notes(made, len(values))), about=about)
+
+
+def sampled(ground: Ground) -> tuple[Attributions, pa.Table]:
+    """Return the attributions of a seeded sample of the data, and its rows."""
+    data = ground.subject.data
+    names = [*ground.inputs, *(each for each in (data.schema.id, data.schema.label) if each)]
+    exact = _exact(ground, drawn(data, _TRIED, ground.seed, names))
+    rows = drawn(data, ground.rows or (EXACT if exact else ASKED), ground.seed, names)
+    budget = None if exact or ground.budget is not None else BUDGET
+    return ground.attributions(rows, budget=budget), rows
+
+
+def _exact(ground: Ground, some: pa.Table) -> bool:
+    try:
+        return ground.attributions(some, budget=1).method.startswith("exact")
+    except ConfigError:
+        return False
+
+
+def _sentence(ground: Ground, made: Attributions, values: list[Value]) -> str:
+    if not values:
+        return f"no column moves the {ground.unit(made)} in {len(made):,} rows"
+    told = [f"{each.column} ({number(each.value)} [{number(each.low)}, {number(each.high)}] on average)" for each in values[:_TOLD]]
+    total = sum(each.value or 0.0 for each in values)
+    share = sum(each.value or 0.0 for each in values[:_TOLD]) / total
+    rest = f"; together {share:.0%} of what {len(values)} columns do" if len(values) > _TOLD else ""
+    return (f"the {ground.unit(made)} is moved most by {', '.join(told)}, in {len(made):,} rows drawn from "
+            f"{ground.subject.data.name.rpartition('/')[2]} and compared with {ground.compared}{rest}")
+
+
+def _notes(made: Attributions, count: int) -> list[str]:
+    notes = []
+    silent = len(made.columns) - count
+    if silent:
+        notes.append(f"{silent} of {len(made.columns)} columns carry no influence in these rows and are not listed")
+    if made.error is not None:
+        notes.append(f"values were sampled with a standard error of {number(float(np.sqrt((made.error ** 2).mean())))}, "
+                     "by which small importances are too large")
+    return notes
+
+
+def _figures(ground: Ground, made: Attributions, values: list[Value]) -> tuple[Figure, ...]:
+    if not values:
+        return ()
+    table = {"column": [each.column for each in values], "importance": [each.value for each in values],
+             "low": [each.low for each in values], "high": [each.high for each in values]}
+    return (Figure("importance", "interval", "What the answers hang on", table_of(table), "column", ("importance",), ("low",), ("high",),
+                   sentence=f"mean absolute contribution to the {ground.unit(made)}, with its interval", aspect="importance"),)
