@@ -92,6 +92,14 @@ def test_trees_of_mojos_add_up_to_what_h2o_answers(mojo, name) -> None:
     assert explain(model, rows.slice(0, 3), rows.slice(100, 20), target=target).method == "exact trees"
 
 
+@pytest.mark.parametrize("name", ["boosting", "boosting3", "boostingvalue", "forest", "forestvalue", "lightgbm", "tree", "treevalue", "xgboost"])
+def test_trees_of_pmml_add_up_to_its_answers(pmml, name) -> None:
+    model, rows = load(pmml / f"{name}.pmml"), batch_of(pd.read_csv(pmml / f"{name}.csv"))
+    agree(model, rows, 1e-7 if name == "xgboost" else 1e-12)
+    target = model.signature.classes[1] if model.signature.classes else None
+    assert explain(model, rows.slice(0, 3), rows.slice(100, 20), target=target).method == "exact trees"
+
+
 def test_shares_that_h2o_divides_by_their_total_are_no_sums(mojo) -> None:
     assert trees(load(mojo / "drf_three.zip")) is None
     assert trees(load(mojo / "glm_two.zip")) is None

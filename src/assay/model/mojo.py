@@ -301,11 +301,11 @@ def _tree(data: bytes, beside: bytes, mojo: Mojo, count: int, growth: Growth, gr
 
 
 def _cover(beside: bytes, left: list[int], right: list[int]) -> Array:
-    """The weight of training rows in each node, found by the numbers that H2O gave the nodes; 1 where it is not told.
+    """The weight of training rows in each node, found by the numbers that H2O gave the nodes; 0 where it is not told.
 
     A forest counts every row at its root and only those that were drawn below it, so the leaves count, and nodes are their sums.
     """
-    cover = np.ones(len(left))
+    cover = np.zeros(len(left))
     if not beside or len(beside) % AUXILIARY.itemsize:
         return cover
     told = {int(each["node"]): each for each in np.frombuffer(beside, AUXILIARY)}

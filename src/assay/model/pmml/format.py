@@ -14,12 +14,14 @@ from assay.model.file import File
 from assay.model.format import Format, Options, described
 from assay.model.pmml.document import Element, parsed
 from assay.model.pmml.expression import derived, functions
+from assay.model.pmml.forest import Ground, grown
 from assay.model.pmml.schema import Field, Fields
 from assay.model.pmml.scope import Scope
 from assay.model.pmml.scorer import Scorer, scorer
 from assay.model.pmml.value import Column, Words
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Class, Input, Kind, Signature, agreed_classes, agreed_task
+from assay.model.trees import Trees
 
 __all__ = ["FORMAT", "load", "recognises"]
 
@@ -38,35 +40,36 @@ def load(file: File, options: Options) -> Predictor:
     fields = Fields.read(document.first("DataDictionary"))
     transformations = document.first("TransformationDictionary")
     known = functions(transformations)
-    shared = dict(derived(each, known) for each in (transformations.all("DerivedField") if transformations is not None else ()))
+    made = list(transformations.all("DerivedField")) if transformations is not None else []
+    shared = dict(derived(each, known) for each in made)
     held = [each for each in document.inside if each.name not in BESIDE and each.get("isScorable") != "false"]
     if not held:
         raise ModelError("the file holds no model", expected="a whole PMML file")
     found = scorer(held[0], fields, known)
     taken = [fields[name] for name in found.treatment.inputs]
-    signature, kept = _signature(held[0], found, fields, taken, options)
-    return Predictor(options.name, signature, file.digest, _Respond(found, taken, shared, signature, kept, options.name))
+    signature = _signature(held[0], found, fields, taken, options)
+    local = held[0].first("LocalTransformations")
+    made += local.all("DerivedField") if local is not None else ()
+    respond = _Respond(found, taken, shared, signature, held[0], {each.need("name"): each for each in made}, fields, options.name)
+    return Predictor(options.name, signature, file.digest, respond)
 
 
-def _signature(element: Element, found: Scorer, fields: Fields, taken: list[Field], options: Options) -> tuple[Signature, list[int]]:
-    """The signature, and which of the classes of the file these are: one that no row can get is none."""
+def _signature(element: Element, found: Scorer, fields: Fields, taken: list[Field], options: Options) -> Signature:
     if found.classes is None:
         task = agreed_task("regression", options.task, where=options.name)
         signature = Signature(None, task) if task in NUMERIC_TASKS else Signature(
             None, task, agreed_classes((0, 1), options.classes, count=2, where=options.name), scores=options.scores or "probability")
-        kept: list[int] = []
     else:
-        kept = list(range(len(found.classes)))
-        if len(kept) < 2:
+        if len(found.classes) < 2:
             raise ModelError("the file names fewer than two classes", expected="a classifier")
         target = fields.fields.get(found.treatment.target or "")
         own = [_class(each, target.kind if target else "string") for each in found.classes]
-        task = agreed_task("binary" if len(kept) == 2 else "multiclass", options.task, where=options.name)
+        task = agreed_task("binary" if len(found.classes) == 2 else "multiclass", options.task, where=options.name)
         classes = agreed_classes(own, options.classes, count=None, where=options.name)
         signature = Signature(None, task, classes, scores=(options.scores or "probability") if found.shared else None)
     kinds = {place: Input("", _kind(each), each.valid if _kind(each) == "category" and each.valid else None)
              for place, each in enumerate(taken)}
-    return described(signature, [each.name for each in taken], options, width=len(taken), kinds=kinds), kept
+    return described(signature, [each.name for each in taken], options, width=len(taken), kinds=kinds)
 
 
 def _kind(field: Field) -> Kind:
@@ -83,15 +86,25 @@ def _class(text: str, kind: str) -> Class:
 
 
 class _Respond:
-    def __init__(self, found: Scorer, taken: list[Field], shared: dict[str, Any], signature: Signature, kept: list[int], where: str):
-        self.found, self.taken, self.shared, self.signature, self.kept, self.where = found, taken, shared, signature, kept, where
+    def __init__(self, found: Scorer, taken: list[Field], shared: dict[str, Any], signature: Signature, element: Element,
+                 made: dict[str, Element], fields: Fields, where: str):
+        self.found, self.taken, self.shared, self.signature, self.where = found, taken, shared, signature, where
+        self.element, self.made, self.fields = element, made, fields
 
-    def __call__(self, batch: pa.RecordBatch) -> Answer:
+    def trees(self) -> Trees | None:
+        """Return the trees in the neutral layout, for who explains them."""
+        ground = Ground(self.fields, [each.name for each in self.taken], self.made, lambda batch: self.found.inside(self._scope(batch)))
+        return grown(self.element, self.found.classes, ground)
+
+    def _scope(self, batch: pa.RecordBatch) -> Scope:
         given = {each.name: _column(batch.column(place), each, batch.schema.names[place], self.where)
                  for place, each in enumerate(self.taken)}
         # what is derived for all models is derived of fields as the outermost one has treated them
         outer = Scope(batch.num_rows, given)
-        result, _ = self.found.run(Scope(batch.num_rows, self.found.treatment.of(outer), self.shared, around=outer))
+        return Scope(batch.num_rows, self.found.treatment.of(outer), self.shared, around=outer)
+
+    def __call__(self, batch: pa.RecordBatch) -> Answer:
+        result, _ = self.found.run(self._scope(batch))
         if result.value is not None:
             return Answer.valued(self.signature, result.value)
         assert result.winner is not None

@@ -51,8 +51,12 @@ class Scorer:
     target: Callable[[Array], Array] = lambda values: values
     shared: bool = field(default=True)   # whether it has shares of classes
 
+    def inside(self, around: Scope) -> Scope:
+        """Return the fields as this model sees them."""
+        return around.within(self.treatment.of(around), self.derived)
+
     def run(self, around: Scope) -> tuple[Result, dict[str, Column]]:
-        scope = around.within(self.treatment.of(around), self.derived)
+        scope = self.inside(around)
         result = self.body(scope)
         if result.value is not None:
             result = Result(self.target(result.value))
