@@ -82,9 +82,10 @@ class Router:
         return _joined(found, batch.num_rows, self.signature).batch()
 
     def version(self, batch: pa.RecordBatch) -> pa.Array:
-        """Return which of the parts answers for each row, by the name that it has in the router."""
-        values, codes = self._routed(batch)
-        return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(values, pa.string())).dictionary_decode()
+        """Return which of the parts answers for each row, by the name that it has in the router; null where none does."""
+        values, codes = self._places(batch)
+        places = pa.array(codes, pa.int32(), mask=codes < 0)
+        return pa.DictionaryArray.from_arrays(places, pa.array(values, pa.string())).dictionary_decode()
 
     def bound(self, names: tuple[str, ...]) -> Router:
         """Return the same router with the parts named that know only how many inputs they have; the column of the router is none."""
@@ -105,7 +106,17 @@ class Router:
         return _ordered(answer, self.signature)
 
     def _routed(self, batch: pa.RecordBatch) -> tuple[list[str], Array]:
-        """The parts' names, and for each row the place of its own among them."""
+        """The parts' names, and for each row the place of its own among them, which must be there."""
+        parts, codes = self._places(batch)
+        if (codes < 0).any():
+            row = int(np.argmax(codes < 0))
+            value = batch.column(self.by)[row].as_py()
+            raise PredictionError(f"no model answers for the {self.by} {str(value)[:60]!r} of row {row}", where=self.name,
+                                  expected=f"one of {listed(parts, 8)}", hint="add it to the router, or a default")
+        return parts, codes
+
+    def _places(self, batch: pa.RecordBatch) -> tuple[list[str], Array]:
+        """The parts' names, and for each row the place of its own among them, -1 where there is none."""
         if batch.schema.names.count(self.by) != 1:
             raise SignatureError(f"the data have no column '{self.by}', by which the models are chosen", where=self.name,
                                  expected="a column of that name", hint=f"the data have {listed(batch.schema.names, 8)}")
@@ -116,11 +127,6 @@ class Router:
         other = place.get(OTHERS, -1)
         table = [place.get(_spelt(each), other) if each is not None else other for each in column.dictionary.to_pylist()]
         codes: Array = np.array([*table, other], np.int64)[column.indices.fill_null(len(table)).to_numpy(zero_copy_only=False)]
-        if (codes < 0).any():
-            row = int(np.argmax(codes < 0))
-            value = batch.column(self.by)[row].as_py()
-            raise PredictionError(f"no model answers for the {self.by} {str(value)[:60]!r} of row {row}", where=self.name,
-                                  expected=f"one of {listed(parts, 8)}", hint="add it to the router, or a default")
         return parts, codes
 
 

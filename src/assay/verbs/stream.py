@@ -32,6 +32,7 @@ from assay.metric import find
 from assay.model import guard
 from assay.model.load import load
 from assay.model.model import Model
+from assay.model.router import Router
 from assay.monitor import harm
 from assay.monitor.baseline import Season
 from assay.monitor.budget import Budget
@@ -53,6 +54,7 @@ from assay.verbs.config import Config
 from assay.verbs.dependence import dependence
 from assay.verbs.drift import Drift, distance, ranked, sketched
 from assay.verbs.group import Seat
+from assay.verbs.version import VERSION, versioned
 
 __all__ = ["Held", "Job", "Memory", "Progress", "Said", "apart", "due", "micros", "moment", "near", "passed", "timed"]
 
@@ -177,6 +179,7 @@ class Job:
     def flow(self, data: Any, *, ask: bool = True) -> Source:
         """Return a delivery as a source that is read in pieces, with what the model answers beside them where the data do not say."""
         found = source(data, where=self.config.where, sql=self.config.sql, types=self.config.types, **self.there(data))
+        found = versioned(found, self.model)
         flowing: Source = found
         if ask and self.model is not None and not (found.schema.prediction or found.schema.score):
             flowing = source(_Shadowed(found, self.model))
@@ -204,6 +207,8 @@ class Job:
             apart |= {columns} if isinstance(columns, str) else set(columns or ())
         feeds = {column: name for name, feed in self.settings.sources.items() for column in feed.columns}
         outputs = {*schema.score, *([schema.prediction] if schema.prediction else []), ANSWER}
+        if isinstance(self.model, Router):   # that its parts answer for other shares of rows is seen in the column by which it chooses
+            apart.add(VERSION)
         for each in arrow:
             if (each.name in apart and each.name not in feeds) or each.name == self.settings.by:
                 continue

@@ -27,6 +27,7 @@ from assay.model.signature import Signature
 from assay.summary.target import Target
 from assay.verbs.config import Config, read
 from assay.verbs.measure import Subject
+from assay.verbs.version import versioned
 
 __all__ = ["ROLES", "bound", "checked", "configuration", "fits", "heard", "merged", "opened", "positive_of", "target_of"]
 
@@ -97,6 +98,8 @@ def opened(model: Any, data: Any, *, train: Any, reference: Any, champion: Any, 
     for loaded in models.values():
         fits(loaded, current)
     target = target_of(models, current, positive, threshold) if models else None
+    current = versioned(current, models.get("model"))
+    others = {name: None if each is None else versioned(each, models.get("model")) for name, each in others.items()}
     return Subject(current, models, target, others["reference"], others["train"]), notes
 
 
