@@ -19,7 +19,7 @@ import pyarrow as pa
 from assay.errors import ModelError, SignatureError, UntrustedModelError
 from assay.model import _pandas, guard
 from assay.model._sklearn_linear import fitted, unwrapped
-from assay.model._sklearn_trees import grown
+from assay.model._sklearn_trees import drawn, grown
 from assay.model.answer import Answer
 from assay.model.column import is_numeric, is_text, matrix, texts
 from assay.model.file import File
@@ -266,6 +266,10 @@ class _Respond:
         model, prepare, places = unwrapped(self.model, self.prepare)
         found = None if places is None else grown(model, prepare)
         return None if found is None or places is None else replace(found, source=places[found.source])
+
+    def drawn(self, rows: int) -> Array | None:
+        """Return how often each tree of a forest drew each of its ``rows`` training rows, for who traces answers to them."""
+        return drawn(unwrapped(self.model, self.prepare)[0], rows)
 
     def linear(self) -> Linear | None:
         """Return the coefficients, for who explains them."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from assay.model.trees import Growth, Trees, Unit
 
-__all__ = ["grown"]
+__all__ = ["drawn", "grown"]
 
 Array = np.ndarray[Any, Any]
 _SINGLE = ("DecisionTreeClassifier", "DecisionTreeRegressor", "ExtraTreeClassifier", "ExtraTreeRegressor")
@@ -29,6 +29,16 @@ def grown(model: Any, prepare: Callable[[pa.RecordBatch], Any]) -> Trees | None:
     if kind in _BOOSTED:
         return _boosted(model, prepare)
     return _binned(model, prepare) if kind in _BINNED else None
+
+
+def drawn(model: Any, rows: int) -> Array | None:
+    """Return how often each tree of a forest drew each of its training rows, (trees, rows); None where that is not known.
+
+    A forest keeps the seeds of its trees, so it is drawn again, and right where the rows come in the order of training.
+    """
+    if type(model).__name__ not in _FOREST or getattr(model, "_n_samples", None) != rows:
+        return None
+    return np.stack([np.bincount(each, minlength=rows) for each in model.estimators_samples_]).astype(np.float32)
 
 
 def _numbers(prepare: Callable[[pa.RecordBatch], Any]) -> Callable[[pa.RecordBatch], Array]:
