@@ -39,11 +39,12 @@ def union(name: str, field: str | None = None) -> set[str]:
 FULL = Value("auc", 0.5, 0.4, 0.6, 10, {"a": "b"}, "higher", "m", "c", "m", "champion", 0.9, "exact", 0.1, "note", Spread("exact", 0.5), {"k": 1})
 VERDICT = Verdict("c", "fail", "said", {"a": "b"}, FULL, 0.5, 0.1, 10, "hint", "m", "drift", "auc >= 0.5")
 FIGURE = Figure("f", "line", "title", {"x": tuple(map(float, range(1_000))), "y": (0.0,) * 1_000}, "x", ("y",), ("y",), ("y",), "said", "a",
-                "c", 0.5, True, "all rows")
+                "c", 0.5, True, "all rows", "the end")
 FINDING = Finding("p", "said", {"a": 1}, {"a": 2}, (1,))
 INCIDENT = Incident("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", True, "said", "s", ("a",), ({"a": "b"},), 1.0, "c", "fault", "open", 0.1,
                     "effect", "hint", "id")
-RUN = Run("check", (FULL,), (VERDICT,), (FINDING,), (INCIDENT,), Cost(1.0, 1, 1), ("note",), True, figures=(FIGURE,), about={"a": 1})
+RUN = Run("check", (FULL,), (VERDICT,), (FINDING,), (INCIDENT,), Cost(1.0, 1, 1), ("note",), True, figures=(FIGURE,), about={"a": 1},
+          sentences=("said",))
 LEAST = Run("check", (Value("auc", None, None, None, 0),), (Verdict("c", "pass", "s"),), (Finding("p", "s"),),
             (Incident("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", False, "s"),), figures=(Figure("f", "line", "", {"x": ()}, "x", ()),))
 PARTS = {"Value": "values", "Verdict": "verdicts", "Figure": "figures", "Finding": "findings", "Incident": "incidents"}

@@ -40,7 +40,7 @@ export interface Verdict {
 
 export interface Figure {
   name: string;
-  kind: "line" | "bars" | "interval" | "matrix";
+  kind: "line" | "bars" | "interval" | "matrix" | "waterfall" | "sensitivity" | "beeswarm" | "tree";
   title: string;
   table: Record<string, Scalar[]>;
   x: string;
@@ -51,7 +51,8 @@ export interface Figure {
   aspect?: string;
   column?: string;
   mark?: number;
-  mark_name?: string; // what the rule at the mark is
+  mark_name?: string; // what the rule at the mark is, or where a waterfall starts
+  end_name?: string; // where a waterfall ends
   diagonal?: boolean;
   left_out?: string; // what of the table a page leaves out, in words
 }
@@ -84,6 +85,7 @@ export interface Run {
   incidents: Incident[];
   figures: Figure[];
   notes: string[];
+  sentences?: string[]; // what was found, in words: the first things to read
   about: Record<string, Scalar>;
   cost: { seconds: number; rows: number; model_rows: number };
   // Present where a page holds less than the run: counts of the whole, and what is missing in words.

@@ -119,8 +119,9 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     from assay.app.layout import clean, wrapped
     from assay.app.terminal import cost
 
-    parts: list[list[Line]] = [[line for place, each in enumerate(run.sentences)
-                                for line in wrapped([("EXPLAIN: ", "head")] if not place else [], _capital(clean(each)), "", screen.width)]]
+    heads = ["EXPLAIN: ", *[" " * 9] * len(run.sentences)]
+    parts: list[list[Line]] = [[line for head, each in zip(heads, run.sentences, strict=False)
+                                for line in wrapped([(head, "head")], _closed(clean(each)), "", screen.width)]]
     if quiet:
         return parts[0]
     kinds: dict[tuple[str, str], list[Value]] = {}
@@ -134,7 +135,8 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     return [line for part in parts if part for line in (*part, [])][:-1]
 
 
-def _capital(text: str) -> str:
+def _closed(text: str) -> str:
+    text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "?", "!")) else text + "."
 
 

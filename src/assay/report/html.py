@@ -40,6 +40,8 @@ _ESCAPES = {ord(each): f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"}
 _WORDS = {"findings": "finding", "incidents": "incident", "notes": "note", "about": "fact"}
 
 T = TypeVar("T")
+_SPREAD = ("sensitivity", "beeswarm")   # every column of such a table tells of the rows behind its line
+_IN_ORDER = ("matrix", "waterfall", "tree", *_SPREAD)
 
 
 def render(run: Run, *, height: int | None = None) -> str:
@@ -133,6 +135,7 @@ def _shown(run: Run, share: float) -> dict[str, Any]:
                        "source": each.source, "cause": each.cause, "state": each.state, "hint": each.hint}
                       for each in run.incidents[:most["incidents"]]],
         "figures": [_figure(each, share) for each in figures],
+        **({"sentences": list(run.sentences[:most["notes"]])} if run.sentences else {}),
         "notes": list(run.notes[:most["notes"]]), "about": dict(list(run.about.items())[:most["about"]]), "cost": run.cost.to_json(),
         "page": {"counts": dict(Counter(each.verdict for each in run.verdicts)), "left_out": left,
                  "aspects": [{"name": name, "counts": dict(tally[name])} for name in list(tally)[:_ASPECTS]]},
@@ -191,20 +194,20 @@ def _figure(figure: Figure, share: float) -> dict[str, Any]:
     table: dict[str, list[Any]] = data["table"]
     if counts := next((table[name] for name in _COUNTS if name in table and name not in (figure.x, *figure.y)), None):
         small = [isinstance(each, int | float) and each < FEWEST_SHOWN for each in counts]
-        named = {*figure.y, *figure.low, *figure.high}
+        named = set(table) - {figure.x, *_COUNTS} if figure.kind in _SPREAD else {*figure.y, *figure.low, *figure.high}
         table = {name: [None if hide and name in named else each for each, hide in zip(column, small, strict=True)]
                  for name, column in table.items()}
     wide = max(2, int(_WIDE * min(1.0, share * 2)))
     drawn = figure.y[:wide]
     names = dict.fromkeys([figure.x, *drawn, *figure.low[:wide], *figure.high[:wide], *list(table)[:wide]])
-    most = max(10, int((_POINTS if figure.kind == "line" else _ROWS) * min(1.0, share * 2)))
+    most = max(10, int((_POINTS if figure.kind in ("line", *_SPREAD) else _ROWS) * min(1.0, share * 2)))
     rows = _rows(figure, most)
     data["table"] = {name: [table[name][row] for row in rows] for name in names}
     data |= {"y": drawn} | {key: list(getattr(figure, key)[:wide]) for key in ("low", "high") if getattr(figure, key)}
     left = [f"{figure.rows - len(rows):,} of {figure.rows:,} rows"] if len(rows) < figure.rows else []
     left += [f"{len(table) - len(names):,} of {len(table):,} columns"] if len(names) < len(table) else []
     if left:
-        which = {"line": "evenly along the axis", "matrix": "from the end"}.get(figure.kind, "those that differ least")
+        which = {"line": "evenly along the axis", **dict.fromkeys(_IN_ORDER, "from the end")}.get(figure.kind, "those that differ least")
         data["left_out"] = f"{' and '.join(left)} are left out here, {which}. The JSON of this run has all."
     return data
 
@@ -215,7 +218,7 @@ def _rows(figure: Figure, most: int) -> Sequence[int]:
         return range(figure.rows)
     if figure.kind == "line":
         return [round(place * (figure.rows - 1) / (most - 1)) for place in range(most)]
-    if figure.kind == "matrix":
+    if figure.kind in _IN_ORDER:
         return range(most)
     columns = [figure.table[name] for name in figure.y]
     centre = figure.mark or 0.0

@@ -15,6 +15,10 @@ from assay.result.term import Scalar
 
 __all__ = ["Figure"]
 
+#: columns that a kind of picture needs beside those that it names
+_NEEDED = {"sensitivity": ("rows", "p5", "p25", "p75", "p95"), "beeswarm": ("rows", "value"), "tree": ("parent",)}
+
+
 @dataclass(frozen=True)
 class Figure:
     """A picture, as the table that it is drawn from: aggregates only, so that a page may show it to anyone.
@@ -26,10 +30,16 @@ class Figure:
     - ``"line"``: curves of ``y`` over the numbers ``x`` (ROC, calibration); ``diagonal`` adds the line y = x;
     - ``"bars"``: groups of bars at the labels ``x``, one bar of a group for each of ``y`` (reference and current);
     - ``"interval"``: one line a label with its value and interval, and a rule at ``mark`` (a forest plot);
-    - ``"matrix"``: numbers in cells, row labels in ``x``, one column of cells for each of ``y`` (confusion).
+    - ``"matrix"``: numbers in cells, row labels in ``x``, one column of cells for each of ``y`` (confusion);
+    - ``"waterfall"``: steps ``y`` at the labels ``x`` that lead from ``mark`` to where they end, which ``end_name`` says (why one answer);
+    - ``"sensitivity"``: a curve ``y`` over values ``x``, numbers or categories, above the spread of what it is the mean of: columns
+      ``p5``, ``p25``, ``p75``, ``p95`` and ``rows`` (influence of a column by its value);
+    - ``"beeswarm"``: for each label ``x`` how many ``rows`` lie at each of the numbers ``y``, and the mean rank ``value`` (0 to 1) of
+      what they have there (influence of many columns);
+    - ``"tree"``: an interval plot whose lines hang below each other: ``parent`` is the number of the line above (segments).
 
-    ``mark_name`` says what the rule is (``"all rows"``). A column ``rows`` (or ``n``) counts the rows behind each line of the table:
-    what is drawn of fewer than five is left blank where a page is made.
+    ``mark_name`` says what the rule is (``"all rows"``), of a waterfall where it starts. A column ``rows`` (or ``n``) counts the rows
+    behind each line of the table: what is drawn of fewer than five is left blank where a page is made.
 
     Raises ``DataError`` where the columns do not fit that.
 
@@ -38,7 +48,7 @@ class Figure:
     """
 
     name: str
-    kind: Literal["line", "bars", "interval", "matrix"]
+    kind: Literal["line", "bars", "interval", "matrix", "waterfall", "sensitivity", "beeswarm", "tree"]
     title: str
     table: Mapping[str, tuple[Scalar, ...]]
     x: str
@@ -51,14 +61,17 @@ class Figure:
     mark: float | None = None
     diagonal: bool = False
     mark_name: str = ""
+    end_name: str = ""
 
     def __post_init__(self) -> None:
-        named = {self.x, *self.y, *self.low, *self.high}
+        named = {self.x, *self.y, *self.low, *self.high, *_NEEDED.get(self.kind, ())}
         if not named <= set(self.table) or len({len(each) for each in self.table.values()}) > 1:
             raise DataError(f"the table of the figure '{self.name}' has not the columns that are drawn",
                             expected=f"columns of one length, {', '.join(sorted(named))} among them")
         if any(ends and len(ends) != len(self.y) for ends in (self.low, self.high)):
             raise DataError(f"the figure '{self.name}' has intervals for some of its columns only", expected="one for each of y, or none")
+        if self.kind == "waterfall" and self.mark is None:
+            raise DataError(f"the figure '{self.name}' starts nowhere", expected="mark, the number from which its steps lead")
 
     @property
     def rows(self) -> int:

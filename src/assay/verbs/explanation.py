@@ -103,7 +103,7 @@ class Ground:
     @property
     def whole(self) -> bool:
         """Whether the background is all that there is of it, not a sample."""
-        return self.behind.num_rows < BACKGROUND
+        return bool(self.behind.num_rows < BACKGROUND)
 
     @cached_property
     def compared(self) -> str:
@@ -160,7 +160,7 @@ class Ground:
         return f"{made.quantity} of {f'{label} = ' if label else ''}{made.target}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Decided:
     """A model that answers its decision at a threshold, and nothing else."""
 
@@ -228,7 +228,7 @@ def _condition(text: str, data: Source) -> str:
     return parse(text, schema).text
 
 
-def table_of(columns: Mapping[str, Sequence[Any]]) -> dict[str, tuple[Any, ...]]:
+def table_of(columns: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Return columns as a figure holds them: plain Python, NaN as None."""
     return {name: tuple(_plain(each) for each in column) for name, column in columns.items()}
 

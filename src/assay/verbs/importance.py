@@ -14,6 +14,7 @@ from assay.errors import ConfigError
 from assay.explain.attribution import Attributions
 from assay.result import Figure, Scalar, Value
 from assay.verbs.explanation import Ground, Part, drawn, number, table_of
+from assay.verbs.picture import beeswarm, sensitivity
 
 __all__ = ["importance", "sampled"]
 
@@ -21,16 +22,17 @@ Array = np.ndarray[Any, Any]
 EXACT, ASKED = 2_000, 200   # rows that are explained where nothing else is said: exact values cost little, those of a black box much
 BUDGET = 500_000            # rows of a black box's answers, all rows together
 _TOLD, _TRIED = 3, 8
+_CURVES = 6                 # columns whose influence is drawn by their value
 
 
 def importance(ground: Ground) -> Part:
     """Return how far each column moves the answers on average, the largest first, with intervals."""
-    made, _ = sampled(ground)
+    made, rows = sampled(ground)
     every = made.importance()
     values = [each for each in every if (each.value or 0.0) > 1e-9 * (every[0].value or 0.0)] if every else []
     about: dict[str, Scalar] = {"rows explained": len(made), "quantity": ground.unit(made), "method": made.method,
                                 "compared with": ground.compared, "additivity gap": f"{made.gap:.1g}", "background": made.background[:12]}
-    return Part((_sentence(ground, made, values),), tuple(values), _figures(ground, made, values), (made.result(),),
+    return Part((_sentence(ground, made, values),), tuple(values), _figures(ground, made, rows, values), (made.result(),),
                 notes=(*made.notes, *_notes(made, len(values))), about=about)
 
 
@@ -73,10 +75,13 @@ def _notes(made: Attributions, count: int) -> list[str]:
     return notes
 
 
-def _figures(ground: Ground, made: Attributions, values: list[Value]) -> tuple[Figure, ...]:
+def _figures(ground: Ground, made: Attributions, rows: pa.Table, values: list[Value]) -> tuple[Figure, ...]:
     if not values:
         return ()
     table = {"column": [each.column for each in values], "importance": [each.value for each in values],
              "low": [each.low for each in values], "high": [each.high for each in values]}
-    return (Figure("importance", "interval", "What the answers hang on", table_of(table), "column", ("importance",), ("low",), ("high",),
-                   sentence=f"mean absolute contribution to the {ground.unit(made)}, with its interval", aspect="importance"),)
+    first = Figure("importance", "interval", "Importance", table_of(table), "column", ("importance",), ("low",), ("high",),
+                   sentence=f"mean absolute contribution to the {ground.unit(made)}, with its interval", aspect="importance")
+    inputs, names, unit = ground.inputs_of(rows), [str(each.column) for each in values], ground.unit(made)
+    curves = [sensitivity(made, inputs, name, unit=unit, aspect="influence by value") for name in names[:_CURVES]]
+    return first, beeswarm(made, inputs, names, unit=unit, aspect="importance"), *(each for each in curves if each is not None)

@@ -18,10 +18,12 @@ from assay.explain.attribution import Attributions
 from assay.model import guard
 from assay.result import Scalar, Spread, Value
 from assay.verbs.explanation import Ground, Part, number, signed
+from assay.verbs.picture import waterfall
 
 __all__ = ["Named", "found", "named", "row"]
 
 Array = np.ndarray[Any, Any]
+BUDGET = 50_000    # rows of a black box's answers, where nothing else is said
 _TOLD = 4          # columns that the sentence names
 _NOTHING = 1e-9    # of the largest value: less is rounding
 _GROUPS = 10       # parts of a background, whose spread tells how far another one would move the values
@@ -51,20 +53,23 @@ def found(ground: Ground, id: Any) -> Named:
         note = f"no column is the id, so the row is number {places[0]:,} of {data.name}, counted from 0"
         return Named(table, f"row {places[0]:,}", places[0], (note,))
     more = (f"{len(places)} rows have the {column} {id}: the first is explained",) if len(places) > 1 else ()
-    return Named(table, f"{column} {id}", table.column(column)[0].as_py(), more)
+    return Named(table, f"{column.replace('_', ' ')} {id}", table.column(column)[0].as_py(), more)
 
 
 def row(ground: Ground, id: Any) -> Part:
     """Return why a row got its answer: the contribution of each of its values, with intervals, the largest first."""
     one = found(ground, id)
     decision, chosen, notes = _decision(ground, one)
-    made = _spread(ground, one, ground.attributions(one.table, target=chosen), chosen)
+    made = _spread(ground, one, ground.attributions(one.table, target=chosen, budget=ground.budget or BUDGET), chosen)
     values = contributions(made, ground.behind.num_rows)
     sentence = _sentence(ground, made, values, one)
     kind = "exact" if made.error is None else "of the background, which is a sample" if made.method.startswith("exact") else "of sampling"
     about: dict[str, Scalar] = {"row": one.title, "quantity": ground.unit(made), "method": made.method, "compared with": ground.compared,
                                 "additivity gap": f"{made.gap:.1g}", "intervals": kind, "background": made.background[:12]}
-    return Part((decision, sentence), tuple(values), attributions=(made.result(),), notes=(*one.notes, *notes, *made.notes, *_silent(made)),
+    figures = (waterfall(values, [named(one.table, str(each.column)) for each in values], start=made.base, start_name="average",
+                         end_name=one.title, title="From the average to this row", aspect="this row",
+                         sentence=f"{ground.unit(made)}, from the average of {ground.compared} to {one.title}"),) if values else ()
+    return Part((decision, sentence), tuple(values), figures, (made.result(),), notes=(*one.notes, *notes, *made.notes, *_silent(made)),
                 about=about)
 
 
@@ -79,7 +84,7 @@ def contributions(made: Attributions, n: int) -> list[Value]:
     return sorted((each for each in out if abs(each.value or 0.0) > least), key=lambda each: -abs(each.value or 0.0))
 
 
-def named(ground: Ground, table: pa.Table, column: str) -> str:
+def named(table: pa.Table, column: str) -> str:
     """Return a column with the row's value, as a sentence has it: ``debt_ratio = 0.61``."""
     value = table.column(column)[0].as_py()
     return f"{column} = {'missing' if value is None or value != value else number(value) if isinstance(value, float) else str(value)[:40]}"
@@ -109,13 +114,13 @@ def _decision(ground: Ground, one: Named) -> tuple[str, Any, list[str]]:
     notes: list[str] = []
     chosen = ground.target
     if given.value is not None:
-        same = np.array_equal(given.value, again.value)
+        same = _same(given.value, again.value)
         text = f"{one.title}: the model predicts {number(float(given.value[0]))}"
     else:
         classes, target = given.classes or (), ground.subject.target
         score = None if given.score is None else given.score[0]
-        place = int(given.prediction[0]) if given.prediction is not None else int(np.argmax(score))
-        same = np.array_equal(given.score, again.score) and np.array_equal(given.prediction, again.prediction)
+        place = int(given.prediction[0]) if given.prediction is not None else int(np.argmax(np.asarray(score)))
+        same = _same(given.score, again.score) and _same(given.prediction, again.prediction)
         said = ""
         if score is not None and target is not None and target.positive is not None:
             bound = target.threshold if target.threshold is not None else 0.5 if target.probabilities else 0.0
@@ -132,12 +137,16 @@ def _decision(ground: Ground, one: Named) -> tuple[str, Any, list[str]]:
     return text, chosen, notes
 
 
+def _same(first: Array | None, second: Array | None) -> bool:
+    return first is None or second is None or bool(np.array_equal(first, second))
+
+
 def _sentence(ground: Ground, made: Attributions, values: list[Value], one: Named) -> str:
     output = float(made.output[0])
-    start = f"the {ground.unit(made)} is {number(output)}, {number(made.base)} on average of {ground.compared}"
+    start = f"its {ground.unit(made)} is {number(output)}, {number(made.base)} on average of {ground.compared}"
     if not values:
         return f"{start}: no column carries any influence here"
-    told = [f"{named(ground, one.table, str(each.column))} makes {signed(each.value or 0.0, each.low, each.high)}"
+    told = [f"{named(one.table, str(each.column))} makes {signed(each.value or 0.0, each.low, each.high)}"
             for each in values[:_TOLD]]
     rest = sum(each.value or 0.0 for each in values[_TOLD:])
     more = [f"{len(values) - _TOLD} other columns together {signed(rest)}"] if len(values) > _TOLD else []
@@ -160,7 +169,8 @@ def _number(id: Any, data: Source) -> int:
 
 def _places(data: Source, column: str, wanted: str) -> list[int]:
     """Return the numbers of the rows with an id; raises ``DataError`` with the nearest id where there is none."""
-    seen, places, known = 0, [], []
+    seen, places = 0, []
+    known: list[str] = []
     for batch in data.batches([column]):
         texts = [_text(each) for each in batch.column(0).to_pylist()]
         places += [seen + at for at, each in enumerate(texts) if each == wanted]

@@ -1,83 +1,18 @@
-// A figure as ECharts options. Texts go through functions, never through templates or HTML: names of columns may be hostile.
-import type { Option } from "../echarts";
+// A figure as ECharts options, by its kind.
 import type { Palette } from "../theme";
-import type { Figure, Scalar } from "../types";
+import type { Figure } from "../types";
 import { number, scalar } from "../words";
-
-const FONT = 12;
-const ROW = 24;
-const MOST_LABELS = 9; // more labels than these, or longer ones, are read better one below the other
-
-export interface Drawing { option: Option; height: number; series: string[]; dashed: string[] }
-export const STROKES = ["solid", "dashed", "dotted"] as const;
-
-const numbers = (column: Scalar[] | undefined): (number | null)[] =>
-  (column ?? []).map((each) => (typeof each === "number" && Number.isFinite(each) ? each : null));
-/** Names that are too long lose their middle: columns often differ at the end. */
-const clip = (text: string, most: number) => (text.length > most ? `${text.slice(0, Math.ceil(most * 0.6) - 1)}…${text.slice(text.length - Math.floor(most * 0.4))}` : text);
-/** What a label takes, near enough to leave room for it. */
-const width = (text: string) => text.length * FONT * 0.56;
+import { beeswarm, sensitivity, waterfall } from "./influence";
+import { axisLine, base, clip, type Api, type Drawing, FONT, label, lying, named, numbers, ROW, scale, STROKES, tip, whole, width, withEnds } from "./part";
 
 /** Draw a figure, or one page of it; `extent` is then that of the whole, which every page is scaled to. */
 export function draw(figure: Figure, colours: Palette, room: number, extent: [number, number] | null = null): Drawing {
-  const drawing = { line, bars, interval, matrix }[figure.kind](figure, colours, room);
+  const drawing = { line, bars, interval, matrix, waterfall, sensitivity, beeswarm, tree }[figure.kind](figure, colours, room);
   if (extent) {
     const unseen = { type: "custom", silent: true, tooltip: { show: false }, encode: { x: 1, y: 0 }, data: extent.map((each) => [0, each]), renderItem: () => null };
     drawing.option.series = [...(drawing.option.series as object[]), unseen];
   }
   return drawing;
-}
-
-/** Labels that say an order (bins, months): they stay in it, along the bottom. */
-export const ordered = (labels: Scalar[]): boolean =>
-  labels.every((each) => typeof each === "number" || /^[\s(\[<>=≤≥−–-]*[\d.]/.test(String(each)));
-export const lying = (figure: Figure): boolean => {
-  const labels = figure.table[figure.x] ?? [];
-  return figure.kind === "bars" && !ordered(labels) && (labels.length > MOST_LABELS || labels.some((each) => scalar(each).length > 12));
-};
-
-function base(colours: Palette): Option {
-  return {
-    animation: false,
-    textStyle: { fontFamily: "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif", fontSize: FONT, color: colours.text },
-    color: colours.series,
-    tooltip: {
-      renderMode: "richText", confine: true, backgroundColor: colours.ground, borderColor: colours.line, borderWidth: 1, padding: [8, 10],
-      textStyle: { color: colours.text, fontSize: FONT, lineHeight: 18 }, transitionDuration: 0,
-    },
-  };
-}
-
-const axisLine = (colours: Palette) => ({ lineStyle: { color: colours.line } });
-const label = (colours: Palette, rest: object = {}) => ({ color: colours.muted, fontSize: FONT, hideOverlap: true, ...rest });
-const split = (colours: Palette) => ({ lineStyle: { color: colours.faint } });
-const named = (name: string, colours: Palette, room: number) => ({
-  name: clip(name.replace(/_/g, " "), Math.max(16, Math.floor(room / 8))), nameLocation: "middle", nameGap: 28,
-  nameTextStyle: { color: colours.muted, fontSize: FONT },
-});
-/** An axis of shares ends at 0 and 1, where it comes near them. */
-const shares = { max: ({ min, max }: { min: number; max: number }) => (min >= 0 && max <= 1 && max > 0.9 ? 1 : undefined) };
-const whole = (values: number[]) => (values.length && values.every((each) => each >= 0 && each <= 1) && Math.min(...values) < 0.2 && Math.max(...values) > 0.8
-  ? { min: 0, max: 1, interval: 0.25 } : {});
-const scale = (colours: Palette, rest: object = {}) => ({
-  type: "value", axisLabel: label(colours, { formatter: (each: number) => number(each, 4) }), axisLine: { show: false }, axisTick: { show: false },
-  splitLine: split(colours), splitNumber: 4, ...shares, ...rest,
-});
-
-function tip(lines: [string, string][], heading: string): string {
-  return [clip(heading, 60), ...lines.map(([name, text]) => (name ? `${clip(name.replace(/_/g, " "), 40)}  ${text}` : text))].join("\n").replace(/[{}|]/g, " ");
-}
-
-function withEnds(figure: Figure, place: number, row: number): string {
-  const at = (name: string | undefined) => (name === undefined ? null : numbers(figure.table[name])[row] ?? null);
-  const [middle, low, high] = [at(figure.y[place]), at(figure.low?.[place]), at(figure.high?.[place])];
-  return number(middle) + (low !== null && high !== null && low !== high ? `  [${number(low)}, ${number(high)}]` : "");
-}
-
-interface Api {
-  value(dimension: number): number;
-  coord(point: [number, number]): [number, number];
-  size(extent: [number, number]): [number, number];
 }
 
 function line(figure: Figure, colours: Palette, room: number): Drawing {
@@ -190,10 +125,10 @@ function bars(figure: Figure, colours: Palette, room: number): Drawing {
   };
 }
 
-function interval(figure: Figure, colours: Palette, room: number): Drawing {
+function interval(figure: Figure, colours: Palette, room: number, hanging = false): Drawing {
   const labels = (figure.table[figure.x] ?? []).map(scalar);
-  const most = Math.max(10, Math.min(34, Math.floor(room * 0.34 / (FONT * 0.56))));
-  const left = Math.min(room * 0.42, Math.max(...labels.map((each) => width(clip(each, most))), 20) + 16);
+  const most = Math.max(10, Math.min(hanging ? 44 : 34, Math.floor(room * (hanging ? 0.48 : 0.34) / (FONT * 0.56))));
+  const left = Math.min(room * (hanging ? 0.56 : 0.42), Math.max(...labels.map((each) => width(clip(each, most))), 20) + 16);
   const series: object[] = figure.y.map((name, place) => {
     const colour = colours.series[place % colours.series.length]!;
     const column = numbers(figure.table[name]);
@@ -237,7 +172,8 @@ function interval(figure: Figure, colours: Palette, room: number): Drawing {
       grid: { left, right: 20, top: 8, bottom: 32 },
       xAxis: scale(colours, { scale: true, axisLine: { show: true, ...axisLine(colours) } }),
       yAxis: { type: "category", data: labels, inverse: true, axisTick: { show: false }, axisLine: { show: false },
-        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, margin: 12, formatter: (each: string) => clip(each, most) }) },
+        axisLabel: label(colours, { color: colours.text, interval: 0, hideOverlap: false, formatter: (each: string) => clip(each, most),
+          ...(hanging ? { align: "left", margin: left - 8 } : { margin: 12 }) }) },
       tooltip: {
         ...(base(colours).tooltip as object), trigger: "item",
         formatter: (point: unknown) => {
@@ -251,6 +187,14 @@ function interval(figure: Figure, colours: Palette, room: number): Drawing {
       series,
     },
   };
+}
+
+/** Lines below the line that they belong to, each with its interval. */
+function tree(figure: Figure, colours: Palette, room: number): Drawing {
+  const parents = numbers(figure.table["parent"]);
+  const depth = (row: number, most = 20): number => { const above = parents[row]; return typeof above === "number" && most > 0 ? 1 + depth(above, most - 1) : 0; };
+  const labels = (figure.table[figure.x] ?? []).map((each, row) => { const deep = depth(row); return deep ? `${"\u2003".repeat(deep - 1)}└ ${scalar(each)}` : scalar(each); });
+  return interval({ ...figure, table: { ...figure.table, [figure.x]: labels } }, colours, room, true);
 }
 
 const channels = (colour: string) => [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));

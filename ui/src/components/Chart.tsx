@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { draw, STROKES } from "../charts/option";
+import { draw } from "../charts/option";
+import { STROKES } from "../charts/part";
 import { init, type ECharts } from "../echarts";
 import { palette, useDark, usePrinting } from "../theme";
 import type { Figure } from "../types";

@@ -1,5 +1,5 @@
 import type { Run } from "../types";
-import { counted, headline, MEANING, OUTCOMES, reason, scalar, title, total, whole, WORD } from "../words";
+import { counted, headline, MEANING, OUTCOMES, reason, scalar, sentence, title, total, whole, WORD } from "../words";
 import { Icon } from "./Icon";
 
 /** The verdict in big words, why, how many of each, and what was judged. */
@@ -8,12 +8,14 @@ export function Hero({ run }: { run: Run }) {
   const all = total(counts);
   const present = OUTCOMES.filter((each) => counts[each]);
   const measuredOnly = !all && !run.findings.length && !run.incidents.length && run.values.length > 0;
+  const said = run.sentences ?? [];
   return (
-    <header className={`hero ${run.verdict.replace(" ", "-")}`}>
+    <header className={`hero ${said.length && measuredOnly ? "" : run.verdict.replace(" ", "-")}`}>
       <h1>
-        {measuredOnly ? <span>Measured</span> : <><Icon outcome={run.verdict} size={44} /><span>{headline(run)}</span></>}
+        {measuredOnly ? <span>{said.length ? "Explained" : "Measured"}</span> : <><Icon outcome={run.verdict} size={44} /><span>{headline(run)}</span></>}
       </h1>
-      <p className="reason">{reason(run)}</p>
+      {said.map((each, place) => <p className="reason" key={place}>{sentence(each)}</p>)}
+      {!(said.length && measuredOnly) && <p className="reason">{reason(run)}</p>}
       {all > 0 && (
         <>
           <div className="share" aria-hidden="true">

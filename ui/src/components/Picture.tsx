@@ -1,5 +1,6 @@
 import { useMemo, useState } from "react";
-import { draw, lying } from "../charts/option";
+import { draw } from "../charts/option";
+import { lying } from "../charts/part";
 import { palette, usePrinting } from "../theme";
 import type { Figure } from "../types";
 import { scalar, sentence, title } from "../words";
