@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,7 @@ from assay.errors import ConfigError, DataError, PredictionError, listed, neares
 from assay.explain import linear as closed
 from assay.explain import sampling, tree
 from assay.explain.attribution import Attributions, digest
+from assay.explain.gradient import integrated
 from assay.model import guard
 from assay.model.answer import places
 from assay.model.linear import Linear, linear
@@ -26,7 +27,7 @@ from assay.model.trees import Trees, trees
 __all__ = ["BUDGET", "QUANTITIES", "explain", "influence"]
 
 Array = np.ndarray[Any, Any]
-Way = Literal["exact", "path dependent", "sampled"]
+Way = Literal["exact", "path dependent", "sampled", "gradients"]
 QUANTITIES = ("score", "log-odds", "decision", "loss")
 BUDGET = 4_000       # rows of the model for each row to explain, where nothing else is said
 _PRECISE = 0.05      # half an interval, as a share of the spread of answers, where nothing else is said
@@ -44,9 +45,10 @@ def explain(model: Model, rows: Any, background: Any = None, *, quantity: str | 
     the squared error of a number). By default it is what the model adds up: log-odds for most boosted trees and logistic
     regression, the score for forests and for every black box.
 
-    ``way`` is ``"exact"`` (trees and linear models; an error for others), ``"path dependent"`` (trees; needs no background) or
-    ``"sampled"``; by default exact where possible. Sampling stops where half an interval is ``at_most`` (default: a twentieth of the
-    standard deviation of the answers to the background) or where ``budget`` rows of the model are spent (default: 4,000 a row).
+    ``way`` is ``"exact"`` (trees and linear models; an error for others), ``"path dependent"`` (trees; needs no background),
+    ``"gradients"`` (integrated gradients of the score of a network) or ``"sampled"``; by default exact where possible. Sampling stops
+    where half an interval is ``at_most`` (default: a twentieth of the standard deviation of the answers to the background) or where
+    ``budget`` rows of the model are spent (default: 4,000 a row). For gradients ``at_most`` is what the values may miss the answer by.
 
     Raises ``ConfigError`` for what cannot be explained so, ``DataError`` for rows or background that cannot be used.
 
@@ -71,6 +73,8 @@ def explain(model: Model, rows: Any, background: Any = None, *, quantity: str | 
     _check(quantity, way, labels, behind, model)
     shared = {"columns": names, "target": target, "ids": tuple(ids), "model": model.digest,
               "background": "" if behind is None else digest(behind), "background_rows": 0 if behind is None else behind.num_rows}
+    if way == "gradients":
+        return _gradients(model, given, behind, quantity, target, at_most, budget, seed, shared)
     if way != "sampled":
         found = _exact(model, given, behind, quantity, target, path=way == "path dependent", shared=shared)
         if found is not None:
@@ -150,8 +154,10 @@ def _check(quantity: str | None, way: str | None, labels: Any, behind: pa.Record
         guess = nearest(quantity, QUANTITIES)
         raise ConfigError(f"'{quantity}' cannot be explained", expected=f"one of {listed(QUANTITIES)}",
                           hint=f"did you mean '{guess}'?" if guess else None)
-    if way not in (None, "exact", "path dependent", "sampled"):
-        raise ConfigError(f"there is no way '{way}'", expected="one of 'exact', 'path dependent', 'sampled'")
+    if way is not None and way not in get_args(Way):
+        guess = nearest(way, get_args(Way))
+        raise ConfigError(f"there is no way '{way}'", expected=f"one of {listed(get_args(Way))}",
+                          hint=f"did you mean '{guess}'?" if guess else None)
     if (quantity == "loss") != (labels is not None):
         raise ConfigError("the loss needs labels" if labels is None else "labels are for the loss only", where=called(model),
                           expected="quantity='loss' and labels=... together")
@@ -240,6 +246,34 @@ def _agrees(model: Model, found: Trees | Linear, rows: pa.RecordBatch, numbers: 
     if sums.shape[1] == 1 and said.shape[1] == 2:
         said = said[:, 1:]
     return sums.shape == said.shape and bool(np.allclose(sums, said, rtol=1e-4, atol=1e-5))
+
+
+# --- gradients --------------------------------------------------------------------------------------------------------------------
+
+
+def _gradients(model: Model, rows: pa.RecordBatch, behind: pa.RecordBatch | None, quantity: str | None, target: Class | None,
+               at_most: float | None, budget: int | None, seed: int, shared: dict[str, Any]) -> Attributions:
+    if quantity not in (None, "score"):
+        raise ConfigError(f"the {quantity} of a model has no integrated gradients", where=called(model), expected="the score",
+                          hint="leave out the way, and it is sampled")
+    if behind is None:
+        raise DataError("integrated gradients need a background", where=called(model), expected="rows that the paths start from",
+                        hint="pass background=...")
+    classes = model.signature.classes
+    place = classes.index(target) if classes is not None and target is not None else 0
+    spent = BUDGET * max(1, rows.num_rows) if budget is None else budget
+    made = integrated(model, rows, behind, place, at_most=at_most, budget=spent, seed=seed)
+    values = np.zeros((rows.num_rows, rows.num_columns))
+    np.add.at(values.T, made.source, made.values.T)
+    notes: tuple[str, ...] = ()
+    if rows.num_rows:
+        said = f"in up to {made.steps.max()} steps each: the values miss the answer by at most {made.gap.max():.2g}"
+        notes = (f"integrated gradients from {made.used.num_rows} rows, {said}",)
+    if made.used.num_rows < behind.num_rows:
+        notes += (f"of the background of {behind.num_rows:,} rows {made.used.num_rows} were drawn with seed {seed}",)
+    shared = {**shared, "background": digest(made.used), "background_rows": made.used.num_rows}
+    return Attributions(values=values, base=made.base, output=made.output, quantity="score" if classes else "value",
+                        method="integrated gradients", model_rows=made.asked, seed=seed, notes=notes, **shared)
 
 
 # --- sampled ----------------------------------------------------------------------------------------------------------------------
