@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -155,3 +157,63 @@ def test_bad_input_is_a_sentence(data) -> None:
         Game(answer, batch(data[0]), batch(data[1][:0]), NAMES)
     made = sampled(Game(answer, batch(data[0][:0]), batch(data[1]), NAMES), at_most=0.1, budget=100)
     assert made.values.shape == (0, 4)
+
+
+def owen(game, groups: list[list[int]]) -> np.ndarray:
+    """Owen values by their definition: all orders of the groups, and of the players of each, of equal weight."""
+    out, count = np.zeros(sum(map(len, groups))), 0
+    for order in itertools.permutations(groups):
+        for inner in itertools.product(*(itertools.permutations(each) for each in order)):
+            seen, last = 0, game(0)
+            for player in itertools.chain(*inner):
+                seen |= 1 << player
+                now = game(seen)
+                out[player] += now - last
+                last = now
+            count += 1
+    return out / count
+
+
+def test_players_in_groups_have_the_values_of_owen() -> None:
+    rng = np.random.default_rng(5)
+    weights = rng.normal(size=(6, 6))
+    names = tuple("abcdef")
+
+    def say(given: pa.RecordBatch) -> np.ndarray:
+        x = np.column_stack([column.to_numpy() for column in given.columns])
+        return ((x @ weights) * x).sum(axis=1) + 3 * x[:, 0] * x[:, 3] * x[:, 5] + 2 * x[:, 0] * x[:, 1] * x[:, 2]
+
+    game = Game(say, batch(np.ones((1, 6)), names), batch(np.zeros((1, 6)), names), names,
+                levels=(np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 1, 2, 3, 3])))
+    made = sampled(game, at_most=0.01, budget=300_000)
+
+    def worth(coalition: int) -> float:
+        return float(say(batch(np.array([[coalition >> place & 1 for place in range(6)]], float), names))[0])
+
+    # one level: two groups of three
+    flat = Game(say, game.rows, game.background, names, levels=(np.array([0, 0, 0, 1, 1, 1]),))
+    single = sampled(flat, at_most=0.01, budget=300_000)
+    expected = owen(worth, [[0, 1, 2], [3, 4, 5]])
+    assert (np.abs(single.values[0] - expected) <= 4 * single.error[0] + 1e-9).all()
+    # within the groups of the second level orders are fewer: all of them, one by one
+    orders = []
+    for first, second in itertools.permutations([[[0, 1], [2]], [[3], [4, 5]]]):
+        for outer in itertools.product(itertools.permutations(first), itertools.permutations(second)):
+            parts = [part for half in outer for part in half]
+            orders += [list(itertools.chain(*each)) for each in itertools.product(*(itertools.permutations(part) for part in parts))]
+    nested = np.zeros(6)
+    for order in orders:
+        seen, last = 0, worth(0)
+        for player in order:
+            seen |= 1 << player
+            nested[player] += (worth(seen) - last) / len(orders)
+            last = worth(seen)
+    assert (np.abs(made.values[0] - nested) <= 4 * made.error[0] + 1e-9).all()
+    assert np.abs(expected - nested).max() > 10 * made.error.max()   # they are not the same, and are told apart
+    # a group gets what its players get, which is what it gets as a player; and all adds up
+    halves, quarters = made.groups
+    assert halves[0][0] == pytest.approx([made.values[0, :3].sum(), made.values[0, 3:].sum()])
+    assert quarters[0][0] == pytest.approx([made.values[0, :2].sum(), made.values[0, 2], made.values[0, 3], made.values[0, 4:].sum()])
+    as_players = by_definition(lambda coalition: worth((coalition & 1) * 7 | (coalition >> 1) * 56), 2)
+    assert (np.abs(halves[0][0] - as_players) <= 4 * halves[1][0] + 1e-9).all()
+    assert made.values.sum() + made.base == pytest.approx(made.output[0])

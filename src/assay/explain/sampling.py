@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import factorial
 from typing import Any
 
@@ -31,14 +32,18 @@ _KEPT = 4_000_000  # cells of row numbers made at once
 class Game:
     """Rows, a background of the same columns, and a function that turns a batch of them into one number a row.
 
-    Columns of a coalition come from the row, the others from a row of the background. ``asked`` counts the rows of the function, which
-    may be called with up to 32,768 at once. ``also``: columns that always come from the row (a label, which a loss needs).
+    Columns of a coalition come from the row, the others from a row of the background. A column of the rows that is no player always
+    comes from the row (a label, which a loss needs). ``asked`` counts the rows of the function, which may be called with up to 32,768 at
+    once. ``levels`` put the players in groups within groups, the outermost first: a number for each player, the same for those of one
+    group (words of a clause, clauses of a sentence). Players of a group then come one after the other in every order, so that values are
+    those of Owen (1977) for one level and of Winter (1989) for several, and those of a group add up to the value of the group as a player.
     """
 
     ask: Callable[[pa.RecordBatch], Array]
     rows: pa.RecordBatch
     background: pa.RecordBatch
     players: tuple[str, ...]
+    levels: tuple[Array, ...] = ()
     asked: int = 0
     _joined: list[pa.Array] = field(default_factory=list)
     _codes: Array | None = None
@@ -108,7 +113,10 @@ def _coded(column: pa.Array) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class Sampled:
-    """Values (rows, players), their standard errors and degrees of freedom (infinite: exact), and the answer to each row."""
+    """Values (rows, players), their standard errors and degrees of freedom (infinite: exact), and the answer to each row.
+
+    ``groups`` are values and standard errors of the groups of each level of the game, (rows, groups) each, in the order of their numbers.
+    """
 
     values: Array
     error: Array
@@ -116,6 +124,7 @@ class Sampled:
     output: Array
     base: float
     pairs: Array
+    groups: tuple[tuple[Array, Array], ...] = ()
 
 
 def sampled(game: Game, *, at_most: float, budget: int, seed: int = 0, level: float = 0.95) -> Sampled:
@@ -139,11 +148,12 @@ def sampled(game: Game, *, at_most: float, budget: int, seed: int = 0, level: fl
     fixed = len(game.players) == len(game.rows.schema.names)
     ends = game.played(np.zeros(size, np.int64), each, nothing) if fixed else None
     allowed = max(2 * width, (budget - game.asked) // count)
-    if width <= 12 and (2 ** width - 1) * size <= min(allowed, 2 * _PILOT * max(1, width - 1) * 8):
+    if width <= 12 and not game.levels and (2 ** width - 1) * size <= min(allowed, 2 * _PILOT * max(1, width - 1) * 8):
         return _enumerated(game, own)
     most = max(3, allowed // max(1, 2 * (width - 1) + (0 if fixed else 1)))
     draws = [_Draws(game, row, seed, size) for row in range(count)]
-    state = _State(count, width, None if ends is None else float(ends.mean()))
+    teams = _teams(game)
+    state = _State(count, width + teams.shape[1], None if ends is None else float(ends.mean()))
     first = min(_PILOT, most)
     _round(game, draws, np.full(count, first), state, own, ends)
     df = first - (1.0 if ends is None else 2.0)
@@ -157,8 +167,31 @@ def sampled(game: Game, *, at_most: float, budget: int, seed: int = 0, level: fl
             break
         _round(game, draws, more, state, own, ends)
     total = state.count
-    base = float(ends.mean()) if ends is not None else float(np.mean(own - state.mean().sum(axis=1)))
-    return Sampled(state.mean(), state.error(), np.full(count, df), own, base, total)
+    values, error = state.mean(), state.error()
+    base = float(ends.mean()) if ends is not None else float(np.mean(own - values[:, :width].sum(axis=1)))
+    cuts = width + np.cumsum([len(np.unique(each)) for each in game.levels])
+    groups = tuple((values[:, low:high], error[:, low:high]) for low, high in pairwise([width, *cuts.tolist()]))
+    return Sampled(values[:, :width], error[:, :width], np.full(count, df), own, base, total, groups)
+
+
+def _teams(game: Game) -> Array:
+    """Which player is in which group, (players, groups of all levels)."""
+    each = [np.unique(level)[None, :] == level[:, None] for level in game.levels]
+    return np.concatenate(each, axis=1) if each else np.zeros((len(game.players), 0), bool)
+
+
+def _nested(keys: Array, levels: Sequence[Array]) -> Array:
+    """Random numbers by which players sort into an order that keeps groups together: a number for each player and each group."""
+    width = len(levels[0])
+    parts, at = [], width
+    for level in levels:
+        places = np.unique(level, return_inverse=True)[1].reshape(-1)
+        parts.append(keys[:, at:at + places.max() + 1][:, places])
+        at += int(places.max()) + 1
+    order = np.lexsort([keys[:, :width], *reversed(parts)], axis=1)   # the last counts first
+    out = np.empty((len(keys), width))
+    np.put_along_axis(out, order, np.broadcast_to(np.arange(width) / width, order.shape), axis=1)
+    return out
 
 
 class _Draws:
@@ -235,7 +268,7 @@ class _State:
 
 def _round(game: Game, draws: Sequence[_Draws], wanted: Array, state: _State, own: Array, ends: Array | None) -> None:
     """Draw ``wanted`` samples of each row, some rows and samples at a time."""
-    width = len(game.players)
+    width, teams = len(game.players), _teams(game)
     most = max(1, _KEPT // max(1, 2 * width * width))
     left = wanted.copy()
     while left.any():
@@ -248,10 +281,11 @@ def _round(game: Game, draws: Sequence[_Draws], wanted: Array, state: _State, ow
             counts.append(n)
             room -= n
             left[each] -= n
-        drawn = [draws[each].next(n, width) for each, n in zip(rows, counts, strict=True)]
-        row = np.repeat(rows, counts)
-        samples = _pairs(game, row, np.concatenate([each for each, _ in drawn]), np.concatenate([each for _, each in drawn]), own, ends)
-        state.add(row, samples)
+        drawn = [draws[each].next(n, width + teams.shape[1]) for each, n in zip(rows, counts, strict=True)]
+        row, keys = np.repeat(rows, counts), np.concatenate([each for _, each in drawn])
+        keys = _nested(keys, game.levels) if game.levels else keys
+        samples = _pairs(game, row, np.concatenate([each for each, _ in drawn]), keys, own, ends)
+        state.add(row, np.column_stack([samples[:, :-1], samples[:, :-1] @ teams, samples[:, -1]]) if game.levels else samples)
 
 
 def _pairs(game: Game, row: Array, behind: Array, keys: Array, own: Array, ends: Array | None) -> Array:
