@@ -1,14 +1,18 @@
 """What asking a model through assay costs over asking its library, at 100,000 rows by 30 columns; and what a process of its own adds.
 
 For each native format: the library's own predict on what users of it hold (a pandas frame), `load(...).predict` on the same rows as Arrow
-(in memory, or read from a file), and the same model with isolation="process". The three are asked in turn, so that what else the machine
-does falls on all of them alike; shown are the medians of their times and of the ratios of neighbours.
+(in memory, or read from a file), and the same model with isolation="process". All in one process and asked in turn, in an order by chance,
+so that what else the machine does falls on all of them alike; shown are medians over rounds of the ratio of neighbours, in time that passed
+and in time of the processor (that of the other process included), which a loaded machine disturbs less. `--plain` leaves isolation out.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import gc
 import os
+import random
 import tempfile
 import time
 import warnings
@@ -46,6 +50,15 @@ def sklearn_linear(x: pd.DataFrame, y: Any, path: Path) -> tuple[Path, Callable[
 
 
 def sklearn_forest(x: pd.DataFrame, y: Any, path: Path) -> tuple[Path, Callable[[Any], Any]]:
+    import joblib
+    from sklearn.ensemble import RandomForestClassifier
+
+    model = RandomForestClassifier(30, max_depth=8, n_jobs=1).fit(x, y)
+    joblib.dump(model, path / "forest.joblib")
+    return path / "forest.joblib", model.predict_proba
+
+
+def sklearn_boosting(x: pd.DataFrame, y: Any, path: Path) -> tuple[Path, Callable[[Any], Any]]:
     import joblib
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -93,26 +106,46 @@ def onnx(x: pd.DataFrame, y: Any, path: Path) -> tuple[Path, Callable[[Any], Any
     return path / "m.onnx", lambda frame: session.run(None, {name: frame.to_numpy(np.float32)})
 
 
-FORMATS = {each.__name__: each for each in (sklearn_linear, sklearn_forest, xgboost, lightgbm, catboost, onnx)}
+FORMATS = {each.__name__: each for each in (sklearn_linear, sklearn_forest, sklearn_boosting, xgboost, lightgbm, catboost, onnx)}
 
 
-def once(ask: Callable[[Any], Any], given: Any) -> float:
-    began = time.perf_counter()
+def spent() -> float:
+    """The seconds of processor that this process and those that it started have used."""
+    below = 0
+    for each in Path("/proc/self/task").glob("*/children"):
+        for child in each.read_text().split():
+            with contextlib.suppress(OSError):    # it has ended meanwhile
+                below += sum(int(one.read_text().split()[0]) for one in Path(f"/proc/{child}/task").glob("*/schedstat"))
+    return time.process_time() + below / 1e9
+
+
+def once(ask: Callable[[Any], Any], given: Any) -> tuple[float, float]:
+    used, began = spent(), time.perf_counter()
     ask(given)
-    return time.perf_counter() - began
+    return time.perf_counter() - began, spent() - used
+
+
+def copied(batch: pa.RecordBatch) -> float:
+    """The seconds of processor that one copy of the rows takes: what a process of its own cannot do without."""
+    rows = np.column_stack([each.to_numpy() for each in batch.columns]).T.copy()
+    out = np.zeros_like(rows)
+    return median(once(lambda _: np.copyto(out, rows), None)[1] for _ in range(15))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--plain", action="store_true")
     parser.add_argument("--only", nargs="*", default=list(FORMATS))
     said = parser.parse_args()
     warnings.simplefilter("ignore")
     small, label = data(5_000)
     frame, _ = data(ROWS)
     batch = pa.RecordBatch.from_pandas(frame, preserve_index=False)
-    print(f"{ROWS:,} rows x {COLUMNS} columns, one thread, {said.rounds} rounds; milliseconds")
-    print(f"{'format':16} {'native':>8} {'assay':>8} {'over':>7}   {'isolated':>8} {'over':>7}  {'load':>6} {'isolated':>8}")
+    print(f"{ROWS:,} rows x {COLUMNS} columns, one thread, {said.rounds} rounds; milliseconds that passed, of processor in brackets; "
+          f"load {os.getloadavg()[0]:.1f}; one copy of the rows: {copied(batch) * 1e3:.1f}")
+    print(f"{'format':17}{'library':>15}{'assay':>15}{'over it':>17}   {'isolated':>15}{'over in-process':>17}   {'loading':>7}{'apart':>7}")
+    rng = random.Random(0)
     with tempfile.TemporaryDirectory() as folder:
         for name in said.only:
             path, native = FORMATS[name](small, label, Path(folder))
@@ -120,17 +153,34 @@ def main() -> None:
             began = time.perf_counter()
             inside = load(path, **options)
             loading = time.perf_counter() - began
+            ways: dict[str, tuple[Callable[[Any], Any], Any]] = {"native": (native, frame), "inside": (inside.predict, batch)}
             began = time.perf_counter()
-            apart = load(path, isolation="process", **options)
+            apart: Any = None if said.plain else load(path, isolation="process", **options)
             starting = time.perf_counter() - began
-            for ask in (native, inside.predict, apart.predict):
-                ask(frame if ask is native else batch)
-            rounds = [(once(native, frame), once(inside.predict, batch), once(apart.predict, batch)) for _ in range(said.rounds)]
-            over = median(each[1] / each[0] for each in rounds) - 1
-            more = median(each[2] / each[1] for each in rounds) - 1
-            first, second, third = (median(each[place] for each in rounds) * 1e3 for place in range(3))
-            print(f"{name:16} {first:8.1f} {second:8.1f} {over:+7.1%}   {third:8.1f} {more:+7.1%}  {loading * 1e3:6.0f} {starting * 1e3:8.0f}")
-            apart.close()
+            if apart is not None:
+                ways["apart"] = (apart.predict, batch)
+            for ask, given in ways.values():
+                ask(given)
+            held: list[dict[str, tuple[float, float]]] = []
+            gc.disable()
+            for _ in range(said.rounds):
+                order = rng.sample(list(ways), len(ways))
+                held.append({each: once(*ways[each]) for each in order})
+            gc.enable()
+
+            def shown(each: str, held: list[dict[str, tuple[float, float]]] = held) -> str:
+                return " ".join(f"{median(one[each][place] for one in held) * 1e3:.1f}" if not place else
+                                f"({median(one[each][place] for one in held) * 1e3:.1f})" for place in (0, 1))
+
+            def ratio(each: str, other: str, held: list[dict[str, tuple[float, float]]] = held) -> str:
+                first, second = (median(one[each][place] / one[other][place] for one in held) - 1 for place in (0, 1))
+                return f"{first:+.1%} ({second:+.1%})"
+
+            line = f"{name:17}{shown('native'):>15}{shown('inside'):>15}{ratio('inside', 'native'):>17}"
+            if apart is not None:
+                line += f"   {shown('apart'):>15}{ratio('apart', 'inside'):>17}   {loading * 1e3:7.0f}{starting * 1e3:7.0f}"
+                apart.close()
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

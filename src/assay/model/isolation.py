@@ -29,6 +29,8 @@ __all__ = ["OPTIONS", "Isolated", "isolated"]
 OPTIONS = ("timeout", "memory", "requirements", "python", "environment")
 LIVES = 3       # a model that broke down may be asked other rows, but not for ever
 ROOM = 2**16    # bytes of an answer besides its rows
+# The C library gives arrays of some megabytes back at once and asks for them anew, page by page, for the next batch.
+HELD = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**27)}
 GRACE = 2.0     # seconds by which the worker's own clock is ahead, so that it can say where it hung
 
 
@@ -112,7 +114,7 @@ class _Host:
     def started(self) -> dict[str, Any]:
         # a Python of ours sees the modules that we see; one of its own sees assay, and what is installed there
         place = os.pathsep.join(each for each in sys.path if each) if self.python is None else str(environment.path_to_assay())
-        there = environ(self.passed, PYTHONPATH=place, PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1", PYTHONWARNINGS="ignore")
+        there = environ(self.passed, PYTHONPATH=place, PYTHONUNBUFFERED="1", PYTHONDONTWRITEBYTECODE="1", PYTHONWARNINGS="ignore", **HELD)
         files = [each.file for each in (self._region, self._answers) if each is not None]
         numbers = [str(each) for each in files or (-1, -1)]
         self._child = Child([self.python or sys.executable, "-P", "-m", "assay.model.worker", *numbers], where=self.name,
