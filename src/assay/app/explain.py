@@ -28,6 +28,8 @@ _EXAMPLES = """
 assay explain assay.yaml --row 10432
 assay explain assay.yaml --row 10432 --against "label = 1"        compared with those that were accepted
 assay explain assay.yaml --global --html importance.html
+assay explain assay.yaml --row 10432 --training-rows               which training rows led to this answer
+assay explain assay.yaml --training-rows --among "age < 25"        which led to the errors there, and which labels look wrong
 assay explain --model m.onnx --data d.csv --train t.csv --id id --row 10432
 """
 _CODES = """
@@ -35,7 +37,7 @@ _CODES = """
 Nothing is judged.
 """
 #: arguments of the verb that are no part of a configuration
-_ASKED = ("row", "against", "quantity", "background", "rows", "at_most", "budget", "seed")
+_ASKED = ("row", "among", "against", "quantity", "background", "rows", "at_most", "budget", "seed", "store")
 
 
 @click.command(cls=Command, short_help="Say why a model answers what it does.", parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
@@ -43,6 +45,9 @@ _ASKED = ("row", "against", "quantity", "background", "rows", "at_most", "budget
 @option("--row", "What is asked", "ID", "Why did this row get its answer? A value of the id's column, else a number counted from 0.")
 @click.option("--global", "overall", is_flag=True, cls=Option, group="What is asked",
               help="What do answers hang on? On a sample of the data; this is asked where nothing else is.")
+@click.option("--training-rows", "training_rows", is_flag=True, cls=Option, group="What is asked",
+              help="With --row: which training rows led to its answer? Alone: which led to the errors, and whose labels look wrong?")
+@option("--among", "How it is asked", "PREDICATE", "With --training-rows alone: trace the errors of these rows of the data.")
 @option("--quantity", "How it is asked", "WHAT", "score, log-odds, decision or loss; what the model adds up if not given.")
 @option("--against", "How it is asked", "PREDICATE", 'Compare with these rows of the background only, such as "label = 0".')
 @option("--background", "How it is asked", "FILE", "Rows to compare with; if not given, of --train, else --reference, else --data.")
@@ -50,6 +55,7 @@ _ASKED = ("row", "against", "quantity", "background", "rows", "at_most", "budget
 @option("--at-most", "How it is asked", "NUMBER", "Half an interval at which sampling may stop.", type=float)
 @option("--budget", "How it is asked", "N", "How many rows a black box may be asked.", type=click.IntRange(1))
 @option("--seed", "How it is asked", "N", "Where random numbers begin.", type=int, default=0, show_default=True)
+@option("--store", "How it is asked", "FILE", "Keep what rows with an id contributed, and read again what is kept.")
 @option("--model", "What is explained", "FILE", "The model.")
 @option("--data", "What is explained", "FILE", "Rows to explain.")
 @option("--train", "What is explained", "FILE", "What the model learned from.")
@@ -73,7 +79,7 @@ _ASKED = ("row", "against", "quantity", "background", "rows", "at_most", "budget
 @shared
 @click.pass_obj
 def explain(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
-            no_progress: bool, trust: bool, overall: bool, **given: Any) -> int:
+            no_progress: bool, trust: bool, overall: bool, training_rows: bool, **given: Any) -> int:
     """Say why a model answers what it does.
 
     Contributions of columns add up from the average of a stated group of rows to the answer (Shapley values; quantitative input
@@ -86,6 +92,10 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
     asked = {name: options.pop(name) for name in _ASKED if name in options}
     if overall and "row" in asked:
         raise ConfigError("--global and --row are different questions", expected="one of them at a time")
+    if training_rows:
+        if overall:
+            raise ConfigError("--global and --training-rows are different questions", expected="one of them at a time")
+        asked["training_rows"] = True
     files = files_of({"json": json, "html": html, "markdown": markdown},
                      [config, asked.get("background"), *(options.get(name) for name in ("model", "data", "train", "reference"))])
     enough(config, options, "explain")
