@@ -1,7 +1,7 @@
 """What assay remembers: results in SQLite or Postgres (``Store``), and the rows that a monitor has seen (``Ledger``).
 
-``Store(path_or_url)`` holds runs, incidents, notes, decisions, messages, states and profiles; ``Ledger(store, folder, cadence)`` holds
-rows by model and id, and says which windows must be computed anew. Verbs import them.
+``Store(path_or_url)`` holds runs, incidents, notes, decisions, messages, states, profiles and attributions; ``Ledger(store, folder,
+cadence)`` holds rows by model and id, and says which windows must be computed anew. Verbs import them.
 """
 
 from __future__ import annotations

@@ -56,6 +56,14 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ("create table assay_touched (model TEXT not null, span BIGINT not null, until BIGINT not null, name TEXT not null, "
          "arrival BIGINT not null, primary key (model, span, until))"),
     ),
+    (   # 3: why rows got their answers
+        "create table assay_explained (id TEXT primary key, model TEXT not null, body TEXT not null)",
+        ("create table assay_attribution (explained TEXT not null, named TEXT not null, mark BIGINT not null, entity TEXT, at BIGINT not "
+         "null, body BLOB not null, primary key (explained, named))"),
+        "create index assay_attribution_named on assay_attribution (named)",
+        "create index assay_attribution_entity on assay_attribution (entity)",
+        "create index assay_attribution_at on assay_attribution (at)",
+    ),
 )
 
 

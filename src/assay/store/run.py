@@ -57,7 +57,8 @@ class Runs:
         ``model`` is what the run is of, where its values do not say; ``span`` the window as the monitor numbers it; ``at`` when (now).
         """
         database, moment_ = self._database, now() if at is None else micros(at)
-        rest = dataclasses.replace(run, values=(), verdicts=(), findings=())   # which are rows of their own
+        # values and the like are rows of their own; explanations of single rows are kept apart, where they can be deleted with a person
+        rest = dataclasses.replace(run, values=(), verdicts=(), findings=(), attributions=())
         body = {key: each for key, each in rest.to_json().items() if key not in _PARTS}
         model = model if model is not None else next((each.model for each in run.values if each.model is not None), None)
         with database.transaction():

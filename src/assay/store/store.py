@@ -10,8 +10,8 @@
             store.incidents.keep("delay", incidents)
         store.notes.put("weather", "temp", owner="ann", corrupted_since="2026-03-01T00:00:00+00:00")
 
-Parts: ``runs``, ``incidents``, ``notes``, ``decisions``, ``outbox``, ``states``, ``profiles``; each says what it does. A store may be
-shared by threads, and is safe to use after a fork. Verbs import it.
+Parts: ``runs``, ``incidents``, ``notes``, ``decisions``, ``outbox``, ``states``, ``profiles``, ``attributions``; each says what it does. A
+store may be shared by threads, and is safe to use after a fork. Verbs import it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from assay.store._database import Database
 from assay.store._migration import identity, migrate
 from assay.store._pg8000 import Postgres
 from assay.store._sqlite import Sqlite
+from assay.store.attribution import Attributions
 from assay.store.incident import Incidents
 from assay.store.memory import Outbox, Profiles, States
 from assay.store.note import Decisions, Notes
@@ -64,6 +65,7 @@ class Store:
         self.outbox = Outbox(self._database)
         self.states = States(self._database)
         self.profiles = Profiles(self._database)
+        self.attributions = Attributions(self._database)
 
     def put(self, run: Run, **about: Any) -> str:
         """Keep a run and return its id; see :meth:`Runs.put` for ``model``, ``span`` and ``at``."""

@@ -19,7 +19,7 @@ import pyarrow as pa
 from assay.data.predicate import parse, quoted
 from assay.data.source import Source, source
 from assay.errors import ConfigError, EmptyDataError, UnknownNameError
-from assay.explain.attribution import Attributions
+from assay.explain.attribution import Attributions, digest
 from assay.explain.explain import QUANTITIES, explain
 from assay.model import guard
 from assay.model.answer import Answer
@@ -27,8 +27,11 @@ from assay.model.logged import Logged
 from assay.model.model import Model, called
 from assay.model.signature import Signature
 from assay.result import Attribution, Figure, Finding, Scalar, Value
+from assay.store import Store
+from assay.store.attribution import Key
 from assay.summary.hashing import mixed
 from assay.verbs.measure import Subject
+from assay.verbs.memory import remembered
 from assay.verbs.subject import fits
 
 __all__ = ["BACKGROUND", "Ground", "Part", "drawn", "number", "signed", "table_of"]
@@ -64,6 +67,7 @@ class Ground:
     budget: int | None = None
     seed: int = 0
     positive: Any = None
+    store: Store | None = None
 
     def __post_init__(self) -> None:
         if self.quantity is not None and self.quantity not in QUANTITIES:
@@ -144,13 +148,27 @@ class Ground:
         if quantity == "loss":
             if schema.label is None or schema.label not in rows.column_names:
                 raise ConfigError("the loss needs labels", hint="name the label: --label COLUMN, or columns: {label: COLUMN}")
-            labels = rows.column(schema.label).combine_chunks()
+            labels = schema.label
         asked = model or self.model
         if quantity == "decision":
             asked = decided(asked, self.subject)
-        return explain(asked, self.inputs_of(rows), self.behind if background is None else background, quantity=quantity,
-                       target=None if quantity == "loss" else self.target if target is None else target, labels=labels, ids=ids,
-                       at_most=self.at_most, budget=budget if budget is not None else self.budget, seed=self.seed)
+        chosen = None if quantity == "loss" else self.target if target is None else target
+        behind, spent = self.behind if background is None else background, budget if budget is not None else self.budget
+
+        def compute(some: pa.Table) -> Attributions:
+            named = some.column(schema.id).to_pylist() if schema.id in some.column_names else ()
+            truth = None if labels is None or schema.label is None else some.column(schema.label).combine_chunks()
+            return explain(asked, self.inputs_of(some), behind, quantity=quantity, target=chosen, labels=truth, ids=named,
+                           at_most=self.at_most, budget=spent, seed=self.seed)
+
+        if self.store is None or not ids or background is not None:
+            return compute(rows)
+        key = Key(asked.digest, digest(behind), quantity or "", "" if chosen is None else repr(chosen), self.inputs,
+                  f"{self.at_most}/{spent}/{self.seed}")
+        known = [*self.inputs, *(each for each in (schema.id, schema.entity, schema.label if quantity == "loss" else None)
+                                 if each in rows.column_names)]
+        entities = rows.column(schema.entity).to_pylist() if schema.entity in rows.column_names else None
+        return remembered(self.store, key, rows.select(list(dict.fromkeys(known))), list(ids), compute, entities=entities)
 
     def unit(self, made: Attributions) -> str:
         """Return the quantity in words: ``log-odds of approved = 1``."""

@@ -39,7 +39,7 @@ def importance(ground: Ground) -> Part:
 def sampled(ground: Ground) -> tuple[Attributions, pa.Table]:
     """Return the attributions of a seeded sample of the data, and its rows."""
     data = ground.subject.data
-    names = [*ground.inputs, *(each for each in (data.schema.id, data.schema.label) if each)]
+    names = [*ground.inputs, *(each for each in (data.schema.id, data.schema.entity, data.schema.label) if each)]
     exact = _exact(ground, drawn(data, _TRIED, ground.seed, names))
     rows = drawn(data, ground.rows or (EXACT if exact else ASKED), ground.seed, names)
     budget = None if exact or ground.budget is not None else BUDGET

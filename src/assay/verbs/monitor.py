@@ -427,6 +427,7 @@ def forget(config: str | Path | Config, *, ids: Sequence[Any] = (), entity: Any 
     """Delete rows by id, or all rows of an entity (a person), judge their windows anew, and return how many rows went."""
     with Live(config, trust=trust) as live, live.store.lease(f"monitor {live.name}", wait=60.0):
         arrival = live.ledger.forget(live.name, ids=ids, entity=entity)
+        live.store.attributions.drop(ids=ids, entity=entity)
         live.advanced(send=False, now=time.time())
         return arrival.changed
 
