@@ -210,10 +210,10 @@ def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True
     widths = grid[1:] - grid[:-1]
     gaps = (f - g)[:-1]
     area = float(np.abs(gaps) @ widths)
-    noise = math.sqrt(2 / math.pi) * math.sqrt(1 / n + 1 / m) * _breadth((n * f + m * g) / (n + m), widths)
+    noise = math.sqrt(2 / math.pi) * math.sqrt(1 / n + 1 / m) * _breadth(g + (n / (n + m)) * (f - g), widths)
     # the derivative of the area with respect to a row at x is the integral of the gap's sign up to x
     moved = np.zeros(len(grid))
-    np.add.accumulate(np.copysign(widths, gaps) * (gaps != 0), out=moved[1:])
+    np.add.accumulate(np.sign(gaps) * widths, out=moved[1:])
     variance = sum(_variance(moved, _steps(each)) / rows for each, rows in ((f, n), (g, m)))
     error = math.sqrt(variance + (0.4 * noise) ** 2)
     unit = deviation if scaled else 1.0
@@ -276,7 +276,7 @@ def _counts(reference: Summaries, current: Summaries, *, pooled: bool) -> tuple[
     """
     if "histogram" in reference:
         sides = [cast(Histogram, each["histogram"]) for each in (reference, current)]
-        return (np.append(sides[0].counts, sides[0].nulls).astype(float), np.append(sides[1].counts, sides[1].nulls).astype(float), None)
+        return _cells(sides[0]), _cells(sides[1]), None
     first, second = (cast(Frequent, each["frequent"]) for each in (reference, current))
     n, m = first.present, second.present
     then, now = first.counts, second.counts
@@ -290,6 +290,13 @@ def _counts(reference: Summaries, current: Summaries, *, pooled: bool) -> tuple[
     off = max(first.error, second.error)
     note = f"more than {first.size:,} categories: counts are low by at most {off:,} rows each" if off else None
     return (np.array([*cells[:, 0], rest[0], first.nulls], float), np.array([*cells[:, 1], rest[1], second.nulls], float), note)
+
+
+def _cells(histogram: Histogram) -> Array:
+    """Return the counts of the bins, and that of missing values behind them."""
+    found = np.empty(len(histogram.counts) + 1)
+    found[:-1], found[-1] = histogram.counts, histogram.nulls
+    return found
 
 
 def _sketches(reference: Summaries, current: Summaries) -> tuple[Quantiles, Quantiles, str | None]:
@@ -314,17 +321,12 @@ def _distributions(first: Quantiles, second: Quantiles) -> tuple[Array, Array, A
     of = _LAST.of
     if _LAST.found is not None and of is not None and of[0] is first and of[2] is second and (of[1], of[3]) == (first.n, second.n):
         return _LAST.found
-    sides = [each.points for each in (first, second)]
+    sides = [each.distribution for each in (first, second)]
     both = np.concatenate([sides[0][0], sides[1][0]])
     order = both.argsort(kind="stable")  # two runs in order, which such a sort merges
-    grid, mine = both[order], order < len(sides[0][0])
-    reached = []
-    for (_, weights), taken in zip(sides, (mine, ~mine), strict=True):
-        steps = np.zeros(len(grid))
-        steps[taken] = weights
-        total = np.add.accumulate(steps)
-        total /= total[-1]
-        reached.append(total)
+    grid = both[order]
+    seen = np.add.accumulate(order < len(sides[0][0]), dtype=np.intp)  # points of the first at or before each, and those of the second
+    reached = [shares[number] for (_, shares), number in zip(sides, (seen, np.arange(1, len(grid) + 1) - seen), strict=True)]
     last = grid[1:] != grid[:-1]
     if not last.all():  # of equal values the last has all that lies at or below
         keep = np.append(last, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
@@ -31,7 +32,8 @@ class Histogram(Summary):
 
     def __init__(self, *, edges: Sequence[float]):
         self._edges = np.asarray(edges, np.float64)
-        if self._edges.ndim != 1 or not np.isfinite(self._edges).all() or not codec.rising(self._edges):
+        ends = self._edges[:1].tolist() + self._edges[-1:].tolist() if self._edges.ndim == 1 else [math.nan]
+        if not all(map(math.isfinite, ends)) or not codec.rising(self._edges):  # what rises between finite ends is finite
             raise SummaryError("the edges of a histogram must be finite and increasing")
         self.counts = np.zeros(len(self._edges) + 1, np.int64)
         self.nulls = 0
@@ -43,10 +45,11 @@ class Histogram(Summary):
     def update(self, *columns: Any, weight: Any = None, group: Any = None) -> None:
         vector = Vector.of(columns[0])
         below, above = vector.infinities
-        places = np.searchsorted(vector.ordered, self._edges)
-        self.counts += np.diff(places, prepend=0, append=len(vector.ordered))
+        places = vector.ordered.searchsorted(self._edges)  # of each edge: how many values lie below it
+        self.counts[:-1] += places
+        self.counts[1:] -= places
+        self.counts[-1] += len(vector.ordered) + above
         self.counts[0] += below
-        self.counts[-1] += above
         self.nulls += vector.nulls if vector.kind == "number" else vector.size
 
     def merge(self, other: Self) -> Self:

@@ -52,13 +52,15 @@ class Moments(Summary):
         self.plus_infinite += plus
         if not len(values):
             return
-        self.zeros += int(np.searchsorted(values, 0.0, "right") - np.searchsorted(values, 0.0))
-        self.low, self.high = min(self.low, float(values[0]) + 0.0), max(self.high, float(values[-1]) + 0.0)  # -0.0 becomes 0.0
+        least, greatest = float(values[0]), float(values[-1])
+        if least <= 0.0 <= greatest:
+            self.zeros += int(values.searchsorted(0.0, "right") - values.searchsorted(0.0))
+        self.low, self.high = min(self.low, least), max(self.high, greatest)
         with np.errstate(over="ignore", invalid="ignore"):
             mean = float(np.add.reduce(values)) / len(values)
             if not math.isfinite(mean):  # the sum overflows although no value does
                 mean = float(np.mean(values / len(values)) * len(values))
-            mean = min(max(mean, float(values[0])), float(values[-1]))  # rounding must not leave the range: constants have variance 0
+            mean = min(max(mean, least), greatest)  # rounding must not leave the range: constants have variance 0
             first, *sums = _powers(values, mean).tolist()
         rest = first / len(values)
         self._add(len(values), mean, rest if math.isfinite(rest) else 0.0, (sums[0], sums[1], sums[2]))

@@ -23,6 +23,8 @@ POINTS = 1024  # points of a compressed buffer
 _GRID = (1 - np.cos(np.linspace(0, np.pi, POINTS + 1))) / 2
 _MIDDLES, _SHARES = (_GRID[1:] + _GRID[:-1]) / 2, np.diff(_GRID)
 _REACHED = np.cumsum(_SHARES)
+_FULL = np.concatenate(([0.0], _REACHED[:-1], [1.0]))
+_RANKS = {bins: np.arange(1, bins) / bins for bins in (10, 20)}  # of the inner edges of equally full bins
 _HALF = float(np.max(_SHARES)) / 2  # of the widest cell: what one compression may add to a rank, as a share of its rows
 
 
@@ -71,7 +73,7 @@ class Quantiles(Summary):
         if not len(ordered):
             return
         self.count += len(ordered)
-        self.low, self.high = min(self.low, float(ordered[0]) + 0.0), max(self.high, float(ordered[-1]) + 0.0)  # -0.0 becomes 0.0
+        self.low, self.high = min(self.low, float(ordered[0])), max(self.high, float(ordered[-1]))
         if vector.varieties > EXACT:
             ranks = (_MIDDLES * len(ordered)).astype(np.int64)
             self._slack += _HALF * len(ordered)
@@ -151,6 +153,23 @@ class Quantiles(Summary):
         order = np.argsort(values, kind="stable")
         return values[order], weights[order]
 
+    @property
+    def distribution(self) -> tuple[Array, Array]:
+        """Sorted finite values, and the share of the rows up to none of them, the first, the second ... and all; not to be written to.
+
+        >>> sketch = Quantiles()
+        >>> sketch.update([3.0, 1.0, 3.0, 5.0])
+        >>> [each.tolist() for each in sketch.distribution]
+        [[1.0, 3.0, 5.0], [0.0, 0.25, 0.75, 1.0]]
+        """
+        values, weights = self.points
+        if not len(self._exact[0]) and len(values) == POINTS:  # one buffer, as of a table of few rows
+            return values, _FULL
+        shares = np.zeros(len(values) + 1)
+        np.add.accumulate(weights, out=shares[1:])
+        shares /= shares[-1]
+        return values, shares
+
     def quantile(self, q: float) -> float:
         """Return the least value with at least the share ``q`` of the finite values at or below it; NaN without values."""
         return self.quantiles((q,))[0]
@@ -189,7 +208,10 @@ class Quantiles(Summary):
             if not held and len(values) <= 2 * bins:
                 return tuple(values[1:].tolist())
             reached = np.cumsum(weights)
-        picked = values[np.minimum(np.searchsorted(reached, np.arange(1, bins) / bins * reached[-1]), len(values) - 1)]
+        ranks = _RANKS[bins] if bins in _RANKS else np.arange(1, bins) / bins
+        picked = values[np.minimum(reached.searchsorted(ranks * reached[-1]), len(values) - 1)]
+        if codec.rising(picked):
+            return tuple((picked if picked[0] > self.low else picked[1:]).tolist())
         repeated = picked[:-1][picked[:-1] == picked[1:]]
         after = np.searchsorted(values, np.unique(repeated), "right")
         after = values[after[after < len(values)]]

@@ -8,8 +8,9 @@ Summaries and engines use it.
 from __future__ import annotations
 
 import hashlib
-from functools import cached_property
-from typing import Any, Literal
+import math
+from collections.abc import Callable
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +24,28 @@ __all__ = ["Tally", "Vector", "kind_of", "text_of", "texts_of"]
 
 Array = np.ndarray[Any, Any]
 
+T = TypeVar("T")
+
 LONGEST = 256  # characters of a category that are kept
+
+
+class once(Generic[T]):  # noqa: N801 (a decorator)
+    """A property that is computed when it is first asked for, without the lock that functools' has: each vector belongs to one thread."""
+
+    def __init__(self, function: Callable[[Any], T]):
+        self.function, self.name, self.__doc__ = function, function.__name__, function.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: Any = None) -> once[T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: Any = None) -> T: ...
+
+    def __get__(self, instance: object | None, owner: Any = None) -> once[T] | T:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name] = self.function(instance)
+        return value
 
 
 class Vector:
@@ -50,12 +72,12 @@ class Vector:
             return cls(values)
         return cls(pa.array(values, from_pandas=True))
 
-    @property
+    @once
     def kind(self) -> Literal["number", "category", "missing"]:
         """Numbers (and times, as seconds) are sorted; text, booleans and dictionaries are counted by value."""
         return kind_of(self.array.type)
 
-    @cached_property
+    @once
     def nulls(self) -> int:
         """Rows without a value."""
         if self.kind == "number":
@@ -64,7 +86,7 @@ class Vector:
             return self.size - int(self.tally[1].sum())
         return int(self.array.null_count)
 
-    @cached_property
+    @once
     def _sorted(self) -> Array:
         """All numbers that are there, sorted, infinities included."""
         if self.kind != "number":
@@ -78,30 +100,31 @@ class Vector:
             array = array.drop_null()
         given = numbers(array)
         ordered = memory.empty(len(given), given.dtype)
-        np.copyto(ordered, given)
+        if given.dtype.kind == "f":
+            np.add(given, 0.0, out=ordered)  # -0.0 is no other number, and becomes 0.0 here
+        else:
+            np.copyto(ordered, given)
         ordered.sort()
-        if ordered.dtype.kind == "f":
-            if len(ordered) and np.isnan(ordered[-1]):
-                ordered = ordered[: np.searchsorted(ordered, np.nan)]  # NaN sort to the end
-            ordered[np.searchsorted(ordered, 0.0) : np.searchsorted(ordered, 0.0, "right")] = 0.0  # -0.0 is no other number
+        if len(ordered) and math.isnan(ordered[-1]):
+            ordered = ordered[: ordered.searchsorted(np.nan)]  # NaN sort to the end
         ordered = ordered.astype(np.float64, copy=False)
         return ordered * _seconds(kind) if pa.types.is_date32(kind) else ordered / _seconds(kind) if pa.types.is_temporal(kind) else ordered
 
-    @cached_property
+    @once
     def ordered(self) -> Array:
         """The finite numbers, sorted, as float64."""
-        both = self._sorted
-        if not len(both) or (np.isfinite(both[0]) and np.isfinite(both[-1])):
-            return both
-        return both[np.searchsorted(both, -np.inf, "right") : np.searchsorted(both, np.inf)]
+        minus, plus = self.infinities
+        return self._sorted[minus : len(self._sorted) - plus] if minus or plus else self._sorted
 
-    @cached_property
+    @once
     def infinities(self) -> tuple[int, int]:
         """How many values are minus infinity, and how many plus infinity."""
         both = self._sorted
-        return int(np.searchsorted(both, -np.inf, "right")), int(len(both) - np.searchsorted(both, np.inf))
+        if not len(both) or (math.isfinite(both[0]) and math.isfinite(both[-1])):
+            return 0, 0
+        return int(both.searchsorted(-np.inf, "right")), int(len(both) - both.searchsorted(np.inf))
 
-    @cached_property
+    @once
     def _new(self) -> Array:
         """Whether each finite number differs from the one before."""
         new = memory.empty(len(self.ordered), np.bool_)
@@ -109,12 +132,12 @@ class Vector:
         np.not_equal(self.ordered[1:], self.ordered[:-1], out=new[1:])
         return new
 
-    @cached_property
+    @once
     def varieties(self) -> int:
         """How many distinct finite numbers there are."""
         return int(np.count_nonzero(self._new))
 
-    @cached_property
+    @once
     def runs(self) -> tuple[Array, Array]:
         """The distinct finite numbers in order (0.0 stands for -0.0 too), and how often each occurs (int64); not to be written to."""
         ordered = self.ordered
@@ -123,7 +146,7 @@ class Vector:
         starts = np.flatnonzero(self._new)
         return ordered[starts], np.diff(starts, append=len(ordered))
 
-    @cached_property
+    @once
     def tally(self) -> tuple[pa.Array, Array]:
         """The dictionary of a category column, and how often each entry of it occurs (int64); missing entries never do."""
         array = self.array if pa.types.is_dictionary(self.array.type) else self.array.dictionary_encode()
