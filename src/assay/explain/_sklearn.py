@@ -1,6 +1,7 @@
-"""Regressions whose own over-confidence is measured and taken back, for what is estimated in passing; scikit-learn stays in here.
+"""Regressions for what is estimated in passing, whose over-confidence is measured and taken back; scikit-learn stays in here.
 
-``fitted(columns, outcome, ...)`` returns a function from columns to expectations. ``explain.split`` and ``explain.proxy`` use it.
+``fitted(columns, outcome, ...)`` returns a function from columns to what boosted trees expect, ``believed(said, outcome, ...)`` what
+is left of that where it is held against rows that they have not seen. ``explain.split`` uses it.
 """
 
 from __future__ import annotations
@@ -11,79 +12,69 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-__all__ = ["fitted"]
+__all__ = ["believed", "fitted"]
 
 Array = np.ndarray[Any, Any]
-_HELD = 4            # one row in so many is kept back, to see how far the fit can be believed
 _SURE = 6.0          # log-odds beyond which no fit is believed
 _STEPS = 25
 
 
-def fitted(columns: Array, outcome: Array, *, categories: Array, binary: bool, weight: Array, group: Array,
-           seed: int = 0) -> Callable[[Array], Array]:
-    """Return a function from columns (rows, columns) to the expected ``outcome``, which is 0 or 1 where ``binary``.
+def fitted(columns: Array, outcome: Array, *, categories: Array, binary: bool, weight: Array, seed: int = 0) -> Callable[[Array], Array]:
+    """Return a function from columns (rows, columns) to the expected ``outcome``; where that is ``binary`` (0 or 1), to its log-odds.
 
-    Boosted trees are fitted to three quarters of the groups; on the last quarter the slope between what they say and what is so
-    is measured, and what they say is shrunk by it (Platt 1999; Van Calster et al. 2019). Where nothing can be told, the slope is near 0
-    and the answer the mean. ``categories`` is a mask of columns that hold codes.
+    ``categories`` is a mask of columns that hold codes.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from threadpoolctl import threadpool_limits
 
-    random = np.random.default_rng(seed)
-    held = (random.permutation(int(group.max(initial=0)) + 1) % _HELD == 0)[group]
-    mean = float(np.average(outcome, weights=weight))
-    learned = outcome[~held]
-    if held.sum() < 2 * _HELD or not len(learned) or np.ptp(learned) == 0 or (binary and np.ptp(outcome[held]) == 0):
+    if not len(outcome) or np.ptp(outcome) == 0:
+        mean = 0.0 if binary or not len(outcome) else float(outcome[0])
         return lambda some: np.full(len(some), mean)
-    options: Any = {"max_iter": 40, "learning_rate": 0.15, "max_leaf_nodes": 10, "min_samples_leaf": max(20, len(learned) // 200),
+    options: Any = {"max_iter": 50, "learning_rate": 0.12, "max_leaf_nodes": 12, "min_samples_leaf": max(20, len(outcome) // 200),
                     "l2_regularization": 1.0, "categorical_features": categories, "early_stopping": False, "random_state": seed}
-    if binary:
-        classifier = HistGradientBoostingClassifier(**options)
-        with threadpool_limits(1):   # fits of a second: threads that wait for each other cost more than they bring
-            classifier.fit(columns[~held], learned.astype(np.int64), sample_weight=weight[~held])
+    made = HistGradientBoostingClassifier(**options) if binary else HistGradientBoostingRegressor(**options)
+    with threadpool_limits(1):   # fits of a second: threads that wait for each other cost more than they bring
+        made.fit(columns, outcome.astype(np.int64) if binary else outcome, sample_weight=weight)
 
-        def margin(some: Array) -> Array:
-            return np.clip(np.asarray(classifier.decision_function(some), np.float64), -_SURE, _SURE)
+    def said(some: Array) -> Array:
+        with threadpool_limits(1):
+            return np.asarray(made.decision_function(some) if binary else made.predict(some), np.float64)
 
-        slope, start = _logistic(margin(columns[held]), outcome[held], weight[held])
-        return lambda some: np.asarray(special.expit(start + slope * margin(some)), np.float64)
-    regressor = HistGradientBoostingRegressor(**options)
-    with threadpool_limits(1):
-        regressor.fit(columns[~held], learned, sample_weight=weight[~held])
-    said = np.asarray(regressor.predict(columns[held]), np.float64)
-    slope, start = _linear(said, outcome[held], weight[held])
-    return lambda some: np.asarray(start + slope * np.asarray(regressor.predict(some), np.float64), np.float64)
+    return said
 
 
-def _linear(said: Array, outcome: Array, weight: Array) -> tuple[float, float]:
-    """Return the slope, between 0 and 1, and the intercept of the outcome on what was said."""
-    weight = weight / weight.sum()
-    centre, mean = float(weight @ said), float(weight @ outcome)
-    spread = float(weight @ (said - centre) ** 2)
-    slope = min(max(float(weight @ ((said - centre) * (outcome - mean))) / spread, 0.0), 1.0) if spread > 0 else 0.0
-    return slope, mean - slope * centre
+def believed(said: Array, outcome: Array, *, weight: Array, binary: bool, of: Array) -> Array:
+    """Return what is to be expected where ``of`` was said: a sum of what several fits say, each with the share that it has earned.
 
-
-def _logistic(margin: Array, outcome: Array, weight: Array) -> tuple[float, float]:
-    """Return the slope, between 0 and 1, and the intercept of the log-odds, by Newton's method."""
+    ``said`` (rows, fits) is what they said of known outcomes that they had not seen. Where nothing can be told, the shares are near
+    0 and the answer the mean (Platt 1999; Breiman 1996). With ``binary``, what was said are log-odds, and what is returned are chances.
+    """
     weight = weight / weight.mean()
-    columns = np.column_stack([np.ones_like(margin), margin])
-    found = np.zeros(2)
-    for _ in range(_STEPS):
-        chance = special.expit(columns @ found)
-        slopes = columns.T @ (weight * (outcome - chance)) - np.array([0.0, found[1]])   # a little towards 0, where margins are constant
-        curve = (columns * (weight * chance * (1 - chance))[:, None]).T @ columns + np.diag([1e-9, 1.0])
-        step = np.linalg.solve(curve, slopes)
-        found = np.clip(found + step, -20, 20)
+    if binary:
+        said, of = np.clip(said, -_SURE, _SURE), np.clip(of, -_SURE, _SURE)
+    centre = np.average(said, axis=0, weights=weight)
+    used = list(range(said.shape[1]))
+    while True:   # a fit that would count against itself is left out
+        found = _shares(said[:, used] - centre[used], outcome, weight, binary=binary)
+        worst = int(np.argmin(found[1:])) if used else 0
+        if not used or found[1 + worst] >= 0:
+            break
+        used.pop(worst)
+    sums = found[0] + (of[:, used] - centre[used]) @ found[1:]
+    return np.asarray(special.expit(sums) if binary else sums, np.float64)
+
+
+def _shares(said: Array, outcome: Array, weight: Array, *, binary: bool) -> Array:
+    """Return an intercept and a share for each fit, by Newton's method, a little towards 0."""
+    columns = np.column_stack([np.ones(len(said)), said])
+    little = 1.0 if binary or not said.size else 1e-6 + 1e-3 * float((weight @ said ** 2).mean())
+    held = np.diag([1e-9, *np.full(said.shape[1], little)])
+    found = np.zeros(columns.shape[1])
+    for _ in range(_STEPS if binary else 1):
+        chance = special.expit(columns @ found) if binary else columns @ found
+        curve = weight * chance * (1 - chance) if binary else weight
+        step = np.linalg.solve((columns * curve[:, None]).T @ columns + held, columns.T @ (weight * (outcome - chance)) - held @ found)
+        found = np.clip(found + step, -1e6, 1e6)
         if np.abs(step).max() < 1e-8:
             break
-    slope = min(max(float(found[1]), 0.0), 1.0)
-    if slope == found[1]:
-        return slope, float(found[0])
-    start = float(found[0])
-    for _ in range(_STEPS):   # the intercept again, beside the slope that is believed
-        chance = special.expit(start + slope * margin)
-        start += float((weight * (outcome - chance)).sum() / max(float((weight * chance * (1 - chance)).sum()), 1e-9))
-        start = min(max(start, -20.0), 20.0)
-    return slope, start
+    return found

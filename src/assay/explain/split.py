@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.errors import DataError
-from assay.explain._sklearn import fitted
+from assay.explain._sklearn import believed, fitted
+from assay.explain.additive import additive
 from assay.result import Spread, Value
 from assay.summary.vector import kind_of
 
@@ -26,6 +27,7 @@ __all__ = ["PARTS", "Split", "numbers", "split", "spreads"]
 Array = np.ndarray[Any, Any]
 
 FOLDS = 5
+TURNS = 1
 FEWEST = 200       # rows on either side; below, a regression in five folds says nothing
 SHARED = 0.02      # of the mixture that both sides share; below, nothing can be compared
 EFFECTIVE = 50.0   # rows of each side that the shared places are worth, at least
@@ -199,23 +201,29 @@ def _value(metric: str, estimate: float, influence: Array, team: Array, rows: in
 
 def _crossed(columns: Array, categories: Array, loss: Array, side: Array, share: Array, team: Array,
              seed: int) -> tuple[Array, tuple[Array, Array]]:
-    """Return the chance of the second side for each row, and the loss expected on either side, from fits that have not seen its team."""
+    """Return the chance of the second side for each row, and the loss expected on either side, from fits that have not seen its team.
+
+    Folds are drawn anew, and what they say is averaged: a fit's own noise would otherwise be taken for overlap.
+    """
     random = np.random.default_rng(seed)
-    fold = (random.permutation(int(team.max()) + 1) % FOLDS)[team]
-    chance, expected = np.full(len(loss), 0.5), (np.zeros(len(loss)), np.zeros(len(loss)))
-    for each in range(FOLDS):
-        here, rest = fold == each, fold != each
-        if not here.any() or len(np.unique(side[rest])) < 2:
-            continue
-        even = share[rest] * len(loss) / 2
-        chance[here] = fitted(columns[rest], side[rest].astype(np.float64), categories=categories, binary=True, weight=even,
-                              group=_dense(team[rest]), seed=seed + each)(columns[here])
-        for which in (0, 1):
-            some = rest & (side == which)
-            expected[which][here] = fitted(columns[some], loss[some], categories=categories, binary=False, weight=share[some] * some.sum(),
-                                           group=_dense(team[some]), seed=seed + each)(columns[here])
+    chance, expected = np.zeros(len(loss)), (np.zeros(len(loss)), np.zeros(len(loss)))
+    even = share * len(loss) / 2
+    for turn in range(TURNS):
+        fold = (random.permutation(int(team.max()) + 1) % FOLDS)[team]
+        for kind in (None, 0, 1):   # of the side, of the loss before, of the loss after
+            outcome = side.astype(np.float64) if kind is None else loss
+            mine = np.ones(len(loss), bool) if kind is None else side == kind
+            said = np.zeros((len(loss), 2))
+            for each in range(FOLDS):
+                here, rest = fold == each, (fold != each) & mine
+                if not here.any():
+                    continue
+                shared: Any = {"categories": categories, "binary": kind is None, "weight": even[rest]}
+                said[here, 0] = fitted(columns[rest], outcome[rest], seed=seed + FOLDS * turn + each, **shared)(columns[here])
+                said[here, 1] = additive(columns[rest], outcome[rest], **shared)(columns[here])
+            found = believed(said[mine], outcome[mine], weight=even[mine], binary=kind is None, of=said)
+            if kind is None:
+                chance += found / TURNS
+            else:
+                expected[kind][:] += found / TURNS
     return chance, expected
-
-
-def _dense(team: Array) -> Array:
-    return np.unique(team, return_inverse=True)[1].reshape(-1)

@@ -55,6 +55,7 @@ class Config:
     checks: tuple[Check | str, ...] = ()  # the text "default" among them stands for the default suite
     monitor: Settings | None = None
     gate: Gate = field(default_factory=Gate)
+    justified: Mapping[str, str] = field(default_factory=dict)  # why an input that stands for a protected one may be used; "?" is open
 
     def location(self, value: Any) -> Any:
         """Return a path of the file relative to the file's folder; URLs and absolute paths as they are; of a model, each path in it."""
@@ -207,6 +208,14 @@ class _Reader:
             raise self.wrong(key, value, "names to names")
         return dict(value)
 
+    def justified(self, key: str, value: Any) -> dict[str, str]:
+        if not isinstance(value, Mapping):
+            raise self.wrong(key, value, 'columns to the reason why each may be used, such as {income: "repays the loan", job: "?"}')
+        for name, reason in value.items():
+            if not isinstance(name, str) or not isinstance(reason, str):
+                raise self.wrong(str(name), reason, 'a reason in words, or "?" where nobody has judged it', key)
+        return dict(value)
+
     def roles(self, key: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise self.wrong(key, value, "roles to column names, such as {label: delayed}")
@@ -247,7 +256,7 @@ _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
     **dict.fromkeys(("data", "reference", "train", "sql", "where", "task"), _Reader.text),
     "positive": _Reader.scalar, "threshold": _Reader.number, "classes": _Reader.scalars, "features": _Reader.names,
     "types": _Reader.mapping, "columns": _Reader.roles, "slices": _Reader.names, "checks": _Reader.checks,
-    "monitor": _Reader.monitored, "gate": _Reader.gated,
+    "monitor": _Reader.monitored, "gate": _Reader.gated, "justified": _Reader.justified,
 }
 
 
