@@ -166,7 +166,7 @@ def test_the_whole_demonstration(tmp_path: Path) -> None:
     assert len(stages) >= 6
     assert all(re.match(r" *\d+\.\d s  \w", line) for line in stages)
     assert run.stdout.split(":")[0] in ("PASS", "WARN", "FAIL", "INCONCLUSIVE")
-    words = shlex.split(run.stdout.strip().splitlines()[-1])
-    again = assay(*words[1:])
+    commands = [line.strip() for line in run.stdout.splitlines() if line.startswith("  assay ")]
+    again = assay(*shlex.split(commands[0])[1:])
     assert again.returncode == {"PASS": 0, "WARN": 0, "FAIL": 1, "INCONCLUSIVE": 3}[run.stdout.split(":")[0]]
     assert again.stdout.split("rows read")[0] == run.stdout.split("rows read")[0]

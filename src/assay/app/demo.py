@@ -32,10 +32,11 @@ def demo(state: State, /, name: str, *, keep: str | None, json: str | None, plai
 
     flights: which flight from New York arrives late? All of 2013 with the weather; trained on the first months, tested on a later one,
     and then watched for the whole year, day by day.
-    mortgage: which application is approved? Decisions of banks in Boston, and a model that does not see race.
+    mortgage: which application is approved? Decisions of banks in Boston, and a model that does not see race; then why one was denied.
 
     Needs the extra: pip install 'assay[demo]'. Whatever the verdict is, the demonstration ends with 0.
     """
+    from assay.app.explain import lines as explained
     from assay.app.layout import Terminal, clean, drawn
     from assay.app.monitor import lines
     from assay.app.output import files_of, json_of, show, written
@@ -64,5 +65,10 @@ def demo(state: State, /, name: str, *, keep: str | None, json: str | None, plai
         click.echo("")
         drawn(lines(shown.watched, screen), screen)
         again = f"To repeat the check and the watch:\n\n  {shown.command}\n  {shown.watch}"
+    for each in shown.explained:
+        screen = Terminal.of(sys.stdout, plain=plain)
+        click.echo("")
+        drawn(explained(each, screen), screen)
+    again += "".join(f"\n  {each}" for each in shown.questions)
     click.echo(f"\nThe report, the data, the model and the checks are in {clean(shown.folder)}. {again}")
     return 0

@@ -11,19 +11,23 @@ import dataclasses
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assay.errors import ConfigError
 from assay.registry import Registry
 from assay.result import Run
 from assay.verbs.check import check
 from assay.verbs.demos import Make, Tell
+from assay.verbs.explain import explain
 from assay.verbs.monitor import replay
 
-__all__ = ["DEMOS", "Demonstration", "demo"]
+__all__ = ["ASKED", "DEMOS", "Demonstration", "demo"]
 
+#: what each demonstration explains once its model was checked, as arguments of ``explain``; files are those of its folder
+ASKED: dict[str, tuple[Mapping[str, Any], ...]] = {"mortgage": ({"row": "loan-931"},)}
 DEMOS: Registry[Make] = Registry("demo", {
     "flights": "assay.verbs.demos.flights:flights", "mortgage": "assay.verbs.demos.mortgage:mortgage"})
 FIRST_LINE = "# Written by `assay demo {}`; run it again and this folder is written anew.\n"
@@ -33,11 +37,16 @@ FILES = ("assay.yaml", "model.joblib", "reference.parquet", "report.html", "test
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What a demonstration left: its run, and the folder that holds data, model and ``assay.yaml``; what a year's watch said, if any."""
+    """What a demonstration left: its run, and the folder that holds data, model and ``assay.yaml``.
+
+    ``watched`` is what a year's watch said, ``explained`` the answers to what was ``asked`` then, where there are any.
+    """
 
     run: Run
     folder: Path
     watched: Run | None = None
+    asked: tuple[Mapping[str, Any], ...] = ()
+    explained: tuple[Run, ...] = ()
 
     @property
     def command(self) -> str:
@@ -51,12 +60,19 @@ class Demonstration:
         return f"assay monitor replay {config} --data {data} --trust"
 
     @property
+    def questions(self) -> list[str]:
+        """The commands that explain the same again."""
+        config = shlex.quote(str(self.folder / "assay.yaml"))
+        return [f"assay explain {config} {_options(each, self.folder)} --trust" for each in self.asked]
+
+    @property
     def whole(self) -> Run:
-        """The run with the incidents of the year beside its verdicts: what the report shows."""
-        if self.watched is None:
-            return self.run
-        return dataclasses.replace(self.run, incidents=self.watched.incidents, figures=(*self.run.figures, *self.watched.figures),
-                                   notes=(*self.run.notes, *self.watched.notes))
+        """The run with the incidents of the year and the explanations beside its verdicts: what the report shows."""
+        more = [*([self.watched] if self.watched is not None else []), *self.explained]
+        return dataclasses.replace(
+            self.run, incidents=self.watched.incidents if self.watched is not None else self.run.incidents,
+            figures=(*self.run.figures, *(figure for each in more for figure in each.figures)),
+            notes=(*self.run.notes, *(each for found in more for each in (*found.sentences, *found.notes))))
 
 
 def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | None = None,
@@ -82,7 +98,12 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         if (folder / HISTORY).exists():
             say("watching it for a year, day by day, with labels a day late")
             watched = replay(str(config), folder / HISTORY, trust=True, progress=progress)
-        shown = Demonstration(run, folder, watched)
+        asked = ASKED.get(name, ())
+        explained = []
+        for each in asked:
+            say(f"explaining: {_options(each, Path())}")
+            explained.append(explain(str(config), trust=True, **_placed(each, folder)))
+        shown = Demonstration(run, folder, watched, asked, tuple(explained))
         say("writing the report")
         try:
             shown.whole.save(folder / "report.html")
@@ -92,6 +113,18 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         _remove(folder, whole=not there)
         raise
     return shown
+
+
+def _placed(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    return {name: str(folder / each) if name == "data" else each for name, each in asked.items()}
+
+
+def _options(asked: Mapping[str, Any], folder: Path) -> str:
+    """Return arguments as they are written on the command line."""
+    words: list[str] = []
+    for name, each in _placed(asked, folder).items():
+        words += [f"--{name.replace('_', '-')}", *map(str, each if isinstance(each, tuple) else [each])]
+    return shlex.join(words)
 
 
 def _folder(name: str, keep: str | Path | None) -> Path:

@@ -101,13 +101,17 @@ class Ground:
     @cached_property
     def behind(self) -> pa.RecordBatch:
         """The rows that are compared with: the inputs of a seeded sample of the training data, else of the reference, else of the data."""
-        table = drawn(self._behind, BACKGROUND, self.seed, self.inputs)
-        return table.combine_chunks().to_batches()[0]
+        return self._drawn[0]
+
+    @cached_property
+    def _drawn(self) -> tuple[pa.RecordBatch, bool]:
+        table = drawn(self._behind, BACKGROUND + 1, self.seed, self.inputs).combine_chunks()
+        return table.slice(0, BACKGROUND).combine_chunks().to_batches()[0], bool(table.num_rows <= BACKGROUND)
 
     @property
     def whole(self) -> bool:
         """Whether the background is all that there is of it, not a sample."""
-        return bool(self.behind.num_rows < BACKGROUND)
+        return self._drawn[1]
 
     @cached_property
     def compared(self) -> str:

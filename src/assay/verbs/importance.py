@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from assay.errors import ConfigError
 from assay.explain.attribution import Attributions
+from assay.explain.explain import explain
 from assay.result import Figure, Scalar, Value
 from assay.verbs.explanation import Ground, Part, drawn, number, table_of
 from assay.verbs.picture import beeswarm, sensitivity
@@ -47,10 +48,12 @@ def sampled(ground: Ground) -> tuple[Attributions, pa.Table]:
 
 
 def _exact(ground: Ground, some: pa.Table) -> bool:
+    """Whether the values are exact: told by a few rows, as asking for exact ones is refused where there are none."""
     try:
-        return ground.attributions(some, budget=1).method.startswith("exact")
-    except ConfigError:
+        explain(ground.model, ground.inputs_of(some), ground.behind, quantity=ground.quantity, target=ground.target, way="exact")
+    except ConfigError:   # where it has another cause, that is told when the rows are explained
         return False
+    return True
 
 
 def _sentence(ground: Ground, made: Attributions, values: list[Value]) -> str:

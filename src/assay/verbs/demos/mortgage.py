@@ -31,6 +31,7 @@ INPUTS = {
     "self_employed": "self", "years_employed": "emp", "unemployment": "unem", "dependents": "dep", "term": "term", "units": "unit",
     "insurance_sought": "inss", "minority_tract": "min30",
 }
+MISSING = 900_000   # 999,999.4 credit lines, a term of as many months: what lies above is a code
 SIZES = {"train": 1000, "reference": 300, "test": 689}
 
 SUITE = """\
@@ -85,8 +86,13 @@ def columns(table: pa.Table) -> pa.Table:
     race = pc.if_else(pc.equal(table["black"], 1), "black", pc.if_else(pc.equal(table["hispan"], 1), "hispanic", "white"))
     who = {"race": race, "male": table["male"], "married": table["married"]}
     number = pc.binary_join_element_wise("loan", pc.cast(pa.array(range(table.num_rows)), pa.string()), "-")
-    seen = {name: table[source] for name, source in INPUTS.items()}
+    seen = {name: _known(table[source]) for name, source in INPUTS.items()}
     return pa.table({**seen, **who, "approved": table["approve"], "application": number})
+
+
+def _known(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with null in place of the number that stands for a missing answer, in all columns the same."""
+    return pc.if_else(pc.greater(column, MISSING), None, column)
 
 
 def train(table: pa.Table, path: Path) -> None:
