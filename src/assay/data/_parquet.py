@@ -36,10 +36,13 @@ class ParquetReader:
         self.path, self._store = path, store
         self.name = name or str(path)
         try:
-            with pq.ParquetFile(path, metadata=self._meta(), filesystem=store) as file:
-                meta, plain = file.metadata, file.schema_arrow
-                self._groups = [meta.row_group(place).num_rows for place in range(meta.num_row_groups)]
-                self._coded = _coded(meta, plain)
+            meta = self._meta()
+            if meta is None:
+                with pq.ParquetFile(path, filesystem=store) as file:
+                    meta = file.metadata
+            plain = meta.schema.to_arrow_schema()
+            self._groups = [meta.row_group(place).num_rows for place in range(meta.num_row_groups)]
+            self._coded = _coded(meta, plain)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise self._fault(error) from error
         total = sum(self._groups)
