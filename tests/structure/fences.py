@@ -56,7 +56,7 @@ OPTIONAL = {
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
     "httpx": Fence(("model/_httpx.py",), "httpx", "http"),
     "mlflow": Fence(("model/_mlflow.py",), "mlflow-skinny", "mlflow"),
-    "PIL": Fence(("data/_pillow.py", "model/_pillow.py"), "pillow", "image"),
+    "PIL": Fence(("data/_pillow.py", "model/_pillow.py", "explain/_pillow.py"), "pillow", "image"),
     "py3langid": Fence(("data/_langid.py",), "py3langid", "language"),
     "keras": Fence(("verbs/_keras.py", "model/_keras.py"), "keras", "keras"),
     "torch": Fence(("model/_torch.py", "model/_keras.py", "model/_transformers.py"), "torch", "torch", apart=True),

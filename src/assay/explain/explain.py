@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
@@ -17,6 +17,7 @@ from assay.explain import linear as closed
 from assay.explain import sampling, tree
 from assay.explain.attribution import Attributions, digest
 from assay.explain.gradient import integrated
+from assay.explain.quantity import LABEL, asking, chosen
 from assay.model import guard
 from assay.model.answer import places
 from assay.model.linear import Linear, linear
@@ -69,7 +70,7 @@ def explain(model: Model, rows: Any, background: Any = None, *, quantity: str | 
     if task == "multilabel":
         raise ConfigError("a model of several labels cannot be explained at once", where=called(model), expected="one label",
                           hint="wrap one of its labels in a callable")
-    target = _target(model, target, quantity)
+    target = chosen(model, target, quantity)
     _check(quantity, way, labels, behind, model)
     shared = {"columns": names, "target": target, "ids": tuple(ids), "model": model.digest,
               "background": "" if behind is None else digest(behind), "background_rows": 0 if behind is None else behind.num_rows}
@@ -98,7 +99,7 @@ def influence(model: Model, rows: Any, background: Any, columns: Sequence[str] |
     model = bind(model, given.schema)
     names = model.signature.names or tuple(given.schema.names)
     given, behind = _taken(model, given, names), _taken(model, _batch(background, "background"), names)
-    target = _target(model, target, quantity)
+    target = chosen(model, target, quantity)
     _check(quantity, None, labels, behind, model)
     game, notes = _game(model, given, behind, quantity, target, labels, names)
     spent = BUDGET * max(1, given.num_rows) if budget is None else budget
@@ -127,26 +128,6 @@ def _taken(model: Model, batch: pa.RecordBatch, names: Sequence[str]) -> pa.Reco
     take = getattr(model, "taken", None)
     chosen = batch.select(list(names)) if take is None else take(batch)
     return pa.RecordBatch.from_arrays(chosen.columns, names=list(names))
-
-
-def _target(model: Model, target: Class | None, quantity: str | None) -> Class | None:
-    classes = model.signature.classes
-    if classes is None:
-        if target is not None:
-            raise ConfigError(f"the model predicts numbers, so there is no class '{target}'", where=called(model))
-        return None
-    if target is None:
-        if len(classes) == 2:
-            return classes[1]
-        if quantity == "loss":
-            return None
-        raise ConfigError(f"the model has {len(classes)} classes", where=called(model), expected=f"one of {listed(map(str, classes))}",
-                          hint="pass target=...")
-    if target not in classes:
-        guess = nearest(str(target), map(str, classes))
-        raise ConfigError(f"the model has no class '{target}'", where=called(model), expected=f"one of {listed(map(str, classes))}",
-                          hint=f"did you mean '{guess}'?" if guess else None)
-    return target
 
 
 def _check(quantity: str | None, way: str | None, labels: Any, behind: pa.RecordBatch | None, model: Model) -> None:
@@ -301,11 +282,11 @@ def _sampled(model: Model, rows: pa.RecordBatch, behind: pa.RecordBatch, quantit
 def _game(model: Model, rows: pa.RecordBatch, behind: pa.RecordBatch, quantity: str, target: Class | None, labels: Any,
           names: Sequence[str]) -> tuple[sampling.Game, tuple[str, ...]]:
     """The game of a quantity, and what a reader should know of the model's answers."""
-    say = _said(model, quantity, target)
+    say = asking(model, quantity, target)
     asked = rows
     if labels is not None:
         column = _labels(model, labels, rows.num_rows)
-        asked = pa.RecordBatch.from_arrays([*rows.columns, pa.array(column)], names=[*names, _LABEL])
+        asked = pa.RecordBatch.from_arrays([*rows.columns, pa.array(column)], names=[*names, LABEL])
     game = sampling.Game(say, asked, behind, tuple(names))
     notes: tuple[str, ...] = ()
     some = asked.slice(0, min(32, asked.num_rows))
@@ -315,9 +296,6 @@ def _game(model: Model, rows: pa.RecordBatch, behind: pa.RecordBatch, quantity: 
         if not np.array_equal(first, second):
             notes = (f"the model is not deterministic: the same rows got answers up to {np.abs(first - second).max():.3g} apart",)
     return game, notes
-
-
-_LABEL = "label\0"   # no column of data is called so
 
 
 def _labels(model: Model, labels: Any, count: int) -> Array:
@@ -333,31 +311,3 @@ def _labels(model: Model, labels: Any, count: int) -> Array:
     if classes is None and not np.isfinite(found).all():
         raise DataError("a label is missing", where=called(model), expected="a number for each row")
     return cast(Array, found)
-
-
-def _said(model: Model, quantity: str, target: Class | None) -> Callable[[pa.RecordBatch], Array]:
-    classes = model.signature.classes
-    place = classes.index(target) if classes is not None and target is not None else 0
-
-    def say(batch: pa.RecordBatch) -> Array:
-        label = None
-        if batch.schema.names[-1] == _LABEL:
-            label = batch.column(batch.num_columns - 1).to_numpy(zero_copy_only=False)
-            batch = batch.select(batch.schema.names[:-1])
-        answer = guard.answer(model, batch)
-        if answer.value is not None:
-            value: Array = answer.value
-            return value if label is None else cast(Array, (value - label) ** 2)
-        if quantity == "decision" or answer.score is None:
-            if quantity not in ("decision", "score") or answer.prediction is None:
-                raise ConfigError("the model gives labels only", where=called(model), expected="the quantity 'decision'")
-            return cast(Array, (answer.prediction == place).astype(np.float64))
-        if label is not None:
-            if model.signature.scores == "score":
-                raise ConfigError("the model gives scores that are no probabilities", where=called(model), expected="'score' or 'decision'")
-            chance = answer.score[np.arange(len(label)), label.astype(np.int64)]
-            return cast(Array, -np.log(np.clip(chance, 1e-15, 1.0)))
-        score: Array = answer.score[:, place]
-        return special.logit(np.clip(score, 1e-15, 1 - 1e-15)) if quantity == "log-odds" else score
-
-    return say
