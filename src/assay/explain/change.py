@@ -1,6 +1,7 @@
 """Why a mean moved, or differs between groups: one mean for each input, and together they are the whole difference.
 
-``change(model, before, after, background, ...)`` returns a :class:`Change`; ``Rows`` is one side of it. Verbs import it.
+``change(model, before, after, background, ...)`` returns a :class:`Change` between two sets of rows, ``versus(first, second, rows, ...)``
+one between two models on the same rows; ``Rows`` is one side. Verbs import it.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from assay.explain.split import spreads
 from assay.model.model import Model
 from assay.result import Spread, Value
 
-__all__ = ["Change", "Rows", "change", "compared"]
+__all__ = ["LEVEL", "Change", "Rows", "change", "versus"]
 
 Array = np.ndarray[Any, Any]
 
 EXACT = 20_000     # rows of both sides whose contributions are computed where that is cheap
 SAMPLED = 200_000  # rows put to the model where it is not
+LEVEL = "(level)"  # the line of what two models cost where no input says anything of the row
 FEWEST = 20        # rows of a side, below which nothing is said of why
 
 
@@ -100,7 +102,7 @@ def change(model: Model, before: Rows, after: Rows, background: pa.RecordBatch, 
         most = max(FEWEST, asked // max(1, 2 * 4 * width))   # two draws of an order and its reverse, on each side
         chosen = [np.sort(random.permutation(len(side))[:most]) for side in (before, after)]
         made = _both(model, before, after, background, chosen, quantity, place, threshold, seed)
-    return compared(made, chosen, whole, before, after, quantity)
+    return _compared(made, chosen, whole, before, after, quantity)
 
 
 def _both(model: Model, before: Rows, after: Rows, background: pa.RecordBatch, chosen: Sequence[Array], quantity: str, place: int | None,
@@ -116,45 +118,99 @@ def _both(model: Model, before: Rows, after: Rows, background: pa.RecordBatch, c
     return attributed(model, batch, background, quantity, labels=labels, place=place, threshold=threshold, seed=seed)
 
 
-def compared(made: Parts, chosen: Sequence[Array], whole: Sequence[Array], before: Rows, after: Rows, quantity: str) -> Change:
+def versus(first: Model, second: Model, rows: Rows, background: pa.RecordBatch, *, names: tuple[str, str], quantity: str = "loss",
+           place: int | None = None, threshold: float | None = None, asked: int = SAMPLED, seed: int = 0) -> Change:
+    """Return why the mean of a quantity is another one for the ``second`` model than for the ``first``, on the same rows.
+
+    Each input has the mean of what it contributes in the second less what it contributes in the first, paired by row; ``(level)`` is
+    what both cost at the background, where no input says anything of the row. The arguments are those of ``change``.
+    """
+    if len(rows) < FEWEST:
+        raise DataError(f"{rows.name} has {len(rows)} rows", expected=f"at least {FEWEST} rows to compare")
+    whole = [outputs(each, rows.batch, quantity, labels=rows.labels, place=place, threshold=threshold) for each in (first, second)]
+    width = max(len(each.signature.names or rows.batch.schema.names) for each in (first, second))
+    some = np.sort(np.random.default_rng(seed).permutation(len(rows))[: max(FEWEST, asked // max(1, 2 * 4 * width))])
+    batch = pa.Table.from_batches([rows.batch]).take(pa.array(some)).combine_chunks().to_batches()[0]
+    labels = None if rows.labels is None else np.asarray(rows.labels)[some]
+    made = [attributed(each, batch, background, quantity, labels=labels, place=place, threshold=threshold, seed=seed)
+            for each in (first, second)]
+    columns = list(dict.fromkeys([*made[0].columns, *made[1].columns]))
+    parts = np.zeros((len(some), len(columns) + 1))
+    for sign, each in zip((-1.0, 1.0), made, strict=True):
+        parts[:, [columns.index(name) for name in each.columns]] += sign * each.values
+        parts[:, -1] += sign * each.base
+    share = _shares(rows)
+    estimate, influence = _scaled(parts, some, whole[1] - whole[0], share)
+    team = None if rows.group is None else np.unique(rows.group, return_inverse=True)[1].reshape(-1)
+    lines = [share * (out - float(share @ out)) for out in (*whole, whole[1] - whole[0])]
+    errors, df = spreads(np.column_stack([influence, *lines]), team)
+    unit, count = made[1].unit, len(columns) + 1
+    means = [Value.of(quantity, Spread("normal", float(share @ out), error=float(error), df=df), n=len(rows), unit=unit)
+             for out, error in zip(whole, errors[count:], strict=False)]
+    apart = Spread("normal", float(share @ (whole[1] - whole[0])), error=float(errors[-1]), df=df)
+    difference = Value.of(quantity, apart, n=len(rows), unit=unit, against=names[0])
+    found = _told(quantity, (*columns, LEVEL), estimate, errors, df, len(rows), unit, names[0])
+    return Change(quantity, names, (means[0], means[1]), difference, found, made[1].method, made[1].background, made[1].background_rows,
+                  len(some), tuple(dict.fromkeys([*made[0].notes, *made[1].notes])))
+
+
+def _compared(made: Parts, chosen: Sequence[Array], whole: Sequence[Array], before: Rows, after: Rows, quantity: str) -> Change:
     """Return the change that contributions of ``chosen`` rows make, scaled to the means of ``whole``: the outputs of all rows."""
-    first = len(chosen[0])
-    parts = np.column_stack([made.values, made.base])
-    names = (*made.columns, OUTCOME)
+    names, parts = (*made.columns, OUTCOME), np.column_stack([made.values, made.base])
     groups = _groups(before, after)
-    influence = np.zeros((len(whole[0]) + len(whole[1]), len(names)))
-    estimate = np.zeros(len(names))
-    total = np.zeros((len(influence), 1))
-    means = []
-    for which, (side, some, out) in enumerate(zip((before, after), chosen, whole, strict=True)):
-        sign, start = (-1.0, 0) if which == 0 else (1.0, len(whole[0]))
-        weight = np.ones(len(side)) if side.weight is None else np.asarray(side.weight, np.float64)
-        every, few = weight / weight.sum(), weight[some] / weight[some].sum()
-        values = parts[:first] if which == 0 else parts[first:]
-        mean, small = float(every @ out), float(few @ out[some])
-        centre = few @ values
-        away = out[some] - small
-        spread = float(few @ away ** 2)
-        slope = ((few * away) @ (values - centre)) / spread if spread > 0 and len(some) < len(side) else np.zeros(len(names))
-        estimate += sign * (centre + slope * (mean - small))
-        own = np.zeros((len(side), len(names)))
-        own[some] = few[:, None] * (values - centre - slope * away[:, None])
-        own += slope * (every * (out - mean))[:, None]
-        influence[start : start + len(side)] = sign * own
-        line = every * (out - mean)
-        total[start : start + len(side), 0] = sign * line
-        error, df = spreads(line[:, None], None if groups is None else np.unique(groups[start : start + len(side)], return_inverse=True)[1])
+    estimates, influences, lines, means = [], [], [], []
+    start = 0
+    for side, some, out, sign in zip((before, after), chosen, whole, (-1.0, 1.0), strict=True):
+        share = _shares(side)
+        estimate, influence = _scaled(parts[start : start + len(some)], some, out, share)
+        start += len(some)
+        mean = float(share @ out)
+        line = share * (out - mean)
+        own = None if side.group is None else np.unique(side.group, return_inverse=True)[1].reshape(-1)
+        error, df = spreads(line[:, None], own)
         means.append(Value.of(quantity, Spread("normal", mean, error=float(error[0]), df=df), n=len(side), unit=made.unit))
-    errors, df = spreads(np.column_stack([influence, total]), groups)
-    rows = len(influence)
+        estimates.append(sign * estimate)
+        influences.append(sign * influence)
+        lines.append(sign * line)
+    errors, df = spreads(np.column_stack([np.concatenate(influences), np.concatenate(lines)]), groups)
+    rows = len(before) + len(after)
     apart = Spread("normal", (means[1].value or 0.0) - (means[0].value or 0.0), error=float(errors[-1]), df=df)
     difference = Value.of(quantity, apart, n=rows, unit=made.unit, against=before.name)
-    found = [Value.of(f"{quantity} change", Spread("normal", float(each), error=float(error), df=df), n=rows, column=name,
-                      unit=made.unit, against=before.name)
-             for name, each, error in zip(names, estimate, errors[:-1], strict=True) if name != OUTCOME or np.ptp(made.base) > 0]
-    ordered = tuple(sorted(found, key=lambda each: -abs(each.value or 0.0)))
-    return Change(quantity, (before.name, after.name), (means[0], means[1]), difference, ordered, made.method, made.background,
+    kept = [place for place, name in enumerate(names) if name != OUTCOME or np.ptp(made.base) > 0]
+    found = _told(quantity, [names[each] for each in kept], (estimates[0] + estimates[1])[kept], errors[kept], df, rows, made.unit,
+                  before.name)
+    return Change(quantity, (before.name, after.name), (means[0], means[1]), difference, found, made.method, made.background,
                   made.background_rows, len(chosen[0]) + len(chosen[1]), made.notes)
+
+
+def _told(quantity: str, names: Sequence[str], estimate: Array, errors: Array, df: float, rows: int, unit: str,
+          against: str) -> tuple[Value, ...]:
+    """Return the contributions as values, the largest first."""
+    found = [Value.of(f"{quantity} change", Spread("normal", float(each), error=float(error), df=df), n=rows, column=name, unit=unit,
+                      against=against) for name, each, error in zip(names, estimate, errors, strict=False)]
+    return tuple(sorted(found, key=lambda each: -abs(each.value or 0.0)))
+
+
+def _shares(side: Rows) -> Array:
+    weight = np.ones(len(side)) if side.weight is None else np.asarray(side.weight, np.float64)
+    if not weight.sum() > 0:
+        raise DataError(f"no row of {side.name} has a weight above 0")
+    return np.asarray(weight / weight.sum())
+
+
+def _scaled(parts: Array, some: Array, out: Array, share: Array) -> tuple[Array, Array]:
+    """Return the mean of ``parts``, known of ``some`` rows, scaled to that of ``out``, known of all; and what each row adds to its error.
+
+    Parts of a row add up to its ``out``, so their slopes on it add up to 1, and the means to the mean (Cochran 1977, double sampling).
+    """
+    few = share[some] / share[some].sum()
+    centre, mean, small = few @ parts, float(share @ out), float(few @ out[some])
+    away = out[some] - small
+    spread = float(few @ away ** 2)
+    slope = ((few * away) @ (parts - centre)) / spread if spread > 0 and len(some) < len(out) else np.zeros(parts.shape[1])
+    influence = slope * (share * (out - mean))[:, None]
+    influence[some] += few[:, None] * (parts - centre - slope * away[:, None])
+    return centre + slope * (mean - small), influence
 
 
 def _groups(before: Rows, after: Rows) -> Array | None:

@@ -1,8 +1,8 @@
 """Why a loss moved, before any feature: harder but known places, other answers to the same input, or inputs never seen.
 
-``split(before, after, ...)`` returns a :class:`Split`; ``numbers`` turns batches into columns that a regression can read, and
-``spreads`` gives the errors of sums over rows that may belong together. ``explain.change`` and ``explain.proxy`` share these, verbs
-import them.
+``split(before, after, ...)`` returns a :class:`Split`; ``apart`` names the input that keeps two sides from overlapping, ``numbers``
+turns batches into columns that a regression can read, and ``spreads`` gives the errors of sums over rows that may belong together.
+``explain.change`` shares the last, verbs import them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from assay.explain.additive import additive
 from assay.result import Spread, Value
 from assay.summary.vector import kind_of
 
-__all__ = ["PARTS", "Split", "numbers", "split", "spreads"]
+__all__ = ["PARTS", "Split", "apart", "numbers", "split", "spreads"]
 
 Array = np.ndarray[Any, Any]
 
@@ -82,8 +82,8 @@ def split(before: pa.RecordBatch, after: pa.RecordBatch, losses: tuple[Array, Ar
     effective = min(float(np.sum(share[mine] * by[mine])) ** 2 / float(np.sum((share[mine] * by[mine]) ** 2))
                     for mine, by in ((~away, chance), (away, 1 - chance)))
     if shared < SHARED or effective < EFFECTIVE:
-        return Split(change, shared=shared,
-                     note="the two sides hardly have an input in common, so nothing says what the old ones would cost now")
+        return Split(change, shared=shared, note=f"the inputs of the two sides hardly overlap ({shared:.0%}), so nothing says what the old "
+                     "ones would cost now")
     # the influence functions of E_m[e (1 - e) mu] and of its denominator, m the mixture of both sides in equal parts, e the chance of Q
     below = np.where(away, (1 - chance) ** 2, chance ** 2)
     one = np.where(away, (1 - chance) * (loss - chance * expected[1]), chance ** 2 * expected[1])
@@ -99,6 +99,26 @@ def split(before: pa.RecordBatch, after: pa.RecordBatch, losses: tuple[Array, Ar
     parts = tuple(_value(metric, estimate, influence, team, len(loss)).replace(note=name)
                   for name, (estimate, influence) in zip(PARTS, found, strict=True))
     return Split(change, parts, min(shared, 1.0))
+
+
+def apart(before: pa.RecordBatch, after: pa.RecordBatch) -> tuple[str, float] | None:
+    """Return the column that alone tells two sides apart best, and the overlap of its distributions, between 0 and 1.
+
+    >>> apart(pa.record_batch({"a": [1, 2], "b": [1, 2]}), pa.record_batch({"a": [1, 2], "b": [8, 9]}))
+    ('b', 0.0)
+    """
+    found = []
+    for name in before.schema.names:
+        values, codes = numbers([each.select([name]) for each in (before, after)])
+        if not values.shape[1]:
+            continue
+        column = values[:, 0]
+        known = column[np.isfinite(column)]
+        cuts = np.unique(np.quantile(known, np.linspace(0, 1, 41)[1:-1])) if len(known) and not codes[0] else np.arange(_CATEGORIES) + 0.5
+        place = np.where(np.isfinite(column), np.searchsorted(cuts, column, side="right"), len(cuts) + 1)
+        shares = [np.bincount(some, minlength=len(cuts) + 2) / max(len(some), 1) for some in np.split(place, [before.num_rows])]
+        found.append((name, float(np.minimum(*shares).sum())))
+    return min(found, key=lambda each: each[1]) if found else None
 
 
 def spreads(influence: Array, team: Array | None = None) -> tuple[Array, float]:

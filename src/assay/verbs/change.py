@@ -19,10 +19,10 @@ import pyarrow as pa
 
 from assay.data.predicate import quoted
 from assay.data.source import Source, source
-from assay.errors import ConfigError, DataError, EmptyDataError
-from assay.explain.change import FEWEST, Change, Rows, change
+from assay.errors import ConfigError, DataError, EmptyDataError, listed
+from assay.explain.change import FEWEST, LEVEL, Change, Rows, change
 from assay.explain.mean import OUTCOME, outputs
-from assay.explain.split import PARTS, Split, split
+from assay.explain.split import PARTS, Split, apart, split
 from assay.result import Figure, Value
 from assay.summary.hashing import hashes
 from assay.verbs.explanation import Ground, Part, drawn, number
@@ -33,8 +33,9 @@ __all__ = ["ROWS", "between", "called_for", "known", "pictured", "shown", "sided
 
 Array = np.ndarray[Any, Any]
 
-ROWS = 20_000    # of each side, drawn at random; contributions that must be sampled are those of fewer
+ROWS = 10_000    # of each side, drawn at random; contributions that must be sampled are those of fewer
 _TOLD = 3        # inputs in a sentence
+_ASIDE = 3       # inputs that are left aside where two sides do not overlap
 _PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 _ENDS = (".parquet", ".csv", ".csv.gz", ".arrow", ".feather", ".ipc")
 _NAMES = {"error": "accuracy", "loss": "loss", "score": "mean score", "log-odds": "mean log-odds", "decision": "share"}
@@ -65,7 +66,9 @@ def between(ground: Ground, two: Sequence[Any]) -> Part:
         sides = [sided(ground, name, table, quantity) for name, table in tables]
         made, cut, thin = explained(ground, sides, quantity)
         sentences += [each for each in (told(made, cut, ground), thin) if each]
-        values += [*made.means, made.difference, *([] if cut is None else cut.parts), *shown(made)]
+        whole = made.difference.replace(metric=f"{made.quantity} change")
+        values += [*(each.replace(slice={"part": name}) for each, name in zip(made.means, made.names, strict=True)), whole,
+                   *([] if cut is None else cut.parts), *shown(made)]
         figures += [*([] if cut is None or not cut.parts else [_drawn(made, cut)]), *pictured(made)]
         notes += made.notes
         about |= {f"method of {made.quantity}": made.method, "compared with": ground.compared, "background": made.background[:12],
@@ -88,11 +91,23 @@ def explained(ground: Ground, sides: Sequence[Rows], quantity: str) -> tuple[Cha
     sign = -1.0 if quantity == "error" else 1.0
     weight = None if sides[0].weight is None or sides[1].weight is None else (sides[0].weight, sides[1].weight)
     group = None if sides[0].group is None or sides[1].group is None else (sides[0].group, sides[1].group)
-    found = split(sides[0].batch, sides[1].batch, (sign * lost[0], sign * lost[1]), metric=f"{made.quantity} change", weight=weight,
-                  group=group, seed=ground.seed)
+    left: list[str] = []
+    found = None
+    while found is None or (found.shared is not None and not found.parts and len(left) < _ASIDE):
+        batches = [each.batch.drop_columns(left) for each in sides] if left else [each.batch for each in sides]
+        found = split(batches[0], batches[1], (sign * lost[0], sign * lost[1]), metric=f"{made.quantity} change", weight=weight,
+                      group=group, seed=ground.seed)
+        worst = apart(*batches) if not found.parts and found.shared is not None else None
+        if worst is None or len(batches[0].schema.names) < 2:
+            break
+        left.append(worst[0])
+    why = found.note
+    if left and found.parts:
+        why = (f"{listed(left)} {'is' if len(left) == 1 else 'are'} left aside in the kinds of change, where the two sides hardly overlap: "
+               "what it did counts as other outcomes for the same inputs")
     parts = tuple(each.replace(metric=f"{made.quantity} change by {name}", note=None, against=sides[0].name, unit=made.difference.unit)
                   for each, name in zip(found.parts, PARTS, strict=False))
-    return made, dataclasses.replace(found, parts=parts), found.note
+    return made, dataclasses.replace(found, parts=parts), why
 
 
 # sides ----------------------------------------------------------------------------------------------------------------------------
@@ -260,7 +275,7 @@ def _name(made: Change, ground: Ground | None) -> str:
 
 
 def _called(column: str) -> str:
-    return "the outcomes themselves" if column == OUTCOME else column
+    return {OUTCOME: "the outcomes themselves", LEVEL: "the level of the answers"}.get(column, column)
 
 
 def _figure(value: Value) -> str:
