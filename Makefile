@@ -35,6 +35,8 @@ test-slow: $(VENV)/.dev $(VENV)/.page ## The tests marked slow
 
 test-formats: $(FORMATS)/.made ## The tests of heavy frameworks (some gigabytes, and Java to make PMML and MOJO files)
 	$(FORMATS)/main/bin/python -m pytest -m formats tests/formats --durations=10
+	KERAS_BACKEND=torch $(FORMATS)/main/bin/python -m pytest -m formats tests/formats -k keras
+	KERAS_BACKEND=jax $(FORMATS)/main/bin/python -m pytest -m formats tests/formats -k keras
 
 lint: $(VENV)/.dev ## Style, likely mistakes, and types
 	$(BIN)/ruff check .

@@ -1,14 +1,17 @@
 """The page of frameworks and laws: ``python -m tests.formats.matrix``, where ``make test-formats`` installed them, writes it.
 
-Beside the laws it says how large each library is and how long it takes to import.
+The laws run once for each backend of Keras, each in a process of its own, as Keras takes its backend when it is imported. Beside them
+stands what ``bench/framework.py`` measures: how large each library is and how long it takes to import.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -20,10 +23,10 @@ HEAD = """# Heavy frameworks and laws
 
 Made by the tests (`python -m tests.formats.matrix`, in the environment of `make test-formats`). The laws are those of
 [Formats and laws](formats.md), on models that the real libraries made; numbers agree to 2e-5, as networks compute in 32 bits.
-A network answers NaN where a number is missing, and transformers takes no missing text: assay refuses such answers, by row.
+Keras runs on TensorFlow, and once more on each of its other backends. A network answers NaN where a number is missing, and transformers takes no missing text: assay refuses such answers, by row.
 
 """
-LIBRARIES = {"jax": ("jax", "jaxlib"), "keras": ("keras",), "tensorflow": ("tensorflow-cpu",), "torch": ("torch",), "transformers": ("transformers", "tokenizers")}
+BACKENDS = {"": "", "torch": "keras", "jax": "keras"}    # the tests to choose; the first is TensorFlow, and everything else
 TAIL = """
 ## What is missing
 
@@ -38,29 +41,52 @@ TAIL = """
 """
 
 
+def recorded(backend: str, chosen: str) -> matrix.Recorder:
+    """Return how the laws ended with a backend of Keras, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder, "record.json")
+        environment = os.environ | ({"KERAS_BACKEND": backend} if backend else {})
+        subprocess.run([sys.executable, "-m", "tests.formats.matrix", str(out), chosen], check=True, env=environment)
+        said = json.loads(out.read_text("utf-8"))
+    record = matrix.Recorder()
+    for name, law, value in said["held"]:
+        record.held[(f"{name} on {backend}" if backend else name, law)] = value
+    for name, law, value in said["skipped"]:
+        record.skipped[(f"{name} on {backend}" if backend else name, law)] = value
+    record.failed = said["failed"]
+    return record
+
+
+def record(out: Path, chosen: str) -> int:
+    """Run the laws here, and write down how they ended."""
+    held = matrix.Recorder()
+    options = ["-q", "-m", "formats", "-p", "no:cacheprovider", *(["-k", chosen] if chosen else [])]
+    code = pytest.main([str(Path(__file__).with_name("test_laws.py")), *options], plugins=[held])
+    failed = held.failed or ([f"pytest ended with {code}"] if code else [])
+    out.write_text(json.dumps({"held": [[*key, value] for key, value in held.held.items()],
+                               "skipped": [[*key, value] for key, value in held.skipped.items()], "failed": failed}), "utf-8")
+    return 0
+
+
 def sizes() -> str:
-    lines = ["", "## Size and time to import", "", "| extra | libraries | MB, without what they need | seconds to import |", "|---|---|---|---|"]
-    for extra, names in LIBRARIES.items():
-        try:
-            files = [each for name in names for each in metadata.files(name) or []]
-            said = ", ".join(f"{name} {metadata.version(name)}" for name in names)
-        except metadata.PackageNotFoundError:
-            continue
-        size = sum(Path(str(each.locate())).stat().st_size for each in files if Path(str(each.locate())).is_file()) / 1e6
-        began = time.monotonic()
-        subprocess.run([sys.executable, "-W", "ignore", "-c", f"import {extra}"], check=True, capture_output=True)
-        lines.append(f"| `{extra}` | {said} | {size:.0f} | {time.monotonic() - began:.1f} |")
-    lines += ["| (none) | PMML and MOJO are read by assay itself, without Java | 0 | 0 |", ""]
-    return "\n".join(lines)
+    measured = subprocess.run([sys.executable, "bench/framework.py"], check=True, capture_output=True, text=True).stdout
+    return ("\n## Size and time to import\n\nAs `python bench/framework.py` measures it: megabytes of the libraries themselves, and with everything that\n"
+            "they bring beyond assay's own; seconds of the processor beyond those of Python alone.\n\n" + measured)
 
 
 def main() -> int:
-    record, began = matrix.Recorder(), time.monotonic()
-    code = pytest.main([str(Path(__file__).with_name("test_laws.py")), "-q", "-m", "formats", "-p", "no:cacheprovider"], plugins=[record])
-    if record.failed or code:
-        sys.stderr.write("a law is broken; the page is left as it is\n")
+    if len(sys.argv) > 1:
+        return record(Path(sys.argv[1]), sys.argv[2])
+    whole, began = matrix.Recorder(), time.monotonic()
+    for backend, chosen in BACKENDS.items():
+        part = recorded(backend, chosen)
+        whole.held |= part.held
+        whole.skipped |= part.skipped
+        whole.failed += part.failed
+    if whole.failed:
+        sys.stderr.write(f"a law is broken; the page is left as it is: {whole.failed[0]}\n")
         return 1
-    text = HEAD + matrix.written(record, time.monotonic() - began).removeprefix(matrix.HEAD)
+    text = HEAD + matrix.written(whole, time.monotonic() - began).removeprefix(matrix.HEAD)
     PAGE.write_text(text + sizes() + TAIL, "utf-8")
     return 0
 

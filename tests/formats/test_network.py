@@ -25,13 +25,13 @@ def moved(rows: pa.RecordBatch, name: str, step: float) -> pa.RecordBatch:
     return rows.set_column(place, name, pa.array(rows.column(name).to_numpy() + step))
 
 
-def slopes(model, output: int) -> np.ndarray:
+def slopes(model, output: int, step: float = 1e-5) -> np.ndarray:
     """The gradient by differences of the answers."""
     def part(rows: pa.RecordBatch) -> np.ndarray:
         found = guard.answer(model, rows)
         return found.value if found.score is None else found.score[:, output]
 
-    return np.column_stack([(part(moved(ROWS, name, 1e-5)) - part(moved(ROWS, name, -1e-5))) / 2e-5 for name in "abcd"])
+    return np.column_stack([(part(moved(ROWS, name, step)) - part(moved(ROWS, name, -step))) / (2 * step) for name in "abcd"])
 
 
 @pytest.mark.parametrize(("outputs", "options"), [
@@ -51,7 +51,8 @@ def test_a_gradient_of_keras_is_that_of_differences() -> None:
     net = keras.Sequential([keras.Input((4,), dtype="float64"), keras.layers.Dense(7, activation="tanh", dtype="float64"),
                             keras.layers.Dense(3, activation="softmax", dtype="float64")])
     model = load(net, features=list("abcd"))
-    np.testing.assert_allclose(gradient(model, ROWS, 2), slopes(model, 2), atol=1e-5)
+    single = keras.backend.backend() == "jax"     # which computes in 32 bits, whatever it is asked for
+    np.testing.assert_allclose(gradient(model, ROWS, 2), slopes(model, 2, 5e-3 if single else 1e-5), atol=2e-4 if single else 1e-5)
 
 
 def test_a_gradient_of_jax_is_that_of_differences() -> None:
@@ -134,7 +135,9 @@ def test_a_keras_file_with_code_needs_trust(tmp_path) -> None:
         parts = {name: held.read(name) for name in held.namelist()}
     config = json.loads(parts["config.json"])
     for change in ({"class_name": "function", "module": "os", "config": "system"}, {"class_name": "Lambda", "module": "keras.layers", "config": {}},
-                   {"class_name": "Dense", "module": "keras.layers", "registered_name": "theirs>Dense", "config": {}}):
+                   {"class_name": "Dense", "module": "keras.layers", "registered_name": "theirs>Dense", "config": {}},
+                   {"class_name": "torch", "module": "keras.src.backend.torch.optimizers.torch_adam", "config": {}},
+                   {"class_name": "Adam", "module": "keras.src.backend.torch.optimizers.torch_adam.x", "config": {}}):
         harm = json.loads(json.dumps(config))
         harm["config"]["layers"].append(change)
         with zipfile.ZipFile(tmp_path / "harm.keras", "w") as made:

@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -34,6 +35,9 @@ OWN = {"keras", "keras.layers", "keras.models", "keras.initializers", "keras.reg
        "keras.src.models.functional",
        "keras.src.models.sequential", "builtins", None}
 PLAIN = {"__tuple__", "__list__", "__numpy__", "__tensor__", "__bytes__", "__keras_tensor__", "Functional", "Sequential", "DTypePolicy"}
+# What Keras writes of an optimizer where it runs on PyTorch; these modules hold others' modules too, so the names are listed.
+TORCH = re.compile(r"keras\.src\.backend\.torch\.optimizers\.torch_[a-z]+")
+OPTIMIZERS = {"SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "Nadam", "Lion"}
 RUNS = {"Lambda", "__lambda__", "function", "__typespec__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 LONGEST = 64 * 2**20   # bytes of a description
 
@@ -110,6 +114,8 @@ def _strange(node: Any) -> Iterator[str]:
         node = waiting.pop()
         if isinstance(node, dict):
             name, module = node.get("class_name"), node.get("module")
+            if name in OPTIMIZERS and isinstance(module, str) and TORCH.fullmatch(module):
+                module = "keras.optimizers"
             if isinstance(name, str) and (module not in OWN or name in RUNS or (node.get("registered_name") not in (None, name))
                                           or (module == "builtins" and name not in PLAIN)):
                 yield f"{module}.{name}" if module else name
