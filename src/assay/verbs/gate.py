@@ -45,6 +45,7 @@ from assay.store import Store
 from assay.summary.confusion import Cells
 from assay.verbs import serving
 from assay.verbs.behaviour import verdicts_of
+from assay.verbs.cause import blocked, influences
 from assay.verbs.measure import Answered, Question, Subject, measure
 from assay.verbs.subject import bound, checked, configuration, fits, merged, opened
 from assay.verbs.suite import Suite, about
@@ -72,7 +73,8 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
          positive: Any = None, threshold: float | None = None, task: str | None = None, classes: Sequence[Any] | None = None,
          features: Sequence[str] | None = None, trust: bool = False, strict: bool = False, where: str | None = None,
          sql: str | None = None, types: Mapping[str, str] | None = None, store: Any = None, rollback: Sequence[Any] = (),
-         behaviour: Any = (), now: dt.datetime | None = None, progress: Callable[[str, int], None] | None = None, **roles: Any) -> Run:
+         behaviour: Any = (), justified: Mapping[str, str] | None = None, now: dt.datetime | None = None,
+         progress: Callable[[str, int], None] | None = None, **roles: Any) -> Run:
     """Return the run that says whether ``candidate`` may replace ``champion``, judged on the same labelled rows of ``data``.
 
     ``rules`` are what stands under ``gate:`` in ``assay.yaml``: goals, guardrails, tolerances, costs, levels, budgets, overrides. Without
@@ -80,7 +82,9 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
     ``checks`` are judged of the candidate. ``assay.gate("assay.yaml", ...)`` reads everything from a file; arguments win over it.
 
     ``store`` (a path, a URL or a ``Store``) remembers what each release changed, so that harm which adds up over releases is seen.
-    ``behaviour`` is a file or folder of behaviour tests (``*.assay.yaml``), or several: their verdicts on the candidate count too.
+    A slice that blocks says which inputs make the candidate worse there; ``justified`` maps inputs that tell a forbidden column to why they
+    may count. ``behaviour`` is a file or folder of behaviour tests (``*.assay.yaml``), or several: their verdicts on the candidate count
+    too.
     ``rollback`` names earlier models: then no candidate is judged, but which of them does better on ``data`` than the champion. ``now`` is
     the moment from which staleness and the age of rules are counted.
 
@@ -110,7 +114,7 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
             own = dataclasses.replace(own, store=config.location(own.store) if own.store else None,
                                       behaviour=tuple(str(config.location(each)) for each in own.behaviour))
         return gate(found.pop("model"), found.pop("data"), rules=own, trust=trust, strict=strict, store=store, rollback=rollback,
-                    behaviour=behaviour, now=now, progress=progress, **found)
+                    behaviour=behaviour, justified={**config.justified, **(justified or {})}, now=now, progress=progress, **found)
     if data is None:
         raise ConfigError("there are no data to judge a release on", hint="pass data, or a configuration such as assay.yaml")
     if rollback:
@@ -138,6 +142,7 @@ def gate(candidate: Any = None, data: Any = None, *, champion: Any = None, rules
             verdicts += release.serving(candidate, now or dt.datetime.now(dt.UTC))
             verdicts += lineage(release.held, past, data=release.rows_judged, alpha=chosen.alpha)
             release.told()
+            verdicts, values = release.explained(verdicts, values, justified)
     verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     run = Run("gate", tuple(each.silenced() for each in values), tuple(verdicts), cost=cost,
@@ -182,6 +187,7 @@ class _Release:
         self.churn: dict[str, float | None] = {}
         self.ruled: list[tuple[Override, int, float | None]] = []
         self.extra: list[Value] = []
+        self.causes: tuple[Figure, ...] = ()
 
     # what to ask ----------------------------------------------------------------------------------------------------------
 
@@ -330,6 +336,14 @@ class _Release:
         found = judge(parse(f"churn <= {self.rules.churn:g}"), whole)
         return [dataclasses.replace(each, aspect="churn") for each in found]
 
+    def explained(self, verdicts: list[Verdict], values: list[Value],
+                  justified: Mapping[str, str] | None) -> tuple[list[Verdict], list[Value]]:
+        """Return the verdicts, those that block with their cause, and what moves answers and is forbidden."""
+        why, guarded = blocked(self.subject, verdicts), influences(self.subject, justified)
+        self.notes += [*why.notes, *guarded.notes]
+        self.causes = why.figures
+        return [*why.verdicts, *guarded.verdicts], [*values, *why.values]
+
     def tried(self, files: Any) -> list[Verdict]:
         """Return the verdicts of behaviour tests on the candidate."""
         if not files:
@@ -422,7 +436,7 @@ class _Release:
         for each in self.held:
             if each.value.slice and each.value.value is not None and not each.value.private:
                 groups.setdefault(each.title, []).append(each)
-        return [_forest(title, some) for title, some in groups.items() if len(some) > 1]
+        return [*(_forest(title, some) for title, some in groups.items() if len(some) > 1), *self.causes]
 
     def rolled_back(self, earlier: Sequence[tuple[Any, Any]]) -> tuple[list[Verdict], list[Value]]:
         """Return which earlier model is better on these rows than the current one, with all differences."""
