@@ -22,7 +22,7 @@ from assay.screen.screen import Reading, screen
 from assay.screen.study import Study
 from assay.summary.hashing import mixed
 
-__all__ = ["StandIns", "placeholder_rows", "placeholder_share", "repeated_blocks", "stand_ins", "suspect_labels"]
+__all__ = ["StandIns", "placeholder_rows", "placeholder_share", "repeated_blocks", "stand_ins", "suspect_labels", "suspicions"]
 
 Array = np.ndarray[Any, Any]
 
@@ -137,10 +137,25 @@ def suspect_labels(study: Study) -> Iterator[Reading]:
     At most 5,000 rows and the 30 strongest features, three folds, entities kept together; the error comes from the likelihood ratio
     against no flips. Flips that hang on the features are not seen, nor errors in a problem that a line cannot separate.
     """
+    found = suspicions(study)
+    if isinstance(found, str):
+        yield Reading(None, len(study.data), note=found)
+        return
+    rows, weight, error = found
+    estimate = float(weight.mean())
+    note = f"about {weight.sum() / len(rows) * study.data.rows:,.0f} labels contradict what the other rows say"
+    yield Reading(Spread("normal", estimate, n=float(len(rows)), error=max(error, 1 / len(rows)), low_limit=0.0, high_limit=1.0), len(rows),
+                  note=note if estimate > 2 * error else None)
+
+
+def suspicions(study: Study) -> tuple[Array, Array, float] | str:
+    """Return the rows of the sample that were looked at, the probability that each has a wrong label, and the error of their mean.
+
+    0 where trees that did not see the row are not sure of another class. Text says why nothing can be told.
+    """
     assert study.target is not None
     if study.target.task not in ("binary", "multiclass"):
-        yield Reading(None, len(study.data), note="only labels that are classes can be suspected")
-        return
+        return "only labels that are classes can be suspected"
     outcome = study.outcome()
     rows = np.flatnonzero(outcome >= 0)
     rows = rows[np.sort(np.argsort(mixed(rows.astype(np.uint64), 31), kind="stable")[:_ROWS])]
@@ -148,20 +163,13 @@ def suspect_labels(study: Study) -> Iterator[Reading]:
     y = y.reshape(-1)
     counts = np.bincount(y) if len(y) else np.zeros(1)
     if len(rows) < 200 or len(classes) < 2 or len(classes) > _CLASSES or counts.min() < 20:
-        note = f"more than {_CLASSES} classes" if len(classes) > _CLASSES else "needs 200 labelled rows, and 20 of each class"
-        yield Reading(None, len(rows), note=note)
-        return
+        return f"more than {_CLASSES} classes" if len(classes) > _CLASSES else "needs 200 labelled rows, and 20 of each class"
     names = _strongest(study)
     if not names:
-        yield Reading(None, len(rows), note="no feature tells anything about the label")
-        return
+        return "no feature tells anything about the label"
     trees, lines = _out_of_fold(study, names, rows, y)
     weight, error = _flipped(lines, y)
-    weight = np.where(_confident(trees, y), weight, 0.0)
-    estimate = float(weight.mean())
-    note = f"about {weight.sum() / len(rows) * study.data.rows:,.0f} labels contradict what the other rows say"
-    yield Reading(Spread("normal", estimate, n=float(len(rows)), error=max(error, 1 / len(rows)), low_limit=0.0, high_limit=1.0), len(rows),
-                  note=note if estimate > 2 * error else None)
+    return rows, np.where(_confident(trees, y), weight, 0.0), error
 
 
 # stand-ins ----------------------------------------------------------------------------------------------------------------------

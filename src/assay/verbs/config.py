@@ -55,6 +55,7 @@ class Config:
     checks: tuple[Check | str, ...] = ()  # the text "default" among them stands for the default suite
     monitor: Settings | None = None
     gate: Gate = field(default_factory=Gate)
+    changeable: Mapping[str, Any] = field(default_factory=dict)  # how a person can change inputs: increase, [0, 100], [this, that]
     justified: Mapping[str, str] = field(default_factory=dict)  # why an input that stands for a protected one may be used; "?" is open
 
     def location(self, value: Any) -> Any:
@@ -208,6 +209,12 @@ class _Reader:
             raise self.wrong(key, value, "names to names")
         return dict(value)
 
+    def changeable(self, key: str, value: Any) -> dict[str, Any]:
+        """How columns can change; what fits each column is known once the data are."""
+        if not isinstance(value, Mapping) or any(not isinstance(each, str | list) for each in value.values()):
+            raise self.wrong(key, value, "columns to increase, decrease, any, [low, high] or a list of values")
+        return {str(name): each for name, each in value.items()}
+
     def justified(self, key: str, value: Any) -> dict[str, str]:
         if not isinstance(value, Mapping):
             raise self.wrong(key, value, 'columns to the reason why each may be used, such as {income: "repays the loan", job: "?"}')
@@ -257,6 +264,7 @@ _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
     "positive": _Reader.scalar, "threshold": _Reader.number, "classes": _Reader.scalars, "features": _Reader.names,
     "types": _Reader.mapping, "columns": _Reader.roles, "slices": _Reader.names, "checks": _Reader.checks,
     "monitor": _Reader.monitored, "gate": _Reader.gated, "justified": _Reader.justified,
+    "changeable": _Reader.changeable,
 }
 
 
