@@ -20,7 +20,7 @@ from assay.segment.confirm import Control, Judge, Judged, standing
 from assay.segment.search import Box, Field, search
 from assay.summary.hashing import hashes, mixed
 
-__all__ = ["Direction", "Found", "Segment", "segments"]
+__all__ = ["Direction", "Found", "Segment", "Step", "segments"]
 
 Array = np.ndarray[Any, Any]
 Direction = Literal["higher", "lower", "both"]
@@ -31,7 +31,17 @@ FLOOR = -12.0        # of the score of a candidate: what is likely to be chance 
 CANDIDATES = 20
 TAIL = 0.002         # of the rows on each side, whose numbers the search cuts off: one row must not make a segment
 OWN = 0.3            # of its rows that a segment must not share with those before it
+WORTH = 0.01         # largest p-value on the half that found it, of a candidate by the rows of its own
 FEWEST_ENTITIES = 20
+
+
+@dataclass(frozen=True)
+class Step:
+    """The first conditions of a segment, the one that tells most first: what they alone show, and how many rows of the second half fit."""
+
+    conditions: tuple[Condition, ...]
+    inside: Spread
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +52,7 @@ class Segment:
     two; with no value, the shares of the rows of each side that are inside), ``difference`` inside less outside (of shares their ratio).
     ``portion`` is the part of the sum of all values that its rows hold, None where values are not losses. ``p`` is that of
     "no more than the tolerance, on rows that no segment before it holds", ``adjusted`` that for all candidates.
-    ``also`` are other descriptions of nearly the same rows, which the data cannot tell from this one.
+    ``also`` are other descriptions of nearly the same rows; ``steps`` lead from all rows to the segment, a condition at a time.
     """
 
     conditions: tuple[Condition, ...]
@@ -56,6 +66,7 @@ class Segment:
     adjusted: float
     portion: float | None = None
     also: tuple[tuple[Condition, ...], ...] = ()
+    steps: tuple[Step, ...] = ()
 
     @property
     def words(self) -> str:
@@ -115,7 +126,7 @@ def segments(table: pa.Table, value: Any = None, *, side: Any = None, weight: An
     half = rows.halves(found, seed)
     notes = rows.notes(half)
     tried = 0
-    made: list[_Made] = []
+    candidates: list[_Candidate] = []
     directions: tuple[_Way, ...] = ("higher", "lower") if direction == "both" else (direction,)
     for each in directions:
         sign = 1 if each == "higher" else -1
@@ -126,16 +137,25 @@ def segments(table: pa.Table, value: Any = None, *, side: Any = None, weight: An
         looked = search(found, np.flatnonzero(~half), field, levels=levels, limit=CANDIDATES, floor=FLOOR, compiled=compiled)
         tried += looked.tried
         notes += looked.notes
-        made += _confirmed(rows, found, looked.boxes, looked.others, half, rows.judge(half, sign, tolerance), each)
+        candidates += [_Candidate(box, others, each) for box, others in zip(looked.boxes, looked.others, strict=True)]
+    made = _confirmed(rows, found, candidates, half, tolerance)
     kept = []
     for one, adjusted in zip(made, standing([each.judged.p for each in made], control), strict=True):
         if adjusted <= rate and _beyond(one.whole.difference, 1 if one.way == "higher" else -1, tolerance, value is None):
-            kept.append((one.box.score, rows.segment(found, one, half, adjusted)))
+            kept.append((one.box.score, rows.segment(found, one, half, adjusted, tolerance)))
     kept.sort(key=lambda pair: -pair[0])
     return Found(tuple(each for _, each in kept[:most]), tried, len(made), len(rows), int(half.sum()), left, tuple(dict.fromkeys(notes)))
 
 
 _Way = Literal["higher", "lower"]
+
+
+class _Candidate(NamedTuple):
+    """What the first half has."""
+
+    box: Box
+    others: tuple[Box, ...]
+    way: _Way
 
 
 class _Made(NamedTuple):
@@ -148,18 +168,27 @@ class _Made(NamedTuple):
     way: _Way
 
 
-def _confirmed(rows: _Rows, found: Sequence[Axis], boxes: Sequence[Box], others: Sequence[tuple[Box, ...]], half: Array, judge: Judge,
-               way: _Way) -> list[_Made]:
-    """Judge each box on the second half: by the rows of its own, against those in no box so far; and as it is, against all others."""
-    place = np.flatnonzero(half)
-    before = np.zeros(len(place), bool)
+def _confirmed(rows: _Rows, found: Sequence[Axis], candidates: Sequence[_Candidate], half: Array, tolerance: float) -> list[_Made]:
+    """Judge each candidate on the second half: by the rows of its own, against those in none so far; and as it is, against all others.
+
+    What is only the other side of a candidate before it, or a part of one, shows nothing on rows of its own in the first half, and is
+    not asked about.
+    """
+    places = np.flatnonzero(~half), np.flatnonzero(half)
+    before = [np.zeros(len(each), bool) for each in places]
     made: list[_Made] = []
-    for box, rest in zip(boxes, others, strict=True):
-        inside = box.mask(found, place)
-        own, outside = inside & ~before, ~inside & ~before
-        if rows.enough(own, place) and rows.enough(outside, place) and own.sum() >= OWN * inside.sum():
-            made.append(_Made(box, judge.judged(own, outside), judge.judged(inside, ~inside), rest, way))
-        before |= inside
+    for each in sorted(candidates, key=lambda one: -one.box.score):
+        inside = [each.box.mask(found, place) for place in places]
+        own = [mask & ~held for mask, held in zip(inside, before, strict=True)]
+        outside = [~mask & ~held for mask, held in zip(inside, before, strict=True)]
+        if not all(rows.enough(mask, place) for pair in (own, outside) for mask, place in zip(pair, places, strict=True)):
+            continue
+        judges = [rows.judge(some, 1 if each.way == "higher" else -1, tolerance) for some in (~half, half)]
+        if min(mask.sum() / max(whole.sum(), 1) for mask, whole in zip(own, inside, strict=True)) < OWN or (
+                judges[0].judged(own[0], outside[0]).p > WORTH):
+            continue
+        made.append(_Made(each.box, judges[1].judged(own[1], outside[1]), judges[1].judged(inside[1], ~inside[1]), each.others, each.way))
+        before = [held | mask for held, mask in zip(before, inside, strict=True)]
     return made
 
 
@@ -262,7 +291,7 @@ class _Rows:
         if total.min() < 2 * least:
             return None
         excess, variance = self._excess(some, side, weight, sign, tolerance)
-        if (variance <= 0).any():
+        if not variance.sum() > 0:
             return None
         return Field(excess if weight is None else excess * weight, side if self.value is not None else None, weight, variance, least,
                      at_most * total)
@@ -291,7 +320,7 @@ class _Rows:
         value, side, weight, entity = (_kept(each, half) for each in (self.value, self.side, self.weight, self.entity))
         return Judge(value, side, weight, entity, sign, tolerance)
 
-    def segment(self, found: Sequence[Axis], made: _Made, half: Array, adjusted: float) -> Segment:
+    def segment(self, found: Sequence[Axis], made: _Made, half: Array, adjusted: float, tolerance: float) -> Segment:
         inside, judged = made.box.mask(found), made.whole
         first = np.ones(len(self), bool) if self.side is None else self.side == 0
         portion = None
@@ -301,7 +330,20 @@ class _Rows:
             portion = float(value[half & inside].sum()) / total if total > 0 else None
         return Segment(_conditions(found, made.box), int((inside & first).sum()), float((inside & first).sum() / first.sum()),
                        judged.inside, judged.outside, judged.difference, made.way, made.judged.p, adjusted, portion,
-                       tuple(_conditions(found, each) for each in made.others))
+                       tuple(_conditions(found, each) for each in made.others), self._steps(found, made, half, tolerance))
+
+    def _steps(self, found: Sequence[Axis], made: _Made, half: Array, tolerance: float) -> tuple[Step, ...]:
+        judge, place = self.judge(half, 1 if made.way == "higher" else -1, tolerance), np.flatnonzero(half)
+        left, taken, steps = list(made.box.parts), [], []
+        inside = np.ones(len(place), bool)
+        while left:
+            masks = [inside & Box((each,), 0.0, 0.0).mask(found, place) for each in left]
+            told = [judge.judged(mask, ~mask) for mask in masks]
+            best = min(range(len(left)), key=lambda each: (told[each].p, left[each]))
+            inside = masks[best]
+            taken.append(left.pop(best))
+            steps.append(Step(_conditions(found, Box(tuple(taken), 0.0, 0.0)), told[best].inside, int(inside.sum())))
+        return tuple(steps)
 
 
 def _kept(values: Array | None, mask: Array) -> Array | None:
