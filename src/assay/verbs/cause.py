@@ -1,6 +1,6 @@
 """Why something was blocked or paged: the attribution of a change, bounded in cost, for the gate and the monitor.
 
-``blocked(subject, verdicts)`` says it of the slices in which a candidate is worse, ``moved(...)`` of a window against those before it,
+``blocked(subject, verdicts)`` says it of the slices in which a candidate is worse, ``paged(job, incidents, ...)`` of windows,
 ``influences(subject, ...)`` names forbidden columns, and strong proxies of them, that move the answers. ``verbs.gate`` and
 ``verbs.monitor`` use them.
 """
@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,24 +19,28 @@ import pyarrow.compute as pc
 from assay.data.predicate import parse
 from assay.data.schema import Schema
 from assay.data.slice import slicing
-from assay.errors import AssayError, ConfigError
+from assay.errors import AssayError, ConfigError, DataError, without_secrets
 from assay.explain.change import change, versus
 from assay.explain.mean import attributed
 from assay.explain.proxy import STRONG
 from assay.model.logged import Logged
-from assay.result import Figure, Value, Verdict
+from assay.result import Figure, Incident, Value, Verdict
 from assay.verbs.change import called_for, pictured, shown, sided, told, turned
 from assay.verbs.disparity import powers
 from assay.verbs.explanation import Ground, drawn
 from assay.verbs.measure import Subject
+from assay.verbs.subject import opened
 
-__all__ = ["Cause", "blocked", "influences", "moved"]
+__all__ = ["CAUSED", "Cause", "Stretch", "blocked", "influences", "of_model", "paged"]
 
 Array = np.ndarray[Any, Any]
 
 ROWS = 20_000     # drawn, of which a slice keeps its own
 SLICES = 5        # blocked ones that are explained, those that lost most first
 ASKED = 60_000    # rows put to the models for each
+BEFORE = 28       # windows that one is compared with
+WINDOW = 5_000    # rows of either side of a window
+CAUSED = "why: "
 _LEAST = 0.005    # of all influence, below which a column carries none that is worth a word
 _OF_LABELS = ("accuracy", "recall", "precision", "f1", "specificity", "balanced_accuracy", "cost", "error_rate")
 _BIN = re.compile(r"\[(?P<low>[^,\]]+), (?P<high>[^)]+)\)|< (?P<below>.+)|>= (?P<above>.+)")
@@ -208,12 +212,73 @@ def _warned(sentence: str, column: str) -> Verdict:
                    hint=f'Leave it out of the inputs, or say why it may count: justified: {{{column}: "..."}} in assay.yaml.')
 
 
-def moved(ground: Ground, before: tuple[str, pa.Table], after: tuple[str, pa.Table], *, asked: int = ASKED) -> tuple[str, Cause]:
-    """Return in one sentence why the error (where labels are there), else the score, of one window differs from that of those before it."""
-    tables = [before[1], after[1]]
-    quantity = called_for(ground, tables)[0]
-    sides = [sided(ground, name, table, quantity) for name, table in (before, after)]
-    target = ground.subject.target
-    made = turned(change(ground.model, sides[0], sides[1], ground.behind, quantity=quantity, asked=asked, seed=ground.seed,
+@dataclass(frozen=True)
+class Stretch:
+    """The windows of a monitor: when each began, and its rows, which are read only where they are asked for."""
+
+    starts: Sequence[str]
+    rows: Callable[[int], pa.Table]
+
+
+def paged(job: Any, incidents: Sequence[Incident], judged: Mapping[str, int], stretch: Stretch) -> tuple[dict[str, str], list[str]]:
+    """Return why the score or the error of the window that each incident is about moved, by the incident's id; and notes.
+
+    Only incidents about the model, where the model is there; each window against those before it (28 at most), from a sample of both.
+    ``judged`` is the number of each incident's window. Whatever goes wrong is a note: an incident stands without its cause. ``job``
+    is that of ``verbs.stream``.
+    """
+    found: dict[str, str] = {}
+    notes: list[str] = []
+    if job.model is None:
+        return found, notes
+    for each in incidents[:SLICES]:
+        number = judged.get(each.id or "")
+        if number is None or not of_model(each):
+            continue
+        try:
+            found[str(each.id)] = CAUSED + _moved(job, stretch, number)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a model may raise whatever it likes: an incident stands without its cause)
+            notes.append(f"why incident {each.id} came is not said: {without_secrets(' '.join(str(error).split()))[:300]}")
+    return found, notes
+
+
+def of_model(incident: Incident) -> bool:
+    """Whether an incident is about what the model answers, or how well."""
+    answers = [name for name in incident.columns if name.startswith("assay ")]
+    return incident.cause is None and (incident.kind == "harm" or bool(answers) or incident.source == "model")
+
+
+def _moved(job: Any, stretch: Stretch, number: int) -> str:
+    """Return why one window differs from those before it, in a sentence."""
+    parts: list[pa.Table] = []
+    size = 0
+    for place in range(number - 1, max(-1, number - 1 - BEFORE), -1):
+        rows = stretch.rows(place)
+        parts.append(rows)
+        size += rows.num_rows
+        if size >= ROWS:
+            break
+    if not parts:
+        raise DataError("there is no window before it")
+    tables = [_plain(each) for each in (pa.concat_tables(parts, promote_options="permissive"), stretch.rows(number))]
+    config = job.config
+    whole = pa.concat_tables(tables, promote_options="permissive")
+    roles = {role: each for role, each in job.there(whole).items() if role not in ("score", "prediction")}
+    subject, _ = opened(job.model, whole, train=config.location(config.train), reference=config.location(config.reference), champion=None,
+                        positive=config.positive, threshold=config.threshold, task=None, classes=None, features=None, trust=False,
+                        where=None, sql=None, types=config.types, roles=roles)
+    ground = Ground(subject, positive=config.positive)
+    random = np.random.default_rng(0)
+    few = [each.take(pa.array(np.sort(random.permutation(each.num_rows)[:WINDOW]))) for each in tables]
+    names = (f"the {len(parts)} windows before" if len(parts) != 1 else "the window before", stretch.starts[number][:16].replace("T", " "))
+    quantity = called_for(ground, few)[0]
+    sides = [sided(ground, name, each, quantity) for name, each in zip(names, few, strict=True)]
+    target = subject.target
+    made = turned(change(ground.model, sides[0], sides[1], ground.behind, quantity=quantity, asked=ASKED,
                          place=None if target is None else target.positive, threshold=None if target is None else target.threshold))
-    return told(made, None, ground), Cause(values=tuple(shown(made)), figures=tuple(pictured(made)))
+    return told(made, None, ground)
+
+
+def _plain(rows: pa.Table) -> pa.Table:
+    """Return the rows without what the model answered, which no model reads."""
+    return rows.drop_columns([name for name in rows.column_names if name.startswith("assay ")])

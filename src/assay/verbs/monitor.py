@@ -30,6 +30,7 @@ from assay.store import Ledger, Note, Span, Store
 from assay.store._manifest import Arrival
 from assay.store.incident import Mark
 from assay.verbs.account import reported
+from assay.verbs.cause import CAUSED, Stretch, paged
 from assay.verbs.config import Config, read
 from assay.verbs.stream import Held, Job, Memory, Progress, Said, apart, due, micros, moment, near, passed, timed
 
@@ -74,8 +75,24 @@ def replay(config: str | Path | Config, data: Any = None, *, trust: bool = False
         said.append(told)
         if progress:
             progress("windows", 1)
+    causes, notes = paged(job, [each.incident for each in reversed(memory.cases)], _about(said),
+                          Stretch([each.start for each in held.windows], lambda number: held.parts[number]))
+    memory = _caused(memory, causes)
     run = reported(job, memory, said, rows=held.rows, seconds=time.perf_counter() - began, verb="monitor replay")
-    return dataclasses.replace(run, notes=(*held.notes, *run.notes))
+    return dataclasses.replace(run, notes=(*held.notes, *run.notes, *notes))
+
+
+def _about(said: Iterable[Said]) -> dict[str, int]:
+    """Return the number of the window that each incident was opened about: of a promise, the one whose labels had come."""
+    return {str(each.id): (told.judged or told.window).number if each.kind == "harm" else told.window.number
+            for told in said for each in told.opened}
+
+
+def _caused(memory: Memory, causes: Mapping[str, str | None]) -> Memory:
+    """Return the memory with the causes of incidents that have none."""
+    cases = tuple(dataclasses.replace(each, incident=dataclasses.replace(each.incident, cause=each.incident.cause or causes.get(name)))
+                  for each in memory.cases for name in [each.incident.id or ""])
+    return dataclasses.replace(memory, cases=cases)
 
 
 def _files(given: Any) -> list[Any]:
@@ -184,6 +201,8 @@ class Live:
             said.append(told)
             if progress:
                 progress("windows", 1)
+        known = {str(each.id): each.cause for each in self.store.incidents.find(monitor=name) if (each.cause or "").startswith(CAUSED)}
+        memory = _caused(memory, known)   # windows that are computed again keep what was found of them
         run = reported(job, memory, said, rows=rows, seconds=time.perf_counter() - began, verb="monitor run", kept=self.store.states)
         run = dataclasses.replace(run, notes=(*self.notes, *run.notes))
         incidents = [each.incident for each in memory.cases]
@@ -196,7 +215,25 @@ class Live:
             if send:
                 self.store.outbox.add({each.id: each.to_json() for each in self._messages(memory.cases, old)})
             self.ledger.settle(name, touched)
-        return Watched(run, opened, tuple(self.sent(now)) if send else tuple(self._messages(memory.cases, old)))
+        deliveries = tuple(self.sent(now)) if send else tuple(self._messages(memory.cases, old))
+        run, opened = self._explained(run, memory, windows, [each for each in incidents if each.id not in old], said, opened)
+        return Watched(run, opened, deliveries)
+
+    def _explained(self, run: Run, memory: Memory, windows: Sequence[tuple[Span, Window]], fresh: Sequence[Incident], said: Sequence[Said],
+                   opened: tuple[Incident, ...]) -> tuple[Run, tuple[Incident, ...]]:
+        """Return a run whose fresh incidents about the model say why, and keep that: after they were kept and sent, so that none waits."""
+        causes, notes = paged(self.job, fresh, _about(said), Stretch([each.start for _, each in windows],
+                                                                     lambda number: self._rows(windows[number][0])))
+        if not causes and not notes:
+            return run, opened
+        memory = _caused(memory, causes)
+        incidents = {each.incident.id: each.incident for each in memory.cases}
+        run = dataclasses.replace(run, incidents=tuple(incidents.get(each.id, each) for each in run.incidents), notes=(*run.notes, *notes))
+        with self.store.transaction():
+            self.store.states.put({(self.name, windows[-1][0].start): memory.dump()})
+            self.store.incidents.keep(self.name, list(incidents.values()), complete=True)
+            self.store.put(run, model=self.name, span=windows[-1][0].start)
+        return run, tuple(incidents.get(each.id, each) for each in opened)
 
     def _windows(self, until: dt.datetime | None, now: float) -> list[tuple[Span, Window]]:
         """Return every window from the first with rows to the last, or to ``until``, those without rows between them.
