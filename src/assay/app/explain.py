@@ -23,13 +23,18 @@ if TYPE_CHECKING:
 __all__ = ["explain", "lines"]
 
 MOST = 20   # columns that the screen lists
-_STATED = ("quantity", "method", "compared with", "additivity gap")
+_STATED = ("quantity", "method", "stable", "compared with", "additivity gap")
 _EXAMPLES = """
 assay explain assay.yaml --row 10432
 assay explain assay.yaml --row 10432 --against "label = 1"        compared with those that were accepted
+assay explain assay.yaml --segments                                where is the model weak
+assay explain assay.yaml --segments champion                       where is it better or worse than the champion
 assay explain assay.yaml --global --html importance.html
 assay explain assay.yaml --row 10432 --training-rows               which training rows led to this answer
+assay explain assay.yaml --row 10432 --counterfactual --change income=increase --change savings=0..50000
 assay explain assay.yaml --training-rows --among "age < 25"        which led to the errors there, and which labels look wrong
+assay explain assay.yaml --between 2013-02 2013-07
+assay explain assay.yaml --disparity race
 assay explain --model m.onnx --data d.csv --train t.csv --id id --row 10432
 """
 _CODES = """
@@ -37,7 +42,8 @@ _CODES = """
 Nothing is judged.
 """
 #: arguments of the verb that are no part of a configuration
-_ASKED = ("row", "among", "against", "quantity", "background", "rows", "at_most", "budget", "seed", "store")
+_ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segments", "tolerance",
+          "against", "quantity", "background", "rows", "at_most", "budget", "seed", "store")
 
 
 @click.command(cls=Command, short_help="Say why a model answers what it does.", parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
@@ -48,6 +54,17 @@ _ASKED = ("row", "among", "against", "quantity", "background", "rows", "at_most"
 @click.option("--training-rows", "training_rows", is_flag=True, cls=Option, group="What is asked",
               help="With --row: which training rows led to its answer? Alone: which led to the errors, and whose labels look wrong?")
 @option("--among", "How it is asked", "PREDICATE", "With --training-rows alone: trace the errors of these rows of the data.")
+@option("--segments", "What is asked", "WHAT", "Where does it differ? error (if nothing is said), overfit, drift, disparity or champion.",
+        is_flag=False, flag_value="error")
+@option("--tolerance", "How it is asked", "NUMBER", "With --segments: a difference that is not worth a line.", type=float)
+@click.option("--between", nargs=2, metavar="A B", cls=Option, group="What is asked",
+              help="Why did score and error move from A to B? Years, months or days (2013-02), predicates, or files.")
+@option("--disparity", "What is asked", "COLUMN", "Which inputs make the gap between the groups of a column, or of two: race=Black,White.")
+@click.option("--counterfactual", "counterfactual", is_flag=True, cls=Option, group="What is asked",
+              help="With --row: what would have had to differ for another decision?")
+@option("--change", "How it is asked", "COLUMN=HOW", "With --counterfactual: what a person can change, and how: increase, decrease, any, "
+        "0..100000 or this|that (repeatable).", multiple=True)
+@option("--wanted", "How it is asked", "CLASS", "With --counterfactual: the decision that is wanted; of numbers '>= 200'.")
 @option("--quantity", "How it is asked", "WHAT", "score, log-odds, decision or loss; what the model adds up if not given.")
 @option("--against", "How it is asked", "PREDICATE", 'Compare with these rows of the background only, such as "label = 0".')
 @option("--background", "How it is asked", "FILE", "Rows to compare with; if not given, of --train, else --reference, else --data.")
@@ -79,7 +96,7 @@ _ASKED = ("row", "among", "against", "quantity", "background", "rows", "at_most"
 @shared
 @click.pass_obj
 def explain(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
-            no_progress: bool, trust: bool, overall: bool, training_rows: bool, **given: Any) -> int:
+            no_progress: bool, trust: bool, overall: bool, training_rows: bool, counterfactual: bool, **given: Any) -> int:
     """Say why a model answers what it does.
 
     Contributions of columns add up from the average of a stated group of rows to the answer (Shapley values; quantitative input
@@ -89,6 +106,10 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
     from assay.errors import ConfigError
 
     options = arguments(given)
+    if "change" in options:
+        from assay.verbs.counterfactual import changes
+
+        options["changeable"] = changes(options.pop("change"))
     asked = {name: options.pop(name) for name in _ASKED if name in options}
     if overall and "row" in asked:
         raise ConfigError("--global and --row are different questions", expected="one of them at a time")
@@ -96,6 +117,10 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
         if overall:
             raise ConfigError("--global and --training-rows are different questions", expected="one of them at a time")
         asked["training_rows"] = True
+    if counterfactual:
+        asked["counterfactual"] = True
+    elif "changeable" in asked or "wanted" in asked:
+        raise ConfigError("--change and --wanted are of another decision", expected="--counterfactual")
     files = files_of({"json": json, "html": html, "markdown": markdown},
                      [config, asked.get("background"), *(options.get(name) for name in ("model", "data", "train", "reference"))])
     enough(config, options, "explain")
@@ -136,7 +161,9 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
         return parts[0]
     kinds: dict[tuple[str, str], list[Value]] = {}
     for each in run.values:
-        kinds.setdefault((each.name, ", ".join(f"{name}={part}" for name, part in each.key)), []).append(each)
+        if not each.column and not each.slice:   # a number of all rows: the sentences have it
+            continue
+        kinds.setdefault((each.name, ", ".join(f"{name}={part}" for name, part in each.key if name != "segment")), []).append(each)
     parts += [_table(name if not place else f"{name}, {clean(place)}", values, screen) for (name, place), values in kinds.items()]
     parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
     stated = [f"{name}: {clean(run.about[name])}" for name in _STATED if name in run.about]
@@ -155,7 +182,7 @@ def _table(title: str, values: list[Value], screen: Terminal) -> list[Line]:
     from assay.app.layout import cells, clean, cut, padded
 
     shown = values[:MOST]
-    names = [clean(each.column or each.model or "all") for each in shown]
+    names = [clean(str(each.column or each.model or each.slice.get("segment") or "all")) for each in shown]
     first = min(max(map(cells, [*names, title])), 36)
     numbers = [f"{each.value:+.3g}" if each.value is not None else "-" for each in shown]
     ends = [f"[{each.low:+.3g}, {each.high:+.3g}]" if each.low is not None and each.high is not None and each.low != each.high else ""

@@ -17,10 +17,13 @@ from assay.data.source import source
 from assay.errors import ConfigError, listed
 from assay.result import Cost, Run
 from assay.store import Store
-from assay.verbs import training_row
+from assay.verbs import counterfactual, training_row
+from assay.verbs.change import between as of_change
+from assay.verbs.disparity import disparity as of_groups
 from assay.verbs.explanation import Ground, Part
 from assay.verbs.importance import importance
 from assay.verbs.row import row as of_row
+from assay.verbs.segment import segment as of_segments
 from assay.verbs.subject import checked, configuration, merged, opened
 from assay.verbs.suite import about
 
@@ -28,7 +31,10 @@ __all__ = ["explain"]
 
 
 def explain(model: Any = None, data: Any = None, *, row: Any = None, against: str | None = None, quantity: str | None = None,
-            training_rows: bool = False, among: str | None = None, background: Any = None, rows: int | None = None,
+            between: Sequence[Any] | None = None, disparity: str | None = None, justified: Mapping[str, str] | None = None,
+            training_rows: bool = False, among: str | None = None, counterfactual: bool = False,
+            changeable: Mapping[str, Any] | None = None, wanted: Any = None, segments: str | bool = False, tolerance: float | None = None,
+            background: Any = None, rows: int | None = None,
             at_most: float | None = None, budget: int | None = None, seed: int = 0,
             store: Any = None, train: Any = None, reference: Any = None, champion: Any = None, positive: Any = None,
             threshold: float | None = None,
@@ -44,8 +50,18 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
     ``budget`` rows. What was found of rows with an id is kept in ``store`` (a path, a URL or a ``Store``), where one is named, and read
     again.
 
+    ``between`` names two periods (``2013-02``), predicates or data sets: why the score, and where labels are the error, moved from the
+    first to the second. ``disparity`` names a column: which inputs make the gap between its groups, and which stand for it;
+    ``justified`` is what people said of these.
+
     With ``training_rows``: which rows of ``train`` led to the answer to the ``row``; without a row, which parts of them raised the loss of
     the rows of the data, or of those ``among`` them that a predicate keeps, and whose labels are probably wrong.
+
+    With ``counterfactual``: what would have had to differ for the ``row`` to be decided otherwise (as the class ``wanted``; for numbers
+    ``">= 3"``), where ``changeable`` says what a person can change: ``{"income": "increase", "savings": [0, 100000], "job": ["cook"]}``.
+
+    With ``segments``: where the model is weak (``True`` or ``"error"``), ``"overfit"``, unfair (``"disparity"``), unlike the champion
+    (``"champion"``), or the data unlike the reference (``"drift"``), by more than ``tolerance``.
 
     The other arguments are those of ``assay.check``. Raises ``AssayError`` for what cannot be read, explained or is misspelt.
 
@@ -57,8 +73,12 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
     """
     began = time.perf_counter()
     checked("explain", roles, explain.__kwdefaults__ or ())
-    asked: dict[str, Any] = {"row": row, "against": against, "quantity": quantity, "background": background, "rows": rows,
-                             "training_rows": training_rows, "among": among, "at_most": at_most, "budget": budget, "seed": seed,
+    asked: dict[str, Any] = {"row": row, "between": between, "disparity": disparity, "justified": justified,
+                             "against": against, "quantity": quantity, "background": background, "rows": rows,
+                             "training_rows": training_rows, "among": among,
+                             "counterfactual": counterfactual, "changeable": changeable, "wanted": wanted,
+                             "segments": segments, "tolerance": tolerance,
+                             "at_most": at_most, "budget": budget, "seed": seed,
                              "store": store}
     config = configuration(model)
     if config is not None:
@@ -67,6 +87,8 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
         every = merged(config, given, roles)
         every.pop("checks")
         every.pop("slices")
+        asked["changeable"] = changeable or dict(config.changeable) or None
+        asked["justified"] = {**config.justified, **(justified or {})}
         return explain(**every, **asked, trust=trust, progress=progress)
     if data is None:
         raise ConfigError("there are no data to explain the model on", hint="pass data, or a configuration such as assay.yaml")
@@ -77,20 +99,36 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
         behind = None if background is None else source(background, types=types, **_label(background, roles))
         kept = held.enter_context(Store(store)) if isinstance(store, str | os.PathLike) else store
         ground = Ground(subject, quantity, against, behind, rows, at_most, budget, seed, positive, kept)
-        part = _answered(ground, row, training_rows=training_rows, among=among)
+        part = _answered(ground, row, between=between, disparity=disparity, justified=justified, training_rows=training_rows,
+                         among=among, otherwise=(changeable, wanted) if counterfactual else None, segments=segments, tolerance=tolerance)
     notes += [each for model in subject.models.values() for each in getattr(model, "remarks", list)()]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     return Run("explain", part.values, findings=part.findings, cost=cost, notes=tuple(dict.fromkeys([*part.notes, *notes])),
                figures=part.figures, about={**about(subject, {}), **part.about}, sentences=part.sentences, attributions=part.attributions)
 
 
-def _answered(ground: Ground, row: Any, *, training_rows: bool = False, among: str | None = None) -> Part:
+def _answered(ground: Ground, row: Any, *, between: Sequence[Any] | None = None, disparity: str | None = None,
+              justified: Mapping[str, str] | None = None, training_rows: bool = False, among: str | None = None,
+              otherwise: tuple[Mapping[str, Any] | None, Any] | None = None, segments: str | bool = False,
+              tolerance: float | None = None) -> Part:
     """Return the answer to what was asked; more than one question is refused."""
     questions: dict[str, Callable[[], Part]] = {}
+    if between is not None:
+        questions["between"] = lambda: of_change(ground, between)
+    if disparity is not None:
+        questions["disparity"] = lambda: of_groups(ground, disparity, justified)
+    if tolerance is not None and not segments:
+        raise ConfigError("a tolerance is of segments", expected="segments")
+    if segments:
+        questions["segments"] = lambda: of_segments(ground, "error" if segments is True else str(segments), tolerance=tolerance)
     if among is not None and (row is not None or not training_rows):
         raise ConfigError("among keeps rows whose errors are traced to training rows", expected="training_rows, and no row")
     if training_rows:
         questions["training rows"] = lambda: training_row.of_errors(ground, among) if row is None else training_row.of_row(ground, row)
+    elif otherwise is not None:
+        if row is None:
+            raise ConfigError("a counterfactual is of one row", expected="row", hint="--row ID")
+        questions["counterfactual"] = lambda: counterfactual.of_row(ground, row, *otherwise)
     elif row is not None:
         questions["row"] = lambda: of_row(ground, row)
     if len(questions) > 1:
