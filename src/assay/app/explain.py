@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["explain", "lines"]
 
-MOST = 20   # columns that the screen lists
+MOST, FEW = 20, 6   # columns that one table lists, and one of many tables
 _STATED = ("quantity", "method", "stable", "compared with", "additivity gap")
 _EXAMPLES = """
 assay explain assay.yaml --row 10432
@@ -163,8 +163,10 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     for each in run.values:
         if not each.column and not each.slice:   # a number of all rows: the sentences have it
             continue
-        kinds.setdefault((each.name, ", ".join(f"{name}={part}" for name, part in each.key if name != "segment")), []).append(each)
-    parts += [_table(name if not place else f"{name}, {clean(place)}", values, screen) for (name, place), values in kinds.items()]
+        place = _place(each) if each.column or "segment" in each.slice else ""
+        kinds.setdefault((each.name, place), []).append(each)
+    most = MOST if len(kinds) <= 2 else FEW
+    parts += [_table(name if not place else f"{name}, {clean(place)}", values, most, screen) for (name, place), values in kinds.items()]
     parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
     stated = [f"{name}: {clean(run.about[name])}" for name in _STATED if name in run.about]
     parts.append(wrapped([], "; ".join(stated), "dim", screen.width) if stated else [])
@@ -172,17 +174,21 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     return [line for part in parts if part for line in (*part, [])][:-1]
 
 
+def _place(value: Value) -> str:
+    return ", ".join(f"{name}={part}" for name, part in value.key if name != "segment")
+
+
 def _closed(text: str) -> str:
     text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "?", "!")) else text + "."
 
 
-def _table(title: str, values: list[Value], screen: Terminal) -> list[Line]:
-    """Return values of columns, one a line: number, interval, and a bar where there is room."""
+def _table(title: str, values: list[Value], most: int, screen: Terminal) -> list[Line]:
+    """Return values of columns, one a line, those of 0 left out: number, interval, and a bar where there is room."""
     from assay.app.layout import cells, clean, cut, padded
 
-    shown = values[:MOST]
-    names = [clean(str(each.column or each.model or each.slice.get("segment") or "all")) for each in shown]
+    shown = [each for each in values if each.value != 0][:most] or values[:1]
+    names = [clean(str(each.column or each.model or each.slice.get("segment") or _place(each))) for each in shown]
     first = min(max(map(cells, [*names, title])), 36)
     numbers = [f"{each.value:+.3g}" if each.value is not None else "-" for each in shown]
     ends = [f"[{each.low:+.3g}, {each.high:+.3g}]" if each.low is not None and each.high is not None and each.low != each.high else ""
@@ -197,6 +203,6 @@ def _table(title: str, values: list[Value], screen: Terminal) -> list[Line]:
         style = "fail" if (each.value or 0.0) < 0 else "pass"
         out.append([(padded(cut(name, first), first), ""), ("  " + padded(text, wide, right=True), ""), ("  " + padded(end, far), "dim"),
                     ("  " + bar, style)])
-    if len(values) > MOST:
-        out.append([(f"and {len(values) - MOST:,} more: --json has all", "dim")])
+    if len(values) > len(shown):
+        out.append([(f"and {len(values) - len(shown):,} more: --json has all", "dim")])
     return out

@@ -80,7 +80,7 @@ export function waterfall(figure: Figure, colours: Palette, room: number): Drawi
             : { type: "rect", shape: { x: Math.min(x1, x2), y: y - half, width: Math.max(1, Math.abs(x2 - x1)), height: 2 * half, r: 1 }, style: { fill: colour } };
           const spread = high - low > 1.5 ? [{ type: "line", shape: { x1: low, y1: y, x2: high, y2: y }, style: { stroke: colours.text, lineWidth: 1.25 } }] : [];
           const right = end || step >= 0;
-          const text = { type: "text", style: { text: (end || step < 0 ? "" : "+") + number(end ? api.value(2) : step, 3), fill: colours.text, fontSize: FONT - 1,
+          const text = { type: "text", style: { text: (end || step < 0 ? "" : "+") + number(end ? api.value(2) : step, Math.abs(end ? 1 : step) < 0.01 ? 4 : 3), fill: colours.text, fontSize: FONT - 1,
             x: right ? Math.max(x1, x2, high) + 6 : Math.min(x1, x2, low) - 6, y, align: right ? "left" : "right", verticalAlign: "middle" } };
           return { type: "group", children: [...below, bar, ...spread, text] };
         },

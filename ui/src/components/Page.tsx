@@ -76,7 +76,7 @@ function list(run: Run): Part[] {
   // what is gained and risked is what a release is decided by
   const trade = run.verb === "gate" && run.notes.length > 0;
   if (trade) add("Gain and risk", notes);
-  else if (main.length) add("In short", <dl className="about">{main.slice(0, 5).map((each, place) => <div key={place}><dt>{title(each.name)}</dt><dd>{measured(each)}</dd></div>)}</dl>);
+  else if (main.length && run.verb !== "explain") add("In short", <dl className="about">{main.slice(0, 5).map((each, place) => <div key={place}><dt>{title(each.name)}</dt><dd>{measured(each)}</dd></div>)}</dl>);
   if (bad) add("What to look at first", <Worst verdicts={run.verdicts} />);
   if (run.findings.length) add("Findings", <>
     <ul className="lines">{run.findings.map((each, place) => <li className="line" key={place}><span className="mark fail"><Icon outcome="fail" /><span>{title(each.probe)}</span></span><div><p>{each.sentence}</p></div></li>)}</ul>
@@ -104,7 +104,9 @@ function list(run: Run): Part[] {
     </>, counts);
   }
   if (left.figures) add("More pictures", <p className="muted">{left.figures}</p>);
-  if (forests(run.values).some((each) => each.values.some((value) => value.value !== null))) add("Slice by slice", <Slices run={run} />);
+  // of an explanation the pictures tell of columns
+  const sliced = run.verb === "explain" ? { ...run, values: run.values.filter((each) => !each.column) } : run;
+  if (forests(sliced.values).some((each) => each.values.some((value) => value.value !== null))) add("Slice by slice", <Slices run={sliced} />);
   if (run.values.length) add("Values", <Values run={run} />);
   if (run.notes.length && !trade) add("Notes", notes);
   return parts;
