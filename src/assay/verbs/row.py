@@ -15,6 +15,7 @@ import pyarrow as pa
 from assay.data.source import Source
 from assay.errors import ConfigError, DataError, nearest
 from assay.explain.attribution import Attributions
+from assay.explain.stability import stability
 from assay.model import guard
 from assay.result import Scalar, Spread, Value
 from assay.verbs.explanation import Ground, Part, number, signed
@@ -26,6 +27,7 @@ Array = np.ndarray[Any, Any]
 BUDGET = 50_000    # rows of a black box's answers, where nothing else is said
 _TOLD = 4          # columns that the sentence names
 _NOTHING = 1e-9    # of the largest value: less is rounding
+_AGAIN = 3         # other samples of the background, where values are exact
 _GROUPS = 10       # parts of a background, whose spread tells how far another one would move the values
 _KNOWN = 50_000    # ids that are looked at for the nearest
 
@@ -65,12 +67,24 @@ def row(ground: Ground, id: Any) -> Part:
     sentence = _sentence(ground, made, values, one)
     kind = "exact" if made.error is None else "of the background, which is a sample" if made.method.startswith("exact") else "of sampling"
     about: dict[str, Scalar] = {"row": one.title, "quantity": ground.unit(made), "method": made.method, "compared with": ground.compared,
-                                "additivity gap": f"{made.gap:.1g}", "intervals": kind, "background": made.background[:12]}
+                                "additivity gap": f"{made.gap:.1g}", "intervals": kind, "background": made.background[:12],
+                                "stable": _stable(ground, one, made, chosen)}
     figures = (waterfall(values, [named(one.table, str(each.column)) for each in values], start=made.base, start_name="average",
                          end_name=one.title, title="From the average to this row", aspect="this row",
                          sentence=f"{ground.unit(made)}, from the average of {ground.compared} to {one.title}"),) if values else ()
     return Part((decision, sentence), tuple(values), figures, (made.result(),), notes=(*one.notes, *notes, *made.notes, *_silent(made)),
                 about=about)
+
+
+def _stable(ground: Ground, one: Named, made: Attributions, chosen: Any) -> str:
+    """Return how far the values change with other seeds and other samples of the background, in words."""
+    exact = made.method.startswith("exact")
+    if exact and ground.whole:
+        return "exact, and the background is whole: nothing hangs on chance"
+    others = [dataclasses.replace(ground, seed=ground.seed + place) for place in range(1, 1 + (_AGAIN if exact else 1))]
+    found = stability(made, [each.attributions(one.table, target=chosen, budget=ground.budget or BUDGET) for each in others])
+    what = "samples of the background" if exact else "seed" if ground.whole else "seed and sample of the background"
+    return f"{found}, with {len(others)} other {what}"
 
 
 def contributions(made: Attributions, n: int) -> list[Value]:
