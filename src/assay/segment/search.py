@@ -247,7 +247,7 @@ class _Search:
         """Return the best box of all sets of columns as things stand, None where none is above ``floor``."""
         while self.sets:
             score = self.score
-            place = int(np.argmax(score))
+            place = int(np.argmax(np.round(score, 9)))   # of equals the first, whatever rounding made of them
             if score[place] <= floor:
                 return None
             if self.version[place] == self.now:

@@ -33,6 +33,7 @@ TAIL = 0.002         # of the rows on each side, whose numbers the search cuts o
 OWN = 0.3            # of its rows that a segment must not share with those before it
 WORTH = 0.01         # largest p-value on the half that found it, of a candidate by the rows of its own
 FEWEST_ENTITIES = 20
+_LONG = 30           # characters of a category, from which on it is a text
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def segments(table: pa.Table, value: Any = None, *, side: Any = None, weight: An
     if not 0 < at_most <= 1 or not 0 < rate < 1 or tolerance < 0:
         raise ConfigError("an option of the search for segments means nothing", expected="0 < at_most <= 1, 0 < rate < 1, tolerance >= 0")
     found, left = axes(rows.table, columns)
-    found.sort(key=lambda each: each.name)
+    found.sort(key=lambda each: (max((len(str(value)) for value in each.values), default=0) > _LONG, each.name))   # of equals the plainer
     if not found:
         return Found((), 0, 0, len(rows), 0, left, ("there is no column to cut the rows by",))
     half = rows.halves(found, seed)
@@ -172,12 +173,14 @@ def _confirmed(rows: _Rows, found: Sequence[Axis], candidates: Sequence[_Candida
     """Judge each candidate on the second half: by the rows of its own, against those in none so far; and as it is, against all others.
 
     What is only the other side of a candidate before it, or a part of one, shows nothing on rows of its own in the first half, and is
-    not asked about.
+    not asked about; nor is what adjoins one in all its columns, as effects that fade out leave fringes.
     """
     places = np.flatnonzero(~half), np.flatnonzero(half)
     before = [np.zeros(len(each), bool) for each in places]
     made: list[_Made] = []
     for each in sorted(candidates, key=lambda one: -one.box.score):
+        if any(one.way == each.way and _fringe(each.box, one.box, found) for one in made):
+            continue
         inside = [each.box.mask(found, place) for place in places]
         own = [mask & ~held for mask, held in zip(inside, before, strict=True)]
         outside = [~mask & ~held for mask, held in zip(inside, before, strict=True)]
@@ -190,6 +193,20 @@ def _confirmed(rows: _Rows, found: Sequence[Axis], candidates: Sequence[_Candida
         made.append(_Made(each.box, judges[1].judged(own[1], outside[1]), judges[1].judged(inside[1], ~inside[1]), each.others, each.way))
         before = [held | mask for held, mask in zip(before, inside, strict=True)]
     return made
+
+
+def _fringe(box: Box, before: Box, found: Sequence[Axis]) -> bool:
+    """Whether a box overlaps or touches one before it in each of that one's columns."""
+    mine = {axis: (low, high) for axis, low, high in box.parts}
+
+    def touches(axis: int, low: int, high: int) -> bool:
+        if axis not in mine or low == found[axis].missing:
+            return axis in mine and mine[axis] == (low, high)
+        reach = 1 if found[axis].ordered else 0
+        start, stop = mine[axis]
+        return start != found[axis].missing and start <= high + reach and low <= stop + reach
+
+    return all(touches(*each) for each in before.parts)
 
 
 def _beyond(difference: Spread, sign: int, tolerance: float, ratio: bool) -> bool:
