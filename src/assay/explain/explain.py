@@ -10,6 +10,7 @@ from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy import special
 
 from assay.errors import ConfigError, DataError, PredictionError, listed, nearest
@@ -74,18 +75,51 @@ def explain(model: Model, rows: Any, background: Any = None, *, quantity: str | 
     _check(quantity, way, labels, behind, model)
     shared = {"columns": names, "target": target, "ids": tuple(ids), "model": model.digest,
               "background": "" if behind is None else digest(behind), "background_rows": 0 if behind is None else behind.num_rows}
+    apart = () if behind is None else _apart(given, behind)
     if way == "gradients":
-        return _gradients(model, given, behind, quantity, target, at_most, budget, seed, shared)
+        return _told(_gradients(model, given, behind, quantity, target, at_most, budget, seed, shared), apart)
     if way != "sampled":
         found = _exact(model, given, behind, quantity, target, path=way == "path dependent", shared=shared)
         if found is not None:
-            return found
+            return found if way == "path dependent" else _told(found, apart)
         if way is not None:
             raise ConfigError(f"the {quantity or 'answer'} of this model has no {way} values", where=called(model),
                               expected="trees or a linear model, and the quantity that it adds up", hint="leave out the way")
     if behind is None:
         raise DataError("sampling needs a background", where=called(model), expected="rows to compare with", hint="pass background=...")
-    return _sampled(model, given, behind, quantity or "score", target, labels, at_most, budget, seed, shared)
+    return _told(_sampled(model, given, behind, quantity or "score", target, labels, at_most, budget, seed, shared), apart)
+
+
+def _told(made: Attributions, notes: tuple[str, ...]) -> Attributions:
+    return made.replace(notes=made.notes + notes) if notes else made
+
+
+def _apart(rows: pa.RecordBatch, behind: pa.RecordBatch) -> tuple[str, ...]:
+    """What a reader should know of columns in which rows and background have nothing in common, or no values at all."""
+    if not rows.num_rows or not behind.num_rows:
+        return ()
+    void = [name for name in rows.schema.names if behind.column(name).null_count == behind.num_rows]
+    lone = [name for name in rows.schema.names if name not in void and rows.column(name).null_count < rows.num_rows
+            and not _meet(rows.column(name), behind.column(name))]
+    notes: tuple[str, ...] = ()
+    if void:
+        notes += (f"the background has no value in {listed(void)}: the comparison is with a missing one",)
+    if lone:
+        mixed = "the model was asked about mixtures that may not occur"
+        notes += (f"the background has nothing like the values of the rows in {listed(lone)}: {mixed}",)
+    return notes
+
+
+def _meet(mine: pa.Array, other: pa.Array) -> bool:
+    """Whether the ranges of numbers overlap, or a value of anything else occurs in both."""
+    kinds = [pa.types.is_integer(each.type) or pa.types.is_floating(each.type) for each in (mine, other)]
+    if all(kinds):
+        (low, high), (start, stop) = ((each["min"].as_py(), each["max"].as_py()) for each in (pc.min_max(mine), pc.min_max(other)))
+        return bool(low <= stop and start <= high)
+    plain = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in (mine, other)]
+    if any(kinds) or not all(pa.types.is_string(each.type) or pa.types.is_large_string(each.type) for each in plain):
+        return True
+    return bool(pc.any(pc.is_in(plain[0].cast(pa.large_string()), plain[1].cast(pa.large_string()).drop_null())).as_py())
 
 
 def influence(model: Model, rows: Any, background: Any, columns: Sequence[str] | None = None, *, quantity: str = "score",
