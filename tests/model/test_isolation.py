@@ -213,3 +213,52 @@ def test_a_model_of_an_old_scikit_learn_in_its_own_environment(tmp_path, monkeyp
     np.testing.assert_allclose(answer.score, np.load(paths[1]))
     with pytest.raises(ModelError):   # which is why: here it cannot be read, or not be asked
         guard.answer(load(paths[0], trust=True), pa.RecordBatch.from_pandas(pd.read_csv(paths[2])))
+
+
+CHILDREN = """
+import os, signal, sys, time
+import numpy as np
+
+class Parent:
+    feature_names_in_ = np.array(["do"], dtype=object)
+    n_features_in_ = 1
+    _estimator_type = "regressor"
+
+    def predict(self, frame):
+        do = int(np.asarray(frame)[0, 0])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if do in (1, 2) and os.fork() == 0:       # a child that lives on, and holds whatever its parent had open
+            if do == 2:
+                os.setsid()
+            time.sleep(30)
+            os._exit(0)
+        if do in (1, 2, 3):
+            os._exit(9)
+        if do == 4:
+            for number in range(3, 40):           # what is said where answers are said
+                try:
+                    os.write(number, b"A" * 64)
+                except OSError:
+                    pass
+        if do == 5:
+            os.closerange(3, 60)
+        return np.full(len(frame), 1.0)
+"""
+
+
+@pytest.mark.parametrize(("do", "words"), [
+    (1, "exit status 9"), (2, "exit status 9"), (3, "exit status 9"), (4, "that is no answer"), (5, "ended with exit status|Bad file descriptor|no answer")])
+def test_a_model_that_forks_and_talks_out_of_turn_is_an_error_at_once(tmp_path, monkeypatch, do, words) -> None:
+    (tmp_path / "parent.py").write_text(CHILDREN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.modules.pop("parent", None)
+    from parent import Parent
+
+    joblib.dump(Parent(), tmp_path / "parent.joblib")
+    model = load(tmp_path / "parent.joblib", trust=True, isolation="process", timeout=120)
+    began = time.monotonic()
+    with pytest.raises(PredictionError, match=words):
+        guard.answer(model, rows(do))
+    assert time.monotonic() - began < 25     # and not when its children end, or the time is up
+    assert guard.answer(model, rows(0)).value.tolist() == [1.0, 1.0]     # the next answer is an answer to this
+    model.close()

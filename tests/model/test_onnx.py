@@ -166,4 +166,9 @@ def test_weights_are_read_from_the_models_own_folder_only(tmp_path, location, fi
         with pytest.raises(ModelError, match="cannot read the file"):
             load(path)
         return
-    np.testing.assert_allclose(guard.answer(load(path, features=["a", "b", "c"]), BATCH).value, X @ weights, atol=1e-5)
+    model = load(path, features=["a", "b", "c"])
+    np.testing.assert_allclose(guard.answer(model, BATCH).value, X @ weights, atol=1e-5)
+    (weights + 1).tofile(folder / "w.bin")    # the same graph with other weights is another model
+    assert load(path, features=["a", "b", "c"]).digest != model.digest
+    weights.tofile(folder / "w.bin")
+    assert load(path, features=["a", "b", "c"]).digest == model.digest

@@ -6,12 +6,14 @@ The file is read with a small protobuf reader of our own, as the library that kn
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from assay.model import guard
 from assay.model.answer import Answer, places
 from assay.model.column import is_numeric, is_text, numbers, texts
 from assay.model.file import File
+from assay.model.folder import still
 from assay.model.format import Format, Options, described
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Input, Kind, Signature, Task, agreed_classes, agreed_task
@@ -34,6 +37,7 @@ TYPES: dict[str, Any] = {
     "tensor(int32)": np.int32, "tensor(int16)": np.int16, "tensor(int8)": np.int8, "tensor(uint8)": np.uint8,
     "tensor(bool)": np.bool_, "tensor(string)": object,
 }
+BESIDE = re.compile(rb"\x0a\x08location\x12")    # an entry of a tensor that is kept in another file, up to the size of its name
 LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)", "tensor(bool)")
 FLOATS = ("tensor(float)", "tensor(double)", "tensor(float16)")
 
@@ -59,11 +63,41 @@ def load(file: File, options: Options) -> Predictor:
     setup = onnxruntime.SessionOptions()
     setup.intra_op_num_threads, setup.inter_op_num_threads, setup.log_severity_level = threads, 1, 4
     setup.add_session_config_entry("session.model_external_initializers_file_folder_path", str(file.path.resolve().parent))
-    try:
-        session = onnxruntime.InferenceSession(file.data, setup, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise ModelError(f"ONNX Runtime cannot read the file ({_line(error)})", expected="a whole ONNX model") from error
-    return _predictor(session, file, options)
+    beside = _beside(file)
+    with still(list(beside.values()), where=options.name):
+        digest = _digest(file, beside)
+        try:
+            session = onnxruntime.InferenceSession(file.data, setup, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise ModelError(f"ONNX Runtime cannot read the file ({_line(error)})", expected="a whole ONNX model") from error
+    return _predictor(session, file, digest, options)
+
+
+def _beside(file: File) -> dict[str, Path]:
+    """The files beside a model that hold weights of it, by the names under which it knows them."""
+    folder = file.path.resolve().parent
+    found = {}
+    for each in BESIDE.finditer(file.data):
+        try:
+            size, start = _varint(memoryview(file.data), each.end())
+        except IndexError:
+            continue
+        name = file.data[start:start + size].decode("utf-8", "replace") if size < 4096 else ""
+        place = folder / name if "\0" not in name else folder
+        if place.is_file() and place.resolve().is_relative_to(folder):
+            found[name] = place
+    return found
+
+
+def _digest(file: File, beside: Mapping[str, Path]) -> str:
+    """The digest of a file; where weights stand in files beside it, of these too, as they are as much the model."""
+    if not beside:
+        return file.digest
+    made = hashlib.sha256(file.digest.encode())
+    for name, path in sorted(beside.items()):
+        with path.open("rb") as held:
+            made.update(f"{name}\n{hashlib.file_digest(held, 'sha256').hexdigest()}\n".encode())
+    return made.hexdigest()
 
 
 def _line(error: Exception) -> str:
@@ -71,7 +105,7 @@ def _line(error: Exception) -> str:
     return text.partition(" : ")[0] + ": " + text.rpartition(" : ")[2] if " : " in text else text
 
 
-def _predictor(session: Any, file: File, options: Options) -> Predictor:
+def _predictor(session: Any, file: File, digest: str, options: Options) -> Predictor:
     outputs = session.get_outputs()
     label = next((each.name for each in outputs if each.type in LABELS), None)
     score = next((each for each in outputs if each.type in FLOATS or each.type.startswith(("seq(map(", "seq(tensor(float"))), None)
@@ -108,7 +142,7 @@ def _predictor(session: Any, file: File, options: Options) -> Predictor:
     if label is not None and signature.classes is not None:
         asked = _one_each([each.name for each in outputs if each.type in FLOATS], tuple(known or signature.classes)) or asked
     respond = _Respond(session, signature, known, label, asked, single=single, where=options.name)
-    return Predictor(options.name, signature, file.digest, respond, textual=single and inputs[0].type == "tensor(string)")
+    return Predictor(options.name, signature, digest, respond, textual=single and inputs[0].type == "tensor(string)")
 
 
 def _one_each(names: list[str], classes: Sequence[Any]) -> list[str]:

@@ -33,15 +33,16 @@ def load(folder: Folder, options: Options) -> Predictor:
     if not options.trust:
         raise UntrustedModelError("a SavedModel is a program, which may read and write files",
                                   hint="if you trust where it comes from, pass --trust (trust=True)")
-    digest = folder.digest     # also refuses links that lead out
     try:
         import tensorflow as tf
     except ImportError:
         raise MissingExtraError.of("tensorflow", "to load a SavedModel") from None
-    try:
-        held = tf.saved_model.load(str(folder.path))
-    except Exception as error:
-        raise ModelError(f"TensorFlow cannot read the folder ({guard.cause(error)})") from error
+    with folder.still():
+        digest = folder.digest     # also refuses links that lead out
+        try:
+            held = tf.saved_model.load(str(folder.path))
+        except Exception as error:
+            raise ModelError(f"TensorFlow cannot read the folder ({guard.cause(error)})") from error
     serving = options["serving"] or "serving_default"
     if serving not in held.signatures:
         raise ModelError(f"the model has no signature '{serving}'", expected=f"one of {listed(held.signatures)}")

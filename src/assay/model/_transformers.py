@@ -50,8 +50,9 @@ def load(model: Any, options: Options) -> Predictor:
         missing = (error.name or "transformers").partition(".")[0]
         raise MissingExtraError.of(missing, "to load a model of transformers", "transformers") from error
     if isinstance(model, Folder):
-        digest = model.digest
-        tokenizer, network = _read(transformers, model, options)
+        with model.still():
+            digest = model.digest
+            tokenizer, network = _read(transformers, model, options)
     else:
         tokenizer, network = getattr(model, "tokenizer", None), getattr(model, "model", None)
         if tokenizer is None or not isinstance(network, torch.nn.Module):

@@ -28,6 +28,8 @@ __all__ = ["OPTIONS", "Isolated", "isolated"]
 
 OPTIONS = ("timeout", "memory", "requirements", "python", "environment")
 LIVES = 3       # a model that broke down may be asked other rows, but not for ever
+KINDS = (b"L", b"A", b"S", b"E")    # loaded; an answer, here or in shared memory; an error
+LONGEST = 2**32     # bytes of one
 ROOM = 2**16    # bytes of an answer besides its rows
 # The C library gives arrays of some megabytes back at once and asks for them anew, page by page, for the next batch.
 HELD = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**27)}
@@ -172,6 +174,9 @@ class _Host:
             self._child.kill()
             raise
         kind, size, there = REPLY.unpack_from(said)
+        if len(said) != REPLY.size + size or kind not in KINDS:
+            self._child.kill()    # what it said on stands in the way of the next answer
+            raise PredictionError("the model's process answered with something that is no answer", where=self.name)
         if kind == b"S" and self._answers is not None:
             return self._answers.take(there)   # a copy: the next answer stands in the same place
         view = memoryview(said)[REPLY.size:REPLY.size + size]
@@ -192,7 +197,9 @@ class _Host:
 def _whole(heard: bytearray) -> bool:
     if len(heard) < REPLY.size:
         return False
-    _, size, _ = REPLY.unpack_from(heard)
+    kind, size, _ = REPLY.unpack_from(heard)
+    if kind not in KINDS or size > LONGEST:    # no answer of the worker: nothing is to be waited for
+        return True
     return len(heard) >= REPLY.size + int(size)
 
 

@@ -57,8 +57,10 @@ def load(model: Folder | Address, options: Options) -> Model:
     if not options.trust:
         raise UntrustedModelError("this is a Python function of MLflow, and loading it runs whatever code is in it", where=options.name,
                                   hint="if you trust where it comes from, pass --trust (trust=True)")
-    predict = _mlflow.function(folder.path, options.name)
-    frame = dataclasses.replace(options, digest=folder.digest, features=options.features or (tuple(names) if names else None),
+    with folder.still():
+        digest = folder.digest
+        predict = _mlflow.function(folder.path, options.name)
+    frame = dataclasses.replace(options, digest=digest, features=options.features or (tuple(names) if names else None),
                                 more={**options.more, "frame": "pandas"})
     FORMATS["callable"].check(frame)
     found: Any = FORMATS["callable"].load(predict, frame)

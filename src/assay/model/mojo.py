@@ -32,6 +32,7 @@ TASKS: dict[str, Task] = {"Binomial": "binary", "Multinomial": "multiclass", "Re
 INVERSE: dict[str, Callable[[Array], Array]] = {"identity": lambda raw: raw, "log": np.exp, "logit": lambda raw: 1.0 / (1.0 + np.exp(-raw)),
                                                 "inverse": lambda raw: 1.0 / raw}
 LEAF = 65_535
+MOST = 1_000_000    # trees, of all classes together
 AUXILIARY = np.dtype([("node", "<i4"), ("reserved", "<i4"), ("weight", "<f4", 2), ("said", "<f4", 2), ("error", "<f4", 2),
                       ("below", "<i4", 2)])   # one for each split: weights, answers and errors of both sides, and their numbers
 REFUSED = ("offset_column", "calib_method")
@@ -184,7 +185,7 @@ class _Ensemble:
     def __init__(self, mojo: Mojo, algorithm: str, count: int):
         number, groups = int(mojo.number("n_trees")), int(mojo.number("n_trees_per_class"))
         self.classes = int(mojo.number("n_classes"))
-        if mojo.number("mojo_version") < 1.2 or not 0 < groups <= max(self.classes, 1) or not 0 < number <= 100_000:
+        if mojo.number("mojo_version") < 1.2 or not 0 < groups <= max(self.classes, 1) or not 0 < number * groups <= MOST:
             raise ModelError(f"the MOJO is of version {mojo.text('mojo_version')} with {number} trees of {groups} classes",
                              expected="version 1.2 or later")
         growth = Growth()

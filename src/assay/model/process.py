@@ -121,6 +121,7 @@ class Child:
             if now - looked > WATCHED:
                 looked = now
                 self._watch()
+            gone = not self.alive    # looked at before its pipes, so that nothing is lost of what it said at the end
             readers = [self._out] + ([self._err] if self._err >= 0 else [])
             ready, writable, _ = select.select(readers, [self._in] if waiting else [], [], WATCHED)
             if writable:
@@ -135,6 +136,8 @@ class Child:
                     raise self._failed(f"the model answered with more than {self.limits.output:,} bytes", kill=True)
                 if enough is not None and enough(heard):
                     return heard
+            elif gone and not ready:    # it has ended, and something that it started holds its pipes open
+                break
         if enough is not None:
             raise self._ended(time.monotonic() - began >= limit, limit)
         code = self._wait(began + limit)

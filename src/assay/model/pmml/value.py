@@ -18,6 +18,7 @@ from assay.model.pmml.document import Element, number
 __all__ = ["Column", "Words", "cast", "chosen", "constant", "equals", "items", "literal", "missing", "numeric", "same", "words"]
 
 Array = np.ndarray[Any, Any]
+ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*+)"|([^\s"]+))?\s*', re.DOTALL)
 SWITCH = {"true": 1.0, "false": 0.0}
 NUMBERS = {"double": np.float64, "float": np.float32, "integer": np.float64, "boolean": np.float64}
 
@@ -101,8 +102,17 @@ def literal(text: str) -> float:
 
 def items(array: Element) -> list[str]:
     """Return the values of an ``Array``: split at blanks, with quotes where a value has blanks of its own."""
-    return [(quoted.replace('\\"', '"') if plain == "" else plain)
-            for quoted, plain in re.findall(r'"((?:[^"\\]|\\.)*)"|([^\s"]+)', array.text)]
+    found, at = [], 0
+    while (each := ITEM.match(array.text, at)) is not None and each.end() > at:
+        quoted, plain = each.groups()
+        if quoted is not None:
+            found.append(quoted.replace('\\"', '"'))
+        elif plain is not None:
+            found.append(plain)
+        at = each.end()
+    if at < len(array.text):   # told at once: to look for its end from every quote on would take hours
+        raise ModelError("an array of the file has a quote without an end", expected="a whole PMML file")
+    return found
 
 
 def same(left: Column, right: Column) -> Array:
