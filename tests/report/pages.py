@@ -78,12 +78,41 @@ def drawn() -> Run:
                                                        "low": (8.0,) * 60, "high": (12.0,) * 60}, x="shop", y=("error",), low=("low",),
                high=("high",), mark=10.0),
     )
+    figures += _explained(rng)
     verdicts = tuple(Verdict(f"psi of {outcome} <= 0.1", outcome, f"this one is of the kind {outcome}", hint="look there", aspect="drift",
                              expression="psi of x <= 0.1") for outcome in ("pass", "warn", "fail", "error", "inconclusive", "too small"))
     return Run("check", verdicts=verdicts, figures=figures, findings=(Finding("fairness", "changing sex turns a yes into a no"),), notes=("late labels",),
                incidents=(Incident("2026-03-01T00:00:00+00:00", "2026-03-04T00:00:00+00:00", True, "precip went missing", "weather", hint="ask its owner"),
                           Incident("2026-05-01T00:00:00+00:00", "2026-05-01T00:00:00+00:00", False, "a route was opened", "schedule", state="resolved"),
                           Incident("2026-08-20T00:00:00+00:00", "2026-11-02T00:00:00+00:00", True, "recall fell", cause="weather")))
+
+
+def _explained(rng: np.random.Generator) -> tuple[Figure, ...]:
+    """Return a picture of each kind that explanations have."""
+    steps = tuple(map(float, rng.normal(0, 0.4, 9)))
+    ends = {"low": tuple(each - 0.1 for each in steps), "high": tuple(each + 0.1 for each in steps)}
+    at = tuple(np.linspace(-2, 2, 20).tolist())
+    means = tuple(np.sin(at).tolist())
+
+    def spread(middle: tuple[float, ...]) -> dict[str, tuple[float, ...]]:
+        moves = {"low": -0.05, "high": 0.05, "p5": -0.4, "p25": -0.2, "p75": 0.2, "p95": 0.4}
+        return {name: tuple(each + move for each in middle) for name, move in moves.items()}
+
+    swarm = [(f"column {lane} of some length", float(place) / 10, int(count), float(rng.random()) if lane else None)
+             for lane in range(4) for place, count in enumerate(rng.integers(5, 200, 12), -6)]
+    return (
+        Figure("why", "waterfall", "Why", {"column": tuple(f"a column {each} = 0.61" for each in range(9)), "contribution": steps, **ends},
+               x="column", y=("contribution",), low=("low",), high=("high",), mark=0.3, mark_name="average", end_name="this one", aspect="why"),
+        Figure("age", "sensitivity", "Age", {"age": at, "influence": means, **spread(means), "rows": tuple(range(5, 25))}, x="age",
+               y=("influence",), low=("low",), high=("high",), aspect="why"),
+        Figure("town", "sensitivity", "Town", {"town": ("Rome", "Oslo", "missing"), "influence": (0.5, 0.1, -0.4), **spread((0.5, 0.1, -0.4)),
+                                               "rows": (90, 20, 5)}, x="town", y=("influence",), low=("low",), high=("high",), aspect="why"),
+        Figure("swarm", "beeswarm", "All rows", dict(zip(("column", "influence", "rows", "value"), zip(*swarm, strict=True), strict=True)),
+               x="column", y=("influence",), aspect="why"),
+        Figure("tree", "tree", "Segments", {"where": ("all rows", "carrier EV", "hour 15 or later", "origin EWR"), "parent": (None, 0, 1, 0),
+                                            "error": (0.2, 0.3, 0.45, 0.25), "low": (0.19, 0.27, 0.4, 0.2), "high": (0.21, 0.33, 0.5, 0.3)},
+               x="where", y=("error",), low=("low",), high=("high",), mark=0.2, mark_name="all rows", aspect="why"),
+    )
 
 
 def hostile() -> Run:

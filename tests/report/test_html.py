@@ -9,7 +9,7 @@ import pytest
 
 from assay.errors import ConfigError
 from assay.report import html
-from assay.result import Figure, Run, Spread, Value, Verdict
+from assay.result import Attribution, Figure, Run, Spread, Value, Verdict
 from tests.report import pages
 
 
@@ -73,6 +73,22 @@ def test_figures_are_silent_of_few_rows_too(kind: str, count: str) -> None:
     assert shown["low"] == [None, 0.6]
     assert shown["high"] == [None, 0.8]
     assert shown["score"] == [0.1, 0.9]
+
+
+@pytest.mark.parametrize("kind", ["sensitivity", "beeswarm"])
+def test_every_number_of_few_rows_stays_out_of_pictures_of_influence(kind: str) -> None:
+    spread = dict.fromkeys(("influence", "value", "p5", "p25", "p75", "p95"), (0.8125, 0.5))
+    figure = Figure("f", kind, "Influence", {"age": (31.0, 47.0), **spread, "rows": (4, 5)}, x="age", y=("influence",))
+    shown = embedded(html.render(Run("explain", figures=(figure,), sentences=("it is so",))))
+    assert shown["sentences"] == ["it is so"]
+    assert all(shown["figures"][0]["table"][name] == [None, 0.5] for name in spread)
+
+
+def test_a_page_holds_no_attributions() -> None:
+    made = Attribution(("age",), ("ann",), ((0.8125,),), 0.5)
+    page = html.render(Run("explain", attributions=(made,)))
+    assert "0.8125" not in page
+    assert '"ann"' not in page
 
 
 def test_metrics_with_options_are_two_families() -> None:
