@@ -28,6 +28,14 @@ def big(faults: int = 300) -> Run:
     return Run("check", tuple(values), tuple(verdicts), about={"model": "m.onnx", "task": "binary", "data": "d.parquet"})
 
 
+def test_an_explanation_is_told_in_its_sentences_and_columns() -> None:
+    values = [Value.of("contribution", Spread("normal", each, error=0.1), n=9, column=f"c{place}") for place, each in enumerate((0.5, -0.2, 0.0))]
+    text = markdown.render(Run("explain", tuple(values), sentences=("it is *so*, because",)))
+    assert r"it is \*so\*, because" in text
+    assert "| contribution | c0 | 0.5 | 0.304 to 0.696 |" in text
+    assert "c2" not in text
+
+
 def test_a_comment_is_short_whatever_the_run() -> None:
     text = markdown.render(big())
     assert len(text) < 10_000  # a comment on GitHub holds 65,536

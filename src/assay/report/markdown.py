@@ -41,7 +41,8 @@ def render(run: Run) -> str:
     notes = "\n".join(f"- {cell(each)}" for each in run.notes[:10])
     first = run.verb == "gate"  # what is gained and risked is what a release is decided by
     parts = [f"## {_SIGNS[run.verdict]} assay {cell(run.verb)}: {cell(run.about.get('decision', run.verdict))}", _about(run),
-             notes if first else "", _counts(run.verdicts), *_faults(run), *_overall(run), *_slices(run), *_fine(run),
+             *(cell(each, 1_000) for each in run.sentences), notes if first else "", _counts(run.verdicts), *_faults(run), *_overall(run),
+             *_columns(run), *_slices(run), *_fine(run),
              "" if first else notes]
     parts.append(f"<sub>{_cost(run)}</sub>")
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -106,6 +107,14 @@ def _overall(run: Run) -> list[str]:
     rows = [(cell(each.name) + (f" less the {cell(each.against)}'s" if each.against else ""), figures(each.value), _interval(each),
              f"{each.n:,}") for each in values[:MOST_VALUES]]
     return [table(("metric", "value", "95 % interval", "rows"), rows)] if rows else []
+
+
+def _columns(run: Run) -> list[str]:
+    """Return what columns contributed, of an explanation."""
+    values = [each for each in run.values if each.column and shown(each) and each.value] if run.sentences else []
+    rows = [(cell(each.name + (f", {', '.join(f'{name}={part}' for name, part in each.key)}" if each.slice else ""), 80),
+             cell(each.column or "", 80), figures(each.value), _interval(each)) for each in values[:MOST_VALUES]]
+    return [table(("", "column", "value", "95 % interval"), rows)] if rows else []
 
 
 def _slices(run: Run) -> list[str]:
