@@ -212,10 +212,11 @@ def test_sparse_coefficients_are_told_as_approximate(diabetes):
         assert np.corrcoef(made.answer(table(x[:5]))[:, ::20].ravel(), expected.ravel())[0, 1] > 0.98
 
 
-def test_a_pipeline_with_categories_is_traced_to_its_end(diabetes):
+@pytest.mark.parametrize("numbers", [StandardScaler(), "passthrough"], ids=["scaled", "passed through"])
+def test_a_pipeline_with_categories_is_traced_to_its_end(diabetes, numbers):
     x, y = diabetes
     data = pa.table({"age": x[:, 0], "sex": np.where(x[:, 1] > 0, "f", "m"), "bmi": x[:, 2]})
-    columns = make_column_transformer((StandardScaler(), ["age", "bmi"]), (OneHotEncoder(), ["sex"]))
+    columns = make_column_transformer((numbers, ["age", "bmi"]), (OneHotEncoder(), ["sex"]))
     pipeline = make_pipeline(columns, Ridge(1.0)).fit(data.to_pandas(), y)
     made = TrainingRows.of(assay.load(pipeline), data, y)
     keep = np.arange(len(y)) != 5

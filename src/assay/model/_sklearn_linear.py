@@ -49,7 +49,8 @@ def unwrapped(model: Any, prepare: Prepare) -> tuple[Any, Prepare, Array | None]
 def source(step: Any, width: int) -> Array | None:
     """Return which column in each column out of a fitted step is made of, None where that is more than one or not known."""
     kind = type(step).__name__
-    if step is None or (isinstance(step, str) and step == "passthrough"):
+    idle = kind == "FunctionTransformer" and getattr(step, "func", step) is None   # what fitting makes of "passthrough"
+    if step is None or idle or (isinstance(step, str) and step == "passthrough"):
         return np.arange(width)
     if not type(step).__module__.startswith("sklearn."):
         return None

@@ -29,6 +29,7 @@ __all__ = ["of_errors", "of_row"]
 
 Array = np.ndarray[Any, Any]
 MOST, ASKED = 100_000, 5_000   # training rows, and rows whose errors are traced
+NEAR, CALLED = 20_000, 1_000    # the same where each is compared with each
 _TOLD, _LISTED = 3, 20         # rows that sentences name, and that are listed
 _VALUES = 20                   # of a column, up to which each is a group
 _FEWEST = 30                   # rows of a group
@@ -54,21 +55,33 @@ class _Learned:
         if train.schema.label is None:
             raise ConfigError("the training rows have no label", where=train.name,
                               hint="name it: --label COLUMN, or columns: {label: COLUMN}")
-        table = drawn(train, MOST, ground.seed)
+        made = cls._of(ground, train, model, MOST)
+        return made if made.inside or len(made.outcome) <= NEAR else cls._of(ground, train, model, NEAR)
+
+    @classmethod
+    def _of(cls, ground: Ground, train: Source, model: Any, most: int) -> _Learned:
+        label = train.schema.label
+        assert label is not None
+        table = drawn(train, most, ground.seed)
         outcome = _outcome(table, train, model)
         there = np.isfinite(outcome)
         notes = []
         if not there.all():
             notes.append(f"{int((~there).sum()):,} training rows without a label are left out")
-        if table.num_rows == MOST:
-            notes.append(f"of the training data a sample of {MOST:,} rows was read")
+        if table.num_rows == most:
+            notes.append(f"of the training data a sample of {most:,} rows was read")
         places, table, outcome = np.flatnonzero(there), table.filter(pa.array(there)), outcome[there]
         weight = None
         if train.schema.weight in table.column_names:
             weight = np.nan_to_num(table.column(train.schema.weight).cast(pa.float64()).to_numpy(), nan=0.0)
         traced = TrainingRows.of(model, ground.inputs_of(table), outcome, weight=weight)
         given = train.schema.id
-        return cls(table, outcome, traced, given if given in table.column_names else None, train.schema.label, places, tuple(notes))
+        return cls(table, outcome, traced, given if given in table.column_names else None, label, places, tuple(notes))
+
+    @property
+    def inside(self) -> bool:
+        """Whether the way looks into the model, and not only at the rows."""
+        return self.rows.told is not None
 
     def name(self, row: int) -> str:
         """Return a training row in words: ``id 103 (approved = 1)``."""
@@ -126,7 +139,7 @@ def of_errors(ground: Ground, among: str | None = None) -> Part:
     what = f"mean {learned.rows.loss}"
     if data.schema.label is not None:
         some = source(data, where=among) if among else data
-        rows = drawn(some, ASKED, ground.seed)
+        rows = drawn(some, ASKED if learned.inside else CALLED, ground.seed)
         outcome = _outcome(rows, data, ground.model)
         rows, outcome = rows.filter(pa.array(np.isfinite(outcome))), outcome[np.isfinite(outcome)]
         if not rows.num_rows:
@@ -194,7 +207,7 @@ def _groups(learned: _Learned, harm: Array) -> Iterator[tuple[str, float, float,
     """Give for each group of training rows its name, the sum of its influences, that sum's standard error, and its size."""
     whole = float(harm.mean())
     for name in learned.table.column_names:
-        if name == learned.id:
+        if name in (learned.id, learned.label):   # rows of one label always pull one way
             continue
         column = learned.table.column(name).combine_chunks()
         for what, mask in _cut(name, column):
