@@ -185,6 +185,10 @@ HARM = {
     "an unknown function": document(regression("", before='<LocalTransformations><DerivedField name="z" dataType="double"><Apply function="system"><Constant>1</Constant></Apply></DerivedField></LocalTransformations>'), FIELDS),
     "an unknown strategy": document(f'<TreeModel functionName="regression" missingValueStrategy="weightedConfidence">{schema()}<Node score="1"><True/></Node></TreeModel>', FIELDS),
     "an unknown vote": document(f'<MiningModel functionName="regression">{schema()}<Segmentation multipleModelMethod="selectAll">{segment(1)}</Segmentation></MiningModel>', FIELDS),
+    "a quote without an end": document(f'<TreeModel functionName="regression">{schema()}<Node score="1"><True/><Node score="2"><SimpleSetPredicate field="town" booleanOperator="isIn">'
+                                       '<Array type="string">"' + '\\"' * 200_000 + "</Array></SimpleSetPredicate></Node></Node></TreeModel>", FIELDS),
+    "tests in tests": document(f'<TreeModel functionName="regression">{schema()}<Node score="1">' + '<CompoundPredicate booleanOperator="and">' * 480
+                               + "<True/>" + "</CompoundPredicate>" * 480 + "</Node></TreeModel>", FIELDS),
     "a negative share": document(f'<TreeModel functionName="classification">{schema(label=True)}<Node score="no"><True/><ScoreDistribution value="no" recordCount="-1"/></Node></TreeModel>', FIELDS + TARGET),
 }
 
