@@ -170,3 +170,20 @@ def test_the_whole_demonstration(tmp_path: Path) -> None:
     again = assay(*shlex.split(commands[0])[1:])
     assert again.returncode == {"PASS": 0, "WARN": 0, "FAIL": 1, "INCONCLUSIVE": 3}[run.stdout.split(":")[0]]
     assert again.stdout.split("rows read")[0] == run.stdout.split("rows read")[0]
+
+
+@pytest.mark.slow
+def test_the_mortgage_demonstration_says_why(tmp_path: Path) -> None:
+    found = demo("mortgage", keep=tmp_path / "mortgage")
+    denied, gap = found.explained
+    assert denied.sentences[0].startswith("application loan-931: predicted approved = 0 (score of 1: 0.0")
+    contributions = {each.column: each.value for each in denied.values}
+    made = denied.attributions[0]
+    assert made.base + sum(contributions.values()) == pytest.approx(made.output[0])
+    assert min(contributions, key=lambda name: contributions[name]) == "unverifiable"
+    assert not set(contributions) & {"race", "male", "married"}   # the model does not see them
+    assert "lower in race black" in gap.sentences[0]
+    assert {each.kind for each in found.whole.figures} >= {"waterfall"}
+    for line in found.questions:
+        again = assay(*shlex.split(line)[1:], "--json", "-")
+        assert again.returncode == 0, again.stderr
