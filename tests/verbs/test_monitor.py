@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.errors import AssayError, ConfigError, UnknownNameError
+from assay.store.attribution import Kept, Key
 from assay.verbs import monitor
 
 DAYS, ROWS = 50, 300
@@ -158,7 +159,12 @@ def test_what_a_person_says_is_kept_and_learned(whole, tmp_path):
 def test_a_person_is_forgotten(whole, tmp_path):
     path = config(tmp_path)
     monitor.run(path, of(whole, 0, 10), send=False)
+    with monitor.Live(path) as live:
+        kept = [Kept(name, 1, np.zeros(4), entity) for name, entity in (("a", "N7"), ("b", "N8"))]
+        live.store.attributions.put(Key("m", "b", "score", "1", ("x",)), {}, kept)
     count = monitor.forget(path, entity="N7")
+    with monitor.Live(path) as live:
+        assert sorted(live.store.attributions.find(Key("m", "b", "score", "1", ("x",)), {"a": 1, "b": 1})[1]) == ["b"]
     assert count == pc.sum(pc.equal(of(whole, 0, 10)["plane"], "N7")).as_py() > 0
     assert monitor.forget(path, entity="N7") == 0
     files = list((tmp_path / "assay-monitor").rglob("*.parquet"))
