@@ -1,6 +1,6 @@
 """Attributions: exact values of tree ensembles and sampled ones of a black box, beside shap, Woodelf and the libraries' own.
 
-    python bench/explain.py [--runs 3] [--only WORD] [--quick] [--limit 120]
+    python bench/explain.py [--runs 3] [--only WORD] [--quick] [--limit 240]
 
 Each line times assay and one peer in turn, in one process (A B A B), and gives the ratio of the medians of rows a second. Three times of
 assay are told. The *first* call of a loaded model reads its trees and prepares them; that is kept with the model. The ratio, and what a
@@ -326,7 +326,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--quick", action="store_true", help="one run a line")
-    parser.add_argument("--limit", type=int, default=120, help="seconds after which Woodelf is stopped where it has no end in sight")
+    parser.add_argument("--limit", type=int, default=240, help="seconds after which Woodelf is stopped where it has no end in sight")
     asked = parser.parse_args()
     runs = 1 if asked.quick else asked.runs
     warnings.simplefilter("ignore")

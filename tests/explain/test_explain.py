@@ -239,6 +239,33 @@ def test_shap_agrees_at_equal_background() -> None:
         assert np.abs(said.values - expected).max() < 1e-6, name
 
 
+def test_explanations_of_real_shap_go_in_and_out(logistic) -> None:
+    shap = pytest.importorskip("shap", reason="shap is not installed: its own class is tried where it is")
+    said = explain(logistic, table(FULL[:6]), table(FULL[100:140]))
+    made = shap.Explanation(**said.arguments())
+    assert made.shape == (6, 5)
+    assert list(made.feature_names) == NAMES
+    again = Attributions.of(made)
+    assert (again.values == said.values).all()
+    assert (again.columns, again.base) == (said.columns, said.base)
+    assert again.output == pytest.approx(said.output)
+    assert [each.column for each in again.importance()] == [each.column for each in said.importance()]
+    fitted = logistic.respond.model
+    masker = shap.maskers.Independent(FULL[100:140], max_samples=40)
+    theirs = shap.Explainer(lambda numbers: fitted.decision_function(numbers), masker, algorithm="exact", feature_names=NAMES)(FULL[:6])
+    taken = Attributions.of(theirs)   # made by shap, read by assay
+    assert taken.columns == tuple(NAMES)
+    assert taken.values == pytest.approx(said.values, abs=1e-9)
+    several = shap.Explainer(fitted.predict_proba, masker, algorithm="exact", feature_names=NAMES)(FULL[:6])
+    one = Attributions.of(several, output=1)
+    assert one.values == pytest.approx(-Attributions.of(several, output=0).values, abs=1e-9)
+    assert one.output == pytest.approx(fitted.predict_proba(FULL[:6])[:, 1], abs=1e-9)
+    with pytest.raises(ConfigError, match="2 outputs"):
+        Attributions.of(several)
+    single = Attributions.of(theirs[:1])
+    assert single.values.shape == (1, 5)
+
+
 def test_bad_input_is_a_sentence(logistic) -> None:
     rows, behind = table(FULL[:5]), table(FULL[100:120])
     with pytest.raises(DataError, match="background holds no rows"):

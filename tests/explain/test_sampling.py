@@ -67,6 +67,37 @@ def test_intervals_hold_the_truth_as_often_as_they_say(data) -> None:
     assert np.mean(np.array(wide) <= 0.15 * 1.1) > 0.9
 
 
+@pytest.mark.slow
+def test_coverage_by_simulation_where_players_are_many() -> None:
+    """Ten players and interactions of three and more: the truth from every coalition, 95 % and 80 % intervals at several budgets."""
+    from scipy import special
+
+    rng = np.random.default_rng(3)
+    names = tuple(f"x{place}" for place in range(10))
+    triples = [(rng.choice(10, 3, replace=False), rng.normal()) for _ in range(12)]
+
+    def say(given: pa.RecordBatch) -> np.ndarray:
+        x = np.column_stack([column.to_numpy() for column in given.columns])
+        return np.tanh(x[:, 0] - x[:, 1]) + sum(weight * np.prod(x[:, each] > 0, axis=1) for each, weight in triples) + x[:, 2] * x[:, 3]
+
+    rows, background = rng.normal(size=(25, 10)), rng.normal(size=(60, 10))
+    masks = (np.arange(1024)[:, None] >> np.arange(10) & 1).astype(bool)
+    exact = []
+    for row in rows:
+        mixed = np.where(masks[:, None, :], row, background[None]).reshape(-1, 10)
+        exact.append(by_definition(say(batch(mixed, names)).reshape(1024, -1).mean(axis=1).__getitem__, 10))
+    for samples in (17, 60, 240):
+        held = {0.95: [], 0.8: []}
+        for seed in range(16):
+            made = sampled(Game(say, batch(rows, names), batch(background, names), names), at_most=1e-9, budget=25 * 18 * samples + 85, seed=seed)
+            for level, found in held.items():
+                half = special.stdtrit(made.df, (1 + level) / 2)[:, None] * made.error
+                found.append(np.abs(made.values - np.array(exact)) <= half)
+        shares = {level: float(np.mean(found)) for level, found in held.items()}   # 4,000 intervals each
+        assert 0.93 <= shares[0.95] <= 1.0, (samples, shares)
+        assert 0.77 <= shares[0.8] <= 1.0, (samples, shares)
+
+
 def test_the_stopping_rule_spends_what_is_needed(data) -> None:
     rows, background = data
     spent = {}

@@ -208,7 +208,7 @@ def test_each_loop_is_compiled_once() -> None:
         for behind in (numbers(2, 40, 12), np.asfortranarray(numbers(2, 40, 12)), None):
             shapley(made, rows, behind, compiled=True)
     shapley(made, numbers(1, 20_000, 12), numbers(2, 3, 12), compiled=True)
-    assert [len(each.signatures) for each in loops] == [1, 1, 1]
+    assert [len(each.loop.signatures) for each in loops] == [1, 1, 1]
 
 
 def test_trees_are_read_once() -> None:

@@ -25,7 +25,7 @@ import numpy as np
 from assay.explain import _loops
 from assay.explain.path import Coder, Groups, Paths, gathered, threads
 
-__all__ = ["Kernels", "Plan", "Tables", "kernels", "key", "plan", "values"]
+__all__ = ["Kernels", "Loop", "Plan", "Tables", "compiled", "kernels", "key", "plan", "values"]
 
 Array = np.ndarray[Any, Any]
 _BLOCK = 1024          # rows at a time: their patterns and one column of a table stay in the first cache
@@ -40,26 +40,46 @@ _DEEP = 14             # players above which a table of all patterns of one leaf
 class Kernels(NamedTuple):
     """The compiled loops."""
 
-    build: Any
-    apply: Any
-    single: Any
+    build: Loop
+    apply: Loop
+    single: Loop
 
 
 @functools.cache
 def kernels() -> Kernels | None:
     """Return the loops, or None where numba is not installed."""
     try:
-        import numba
+        import numba  # noqa: F401
     except ImportError:
         return None
-
-    def compiled(function: Any) -> Any:
-        try:
-            return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-        except RuntimeError:   # nowhere to write: compiled anew in each process
-            return numba.njit(nogil=True, error_model="numpy")(function)
-
     return Kernels(compiled(_loops.build), compiled(_loops.apply), compiled(_loops.single))
+
+
+def compiled(function: Any) -> Loop:
+    """Return a function that numba compiles at its first call, kept on disk where there is a place for it."""
+    import numba
+
+    anew = functools.partial(numba.njit, nogil=True, error_model="numpy")
+    try:
+        return Loop(function, anew(function, cache=True), anew)
+    except RuntimeError:   # nowhere to write: compiled anew in each process
+        return Loop(function, anew(function), anew)
+
+
+@dataclass(eq=False)
+class Loop:
+    """A compiled function; where what is kept of it is damaged, or the disk is full, it is compiled in the process instead."""
+
+    function: Any
+    loop: Any
+    anew: Callable[[Any], Any]
+
+    def __call__(self, *given: Any) -> Any:
+        try:
+            return self.loop(*given)
+        except Exception:  # noqa: BLE001 (reading or writing the cache, before anything was computed: the loops raise nothing)
+            self.loop = self.anew(self.function)
+            return self.loop(*given)
 
 
 @dataclass(eq=False)
