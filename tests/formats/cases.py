@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.laws.test_model import Case, beside, plain, three, two
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["wind", "delay", "age", "dist"]
+MADE: dict[str, Path] = {}    # where each of the makers has put its files
 
 
 def matrix(frame: pd.DataFrame) -> np.ndarray:
@@ -194,13 +196,17 @@ def transformers_folder(folder: Path) -> Case:
 
 
 def made(maker: str, folder: Path) -> None:
-    """Run one of ``makers`` in its own environment, which ``make test-formats`` sets up."""
+    """Run one of ``makers`` in its own environment, which ``make test-formats`` sets up; once, as each takes half a minute or more."""
+    if maker in MADE:
+        shutil.copytree(MADE[maker], folder, dirs_exist_ok=True)
+        return
     python = ROOT / ".formats" / maker / "bin" / "python"
     if not python.exists():
         pytest.skip(f"there is no environment for {maker}: make test-formats")
     done = subprocess.run([python, "-W", "ignore", ROOT / "tests" / "formats" / "makers" / f"{maker}.py", folder], capture_output=True, text=True,
                           check=False, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
+    MADE[maker] = folder
 
 
 def mojo_frame(folder: Path) -> pd.DataFrame:

@@ -32,7 +32,12 @@ TAIL = """
 
 - PMML: trees, regressions, scorecards and ensembles of them. Networks, vector machines, nearest neighbours, Bayes, rule sets, clusters, time series and
   general regressions (R's `glm`) are refused, and so are ordinal targets and the strategies `weightedConfidence` and `aggregateNodes`. Tested with files that
-  sklearn2pmml made of scikit-learn, LightGBM and XGBoost models, and with small ones written by hand. Files made by R, SAS or SPSS were not at hand.
+  sklearn2pmml made of scikit-learn, LightGBM and XGBoost models, and with small ones written by hand. R's own exporter could not be installed where the tests
+  run; one linear regression that it made (Rattle/PMML 1.2.29) was read once by hand, and answered as least squares fitted anew on the same data do, to 2e-15. Its
+  trees and forests, and whatever SAS or SPSS make, could not be tried.
+- Trees for exact attribution: from PMML single trees, forests, votes and boosting by a chain; not where a test needs two columns, a missing value jumps over
+  tests, or an ensemble is a maximum, a median or a choice. From MOJOs gradient boosting, and forests of two classes or of numbers; H2O divides the shares of more
+  classes by their total, so these are no sums. XGBoost's MOJOs are not read.
 - MOJO: gradient boosting, random forests, generalized linear models, of h2o 3.46.0.7. Other algorithms, offsets and calibrated models are refused. Later releases
   of H2O do not export MOJOs without a licence.
 - DataRobot: there was no model to try, so none is read.
