@@ -289,9 +289,10 @@ def pictured(made: Change, *, title: str | None = None) -> list[Figure]:
         return []
     start, end = (each.value or 0.0 for each in made.means)
     title = title or f"Why {_NAMES.get(made.quantity, made.quantity)} moved"
-    return [waterfall(values, [_called(str(each.column)) for each in values], start=start, start_name=f"{made.names[0]} {number(start)}",
-                      end_name=f"{made.names[1]} {number(end)}", title=title,
-                      sentence=f"what each input brought to the change of {made.quantity}, with its interval", aspect="change")]
+    drawn_ = waterfall(values, [_called(str(each.column)) for each in values], start=start, start_name=f"{made.names[0]} {number(start)}",
+                       end_name=f"{made.names[1]} {number(end)}", title=title,
+                       sentence=f"what each input brought to the change of {made.quantity}, with its interval", aspect="change")
+    return [dataclasses.replace(drawn_, name=f"change of {made.quantity}")]
 
 
 def _drawn(made: Change, cut: Split) -> Figure:

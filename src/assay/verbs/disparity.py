@@ -50,8 +50,8 @@ def disparity(ground: Ground, asked: str, reasons: Mapping[str, str] | None = No
     values: list[Value] = []
     figures = []
     findings: list[Finding] = []
-    told_by = powers(ground.subject, column)
     first, *others = groups
+    told_by = {name: powers(ground.subject, column, name, first) for name in others}
     for quantity in [ground.quantity] if ground.quantity else default:
         sides = {name: sided(ground, f"{column} {name}", table.filter(pa.array(mask)), quantity) for name, mask in groups.items()}
         means: dict[str, Value] = {}
@@ -64,12 +64,12 @@ def disparity(ground: Ground, asked: str, reasons: Mapping[str, str] | None = No
                        *(each.replace(metric=f"{made.quantity} gap", **place) for each in shown(made))]
             drawn_ = pictured(made, title=f"Why the {made.quantity} of {column} {name} differs from {first}")
             figures += [dataclasses.replace(each, name=f"{each.name} {made.quantity} {name}") for each in drawn_]
-            found = proxies(column, told_by, made.contributions, made.difference.value or 0.0, reasons)
+            found = proxies(column, told_by[name], made.contributions, made.difference.value or 0.0, reasons)
             lines, open_ = _judged(found, made, schema)
             notes += lines
             findings += open_
         values += means.values()
-    values += [each for name, each in told_by.items() if name in ground.inputs]
+    values += [each for some in told_by.values() for name, each in some.items() if name in ground.inputs and (each.value or 0.0) > 0]
     about = {"groups of": column, "method": made.method, "compared with": ground.compared, "background": made.background[:12]}
     about |= {f"justified: {name}": reason for name, reason in (reasons or {}).items()}
     notes.append("a gap is no wrong by itself, and neither is an input that tells the group: whether it may count is for a person to say "
@@ -137,15 +137,33 @@ def _texts(values: pa.Array) -> Any:
     return np.where(missing, "", texts)
 
 
-def powers(subject: Subject, column: str) -> dict[str, Value]:
-    """Return how well each input tells a column, 0 to 1: the screen ``proxy_power``, of this column alone."""
+def powers(subject: Subject, column: str, group: str | None = None, other: str | None = None) -> dict[str, Value]:
+    """Return how well each input tells a group of a column from another (from all others, where none is named), 0 to 1.
+
+    It is the screen ``proxy_power``, of this column alone; without a group the best over its six largest ones, as of more than two groups
+    the rare ones would not count.
+    """
     study = subject.study()
+    names = _texts(study.data.column(column))
+    if group is None:
+        known, counts = np.unique(names[names != ""], return_counts=True)
+        found: dict[str, Value] = {}
+        for place in np.argsort(-counts, kind="stable")[:GROUPS]:
+            for name, each in powers(subject, column, str(known[place])).items():
+                if name not in found or (each.value or 0.0) > (found[name].value or 0.0):
+                    found[name] = each
+        return found
+    there = (names != "") if other is None else (names == group) | (names == other)
+    two = pa.array(np.where(names == group, "1", "0"), mask=~there)
+    table = study.data.table.set_column(study.data.table.column_names.index(column), column, two)
     roles = {role: columns for role, columns in study.schema.roles.items() if role not in ("protected", "forbidden", "feature")}
     fixed = {role: some for role, some in roles.items() if column not in ([some] if isinstance(some, str) else some)}
-    schema = Schema.of(study.schema.arrow, {**fixed, "protected": [column]}, where=study.data.name, media=study.schema.media)
-    alone = Study(dataclasses.replace(study.data, schema=schema), None, None, study.model, study.logged, study.target)
-    found = SCREENS["proxy_power"].values(alone)
-    return {str(each.column): each.replace(metric=f"power to tell {column}") for each in found
+    arrow = study.schema.arrow
+    arrow = arrow.set(arrow.get_field_index(column), pa.field(column, pa.string()))
+    schema = Schema.of(arrow, {**fixed, "protected": [column]}, where=study.data.name, media=study.schema.media)
+    alone = Study(dataclasses.replace(study.data, schema=schema, table=table), None, None, study.model, study.logged, study.target)
+    title = f"power to tell {column} {group}" + (f" from {other}" if other is not None else "")
+    return {str(each.column): each.replace(metric=title) for each in SCREENS["proxy_power"].values(alone)
             if each.value is not None and each.column is not None}
 
 
