@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from assay.errors import ConfigError, DataError, UnknownColumnError, listed
 from assay.explain.alternative import Alternatives, alternatives, rounded
+from assay.explain.rows import batch, taken
 from assay.model import guard
 from assay.model.answer import Answer
 from assay.model.model import Model, bind, called
@@ -125,7 +126,7 @@ def counterfactuals(model: Model, row: Any, seen: Any, goal: Goal, changeable: M
     >>> [[(each.column, each.before, each.after) for each in way.changes] for way in made.found]
     [[('debt', 2, 1)], [('income', 3, 5)]]
     """
-    search = _Search.of(model, _one(row), _batch(seen), goal, changeable, barred, budget)
+    search = _Search.of(model, _one(row), batch(seen), goal, changeable, barred, budget)
     return search.run(count, most)
 
 
@@ -148,9 +149,7 @@ class _Search:
            barred: Sequence[str], budget: int) -> _Search:
         model = bind(model, row.schema)
         names = list(model.signature.names or row.schema.names)
-        take = getattr(model, "taken", None)
-        taken = row.select(names) if take is None else take(row)
-        taken = pa.RecordBatch.from_arrays(taken.columns, names=names)
+        mine = taken(model, row, names)
         for name in changeable:
             if name in barred:
                 raise ConfigError(f"'{name}' is protected or forbidden, and nobody is told to change it", expected="other columns")
@@ -162,10 +161,10 @@ class _Search:
         if model.signature.classes is None and goal.at_least is None and goal.at_most is None:
             raise ConfigError("a model of numbers needs to be told which number is wished for", where=called(model),
                               expected="at least, or at most, a number")
-        cuts, strict, single = _cuts(model, names, taken)
-        columns = [alternatives(name, taken.column(names.index(name)), seen.column(seen.schema.get_field_index(name)), spec,
+        cuts, strict, single = _cuts(model, names, mine)
+        columns = [alternatives(name, mine.column(names.index(name)), seen.column(seen.schema.get_field_index(name)), spec,
                                 cuts=cuts.get(name), strict=strict, single=single) for name, spec in changeable.items()]
-        return cls(model, taken, goal, [each for each in columns if len(each)], budget)
+        return cls(model, mine, goal, [each for each in columns if len(each)], budget)
 
     def run(self, count: int, most: int) -> Counterfactuals:
         answer = guard.answer(self.model, self.row)
@@ -326,15 +325,15 @@ class _Search:
         made: dict[tuple[str, ...], Counterfactual] = {}
         for way, numbers in ways:
             given = {at: np.array([value]) for at, value in numbers.items()}
-            batch = self._batch(way[None], given)
-            answer = guard.answer(self.model, batch)
+            changed = self._batch(way[None], given)
+            answer = guard.answer(self.model, changed)
             if not self.goal.nearness(answer, self.now)[0][0]:   # several numbers between values, each of which was tried alone
-                batch, given = self._batch(way[None], {}), {}
-                answer = guard.answer(self.model, batch)
+                changed, given = self._batch(way[None], {}), {}
+                answer = guard.answer(self.model, changed)
             changes, cost = [], 0.0
             for at in np.flatnonzero(way).tolist():
                 column = self.columns[at]
-                after = batch.column(batch.schema.get_field_index(column.name))[0].as_py()
+                after = changed.column(changed.schema.get_field_index(column.name))[0].as_py()
                 changes.append(Change(column.name, column.values[0].as_py(), after))
                 cost += abs(float(after) - float(column.values[0].as_py())) / column.scale if at in given else float(column.cost[way[at]])
             decision, score, _ = self._said(answer, 0)
@@ -348,17 +347,17 @@ class _Search:
                                tuple(each.name for each in self.columns))
 
 
-def _cuts(model: Model, names: Sequence[str], taken: pa.RecordBatch) -> tuple[dict[str, Array], bool, bool]:
+def _cuts(model: Model, names: Sequence[str], row: pa.RecordBatch) -> tuple[dict[str, Array], bool, bool]:
     """Return the cuts of each numeric column that trees read as it is, and how they compare."""
     grown = trees(model)
     if grown is None:
         return {}, False, False
-    numbers = grown.matrix(taken)
+    numbers = grown.matrix(row)
     found: dict[str, Array] = {}
     inner = (grown.left >= 0) & (grown.sets < 0)
     for place, name in enumerate(names):
         made = np.flatnonzero(grown.source == place)
-        column = taken.column(place)
+        column = row.column(place)
         if len(made) != 1 or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
             continue
         value, read = column.cast(pa.float64(), safe=False)[0].as_py(), float(numbers[0, made[0]])
@@ -369,16 +368,7 @@ def _cuts(model: Model, names: Sequence[str], taken: pa.RecordBatch) -> tuple[di
 
 
 def _one(row: Any) -> pa.RecordBatch:
-    batch = _batch(row)
-    if batch.num_rows != 1:
-        raise DataError(f"there are {batch.num_rows} rows to change", expected="one")
-    return batch
-
-
-def _batch(data: Any) -> pa.RecordBatch:
-    if isinstance(data, pa.RecordBatch):
-        return data
-    table = (data if isinstance(data, pa.Table) else pa.table(data)).combine_chunks()
-    if not table.num_rows:
-        raise DataError("there are no rows", expected="at least one")
-    return table.to_batches()[0]
+    one = batch(row)
+    if one.num_rows != 1:
+        raise DataError(f"there are {one.num_rows} rows to change", expected="one")
+    return one

@@ -19,6 +19,7 @@ from assay.explain import sampling, tree
 from assay.explain.attribution import Attributions, digest
 from assay.explain.gradient import integrated
 from assay.explain.quantity import LABEL, asking, chosen
+from assay.explain.rows import batch, taken
 from assay.model import guard
 from assay.model.answer import places
 from assay.model.linear import Linear, linear
@@ -62,11 +63,11 @@ def explain(model: Model, rows: Any, background: Any = None, *, quantity: str | 
     >>> made.values.round(6).tolist(), made.method, made.quantity
     ([[1.0, 1.5]], 'exact linear', 'value')
     """
-    given = _batch(rows, "rows")
+    given = batch(rows, "rows")
     model = bind(model, given.schema)
     names = model.signature.names or tuple(given.schema.names)
-    given = _taken(model, given, names)
-    behind = None if background is None else _taken(model, _batch(background, "background"), names)
+    given = taken(model, given, names)
+    behind = None if background is None else taken(model, batch(background, "background"), names)
     task = model.signature.task
     if task == "multilabel":
         raise ConfigError("a model of several labels cannot be explained at once", where=called(model), expected="one label",
@@ -129,10 +130,10 @@ def influence(model: Model, rows: Any, background: Any, columns: Sequence[str] |
     The influence is the answer less its mean over the background where only these columns are replaced (Datta, Sen and Zick 2016).
     Influences of single columns need not add up: what two columns do only together counts in both.
     """
-    given = _batch(rows, "rows")
+    given = batch(rows, "rows")
     model = bind(model, given.schema)
     names = model.signature.names or tuple(given.schema.names)
-    given, behind = _taken(model, given, names), _taken(model, _batch(background, "background"), names)
+    given, behind = taken(model, given, names), taken(model, batch(background, "background"), names)
     target = chosen(model, target, quantity)
     _check(quantity, None, labels, behind, model)
     game, notes = _game(model, given, behind, quantity, target, labels, names)
@@ -144,24 +145,6 @@ def influence(model: Model, rows: Any, background: Any, columns: Sequence[str] |
                         "unary influence" if columns is None else "set influence", target=target, error=None if exact else made.error,
                         df=None if exact else made.df, background=digest(behind), background_rows=behind.num_rows, model=model.digest,
                         model_rows=game.asked, seed=seed, additive=False, notes=notes)
-
-
-def _batch(data: Any, what: str) -> pa.RecordBatch:
-    if isinstance(data, pa.RecordBatch):
-        return data
-    try:
-        table = data if isinstance(data, pa.Table) else pa.table(data)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"the {what} are of type {type(data).__name__}", expected="an Arrow table or a frame") from error
-    table = table.combine_chunks()
-    return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_arrays(
-        [pa.array([], each.type) for each in table.schema], schema=table.schema)
-
-
-def _taken(model: Model, batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
-    take = getattr(model, "taken", None)
-    chosen = batch.select(list(names)) if take is None else take(batch)
-    return pa.RecordBatch.from_arrays(chosen.columns, names=list(names))
 
 
 def _check(quantity: str | None, way: str | None, labels: Any, behind: pa.RecordBatch | None, model: Model) -> None:

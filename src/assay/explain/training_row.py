@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.errors import ConfigError, DataError
+from assay.explain.rows import batch, taken
 from assay.explain.training_boosting import Boosting
 from assay.explain.training_forest import Forest
 from assay.explain.training_linear import Newton
@@ -77,24 +78,24 @@ class TrainingRows:
         is a forest; ``labels`` are numbers, or for a classifier places of its classes; ``weight`` those of the training. Rows without a
         label must not be among them. Raises ``DataError`` for too few rows, or where no way fits.
         """
-        batch = _batch(train)
-        model = bind(model, batch.schema)
-        names = model.signature.names or tuple(batch.schema.names)
+        given = batch(train)
+        model = bind(model, given.schema)
+        names = model.signature.names or tuple(given.schema.names)
         labels = np.asarray(labels, np.float64)
-        if len(labels) != batch.num_rows:
-            raise DataError(f"there are {len(labels)} labels for {batch.num_rows} training rows", where=called(model))
-        if batch.num_rows < _FEWEST:
-            raise DataError(f"there are {batch.num_rows} training rows", where=called(model), expected=f"at least {_FEWEST}")
+        if len(labels) != given.num_rows:
+            raise DataError(f"there are {len(labels)} labels for {given.num_rows} training rows", where=called(model))
+        if given.num_rows < _FEWEST:
+            raise DataError(f"there are {given.num_rows} training rows", where=called(model), expected=f"at least {_FEWEST}")
         if not np.isfinite(labels).all():
             raise DataError("some training rows have no label", where=called(model), expected="labelled rows only")
         if model.signature.task not in ("binary", "multiclass", "regression"):
             raise ConfigError(f"training rows are not traced for {model.signature.task}", where=called(model),
                               expected="a model of one label or number")
-        taken = _taken(model, batch, names)
-        found = _inside(model, taken, labels, weight)
+        some = taken(model, given, names)
+        found = _inside(model, some, labels, weight)
         if found is None:
             classes = model.signature.classes
-            near = Neighbours.of(taken, labels, classes=None if classes is None else len(classes), weight=weight)
+            near = Neighbours.of(some, labels, classes=None if classes is None else len(classes), weight=weight)
             if near is None:
                 raise DataError("the training rows hold nothing by which to tell which are near", where=called(model),
                                 expected="numbers or categories among the model's inputs")
@@ -167,22 +168,22 @@ class TrainingRows:
         return self.classes.index(target)
 
     def _numbers(self, rows: Any) -> Array:
-        taken = _taken(self._model, _batch(rows), self.columns)
+        some = taken(self._model, batch(rows), self.columns)
         way = self._way
         if isinstance(way, Neighbours):
-            return way.placed(taken)
+            return way.placed(some)
         held = way.model if isinstance(way, Newton) else cast(Any, way).trees
-        return cast(Array, held.matrix(taken))
+        return cast(Array, held.matrix(some))
 
 
-def _inside(model: Model, taken: pa.RecordBatch, labels: Array, weight: Array | None) -> dict[str, Any] | None:
+def _inside(model: Model, rows: pa.RecordBatch, labels: Array, weight: Array | None) -> dict[str, Any] | None:
     """Return the way that looks into a model, None where none fits it or the training rows do not explain it."""
     classes = model.signature.classes is not None
     grown = trees(model)
-    if grown is not None and taken.num_rows * len(grown.roots) <= _CELLS:
-        numbers = grown.matrix(taken)
+    if grown is not None and rows.num_rows * len(grown.roots) <= _CELLS:
+        numbers = grown.matrix(rows)
         ask = getattr(getattr(model, "respond", None), "drawn", None)
-        forest = Forest.of(grown, numbers, labels, weight, None if ask is None else ask(taken.num_rows))
+        forest = Forest.of(grown, numbers, labels, weight, None if ask is None else ask(rows.num_rows))
         boosted = None if forest is not None and forest.told > 0.99 else Boosting.of(
             grown, numbers, labels, weight, candidates(grown.unit, grown.outputs, classes=classes))
         if forest is not None and (boosted is None or forest.told >= boosted.told):
@@ -191,7 +192,7 @@ def _inside(model: Model, taken: pa.RecordBatch, labels: Array, weight: Array | 
     coefficients = linear(model) if grown is None else None
     if coefficients is None:
         return None
-    newton = Newton.of(coefficients, coefficients.matrix(taken), labels, weight,
+    newton = Newton.of(coefficients, coefficients.matrix(rows), labels, weight,
                        candidates(coefficients.unit, coefficients.outputs, classes=classes))
     return None if newton is None else _of_newton(newton)
 
@@ -231,21 +232,3 @@ def _of_forest(made: Forest, *, classes: bool) -> dict[str, Any]:
 _NAMES = {"squared": "half the squared error", "logistic": "log loss", "softmax": "log loss", "one against all": "log loss",
           "signed": "half the squared error of -1 and 1", "poisson": "Poisson deviance", "gamma": "gamma deviance",
           "tweedie": "Tweedie deviance"}
-
-
-def _batch(data: Any) -> pa.RecordBatch:
-    if isinstance(data, pa.RecordBatch):
-        return data
-    try:
-        table = data if isinstance(data, pa.Table) else pa.table(data)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"the rows are of type {type(data).__name__}", expected="an Arrow table or a frame") from error
-    table = table.combine_chunks()
-    return table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_arrays(
-        [pa.array([], each.type) for each in table.schema], schema=table.schema)
-
-
-def _taken(model: Model, batch: pa.RecordBatch, names: tuple[str, ...]) -> pa.RecordBatch:
-    take = getattr(model, "taken", None)
-    chosen = batch.select(list(names)) if take is None else take(batch)
-    return pa.RecordBatch.from_arrays(chosen.columns, names=list(names))
