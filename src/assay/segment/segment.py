@@ -95,16 +95,17 @@ class Found:
 
 
 def segments(table: pa.Table, value: Any = None, *, side: Any = None, weight: Any = None, entity: Any = None, tolerance: float = 0.0,
-             direction: Direction = "higher", columns: Iterable[str] | None = None, levels: int = 3, most: int = 10,
-             at_least: float | None = None, at_most: float = 0.5, rate: float = 0.05, control: Control = "fdr", seed: int = 0,
-             compiled: bool | None = None) -> Found:
+             direction: Direction = "higher", columns: Iterable[str] | None = None, cyclic: Iterable[str] = (), levels: int = 3,
+             most: int = 10, at_least: float | None = None, at_most: float = 0.5, rate: float = 0.05, control: Control = "fdr",
+             seed: int = 0, compiled: bool | None = None) -> Found:
     """Return the conjunctions of up to ``levels`` conditions in which ``value`` is higher (lower) than elsewhere by over ``tolerance``.
 
     ``value`` is a number a row of ``table``; rows without one are left out. With ``side`` (0 or 1 a row) the mean of side 0 less that of
     side 1 is compared; without ``value`` the share of the rows of side 0 that fall inside with that of side 1, and the tolerance is of
     their ratio. Rows of one ``entity`` stay together in one half, and errors are by entity. A segment holds ``at_least`` rows
     (a share below 1, else a number; 0.5 % and 30 by default) and ``at_most`` a share of them. Of the segments returned, a share of
-    ``rate`` is false on average, or with ``control="fwer"`` any is with that probability. The order of rows and columns does not matter.
+    ``rate`` is false on average, or with ``control="fwer"`` any is with that probability. Rows are cut by ``columns``; of times in
+    ``cyclic`` only by hour and day of the week. The order of rows and columns does not matter.
 
     Raises ``ConfigError`` for options that mean nothing, ``EmptyDataError`` without rows.
 
@@ -120,7 +121,7 @@ def segments(table: pa.Table, value: Any = None, *, side: Any = None, weight: An
         raise ConfigError(f"segments of {levels} conditions are not looked for", expected="levels of 1, 2 or 3")
     if not 0 < at_most <= 1 or not 0 < rate < 1 or tolerance < 0:
         raise ConfigError("an option of the search for segments means nothing", expected="0 < at_most <= 1, 0 < rate < 1, tolerance >= 0")
-    found, left = axes(rows.table, columns)
+    found, left = axes(rows.table, columns, cyclic=tuple(cyclic))
     found.sort(key=lambda each: (max((len(str(value)) for value in each.values), default=0) > _LONG, each.name))   # of equals the plainer
     if not found:
         return Found((), 0, 0, len(rows), 0, left, ("there is no column to cut the rows by",))
@@ -173,7 +174,7 @@ def _confirmed(rows: _Rows, found: Sequence[Axis], candidates: Sequence[_Candida
     """Judge each candidate on the second half: by the rows of its own, against those in none so far; and as it is, against all others.
 
     What is only the other side of a candidate before it, or a part of one, shows nothing on rows of its own in the first half, and is
-    not asked about; nor is what adjoins one in all its columns, as effects that fade out leave fringes.
+    not asked about; nor is what adjoins one in the same columns, as effects that fade out leave fringes.
     """
     places = np.flatnonzero(~half), np.flatnonzero(half)
     before = [np.zeros(len(each), bool) for each in places]
@@ -196,8 +197,10 @@ def _confirmed(rows: _Rows, found: Sequence[Axis], candidates: Sequence[_Candida
 
 
 def _fringe(box: Box, before: Box, found: Sequence[Axis]) -> bool:
-    """Whether a box overlaps or touches one before it in each of that one's columns."""
+    """Whether a box has the columns of one before it, and overlaps or touches it in each."""
     mine = {axis: (low, high) for axis, low, high in box.parts}
+    if len(mine) != len(before.parts):
+        return False
 
     def touches(axis: int, low: int, high: int) -> bool:
         if axis not in mine or low == found[axis].missing:

@@ -57,7 +57,7 @@ def segment(ground: Ground, what: str = "error", *, tolerance: float | None = No
         raise ConfigError(f"a tolerance of {tolerance} means nothing", expected="0 or more")
     case = _CASES[what](ground, tolerance)
     found = segments(case.table, case.value, side=case.side, weight=case.weight, entity=case.entity, tolerance=case.tolerance,
-                     direction=case.direction, columns=case.columns, seed=ground.seed)
+                     direction=case.direction, columns=case.columns, cyclic=case.cyclic, seed=ground.seed)
     return _part(ground, case, found)
 
 
@@ -78,6 +78,7 @@ class _Case:
     overall: float | None
     compared: str = "elsewhere"
     total: str = ""
+    cyclic: tuple[str, ...] = ()
 
 
 # what is compared -----------------------------------------------------------------------------------------------------------------
@@ -160,7 +161,11 @@ def _case(ground: Ground, table: pa.Table, columns: Sequence[str], value: Array 
           total: str = "") -> _Case:
     entity = ground.subject.data.schema.entity
     keys = table.column(entity) if entity is not None and entity in table.column_names else None
-    return _Case(table, columns, value, side, _weight(ground, table), keys, tolerance, direction, name, all, overall, compared, total)
+    timestamp = ground.subject.data.schema.timestamp
+    # two data sets are of two times: that says nothing; hours and days of the week may
+    cyclic = (timestamp,) if timestamp is not None and side is not None else ()
+    return _Case(table, columns, value, side, _weight(ground, table), keys, tolerance, direction, name, all, overall, compared, total,
+                 cyclic)
 
 
 # rows and numbers -----------------------------------------------------------------------------------------------------------------
