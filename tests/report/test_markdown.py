@@ -33,6 +33,7 @@ def test_an_explanation_is_told_in_its_sentences_and_columns() -> None:
     text = markdown.render(Run("explain", tuple(values), sentences=("it is *so*, because",)))
     assert r"it is \*so\*, because" in text
     assert "| contribution | c0 | 0.5 | 0.304 to 0.696 |" in text
+    assert text.startswith("## assay explain\n")
     assert "c2" not in text
 
 

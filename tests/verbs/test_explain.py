@@ -149,7 +149,7 @@ def test_all_rows_are_explained_on_a_random_sample(logistic, table) -> None:
     assert made.ids == explained(logistic, table, rows=400).attributions[0].ids != explained(logistic, table, rows=400, seed=1).attributions[0].ids
     values = np.abs(np.array(made.contributions))
     assert {each.column: each.value for each in run.values} == pytest.approx(dict(zip(made.columns, values.mean(axis=0), strict=True)))
-    assert run.sentences[0].startswith("the log-odds of denied = 1 is moved most by debts")
+    assert run.sentences[0].startswith("the log-odds of denied = 1 are moved most by debts")
     assert {each.kind for each in run.figures} == {"interval", "beeswarm", "sensitivity"}
 
 

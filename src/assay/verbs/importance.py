@@ -63,8 +63,8 @@ def _sentence(ground: Ground, made: Attributions, values: list[Value]) -> str:
     total = sum(each.value or 0.0 for each in values)
     share = sum(each.value or 0.0 for each in values[:_TOLD]) / total
     rest = f"; together {share:.0%} of what {len(values)} columns do" if len(values) > _TOLD else ""
-    return (f"the {ground.unit(made)} is moved most by {', '.join(told)}, in {len(made):,} rows drawn from "
-            f"{ground.subject.data.name.rpartition('/')[2]} and compared with {ground.compared}{rest}")
+    return (f"the {ground.unit(made)} {'are' if made.quantity == 'log-odds' else 'is'} moved most by {', '.join(told)}, in "
+            f"{len(made):,} rows drawn from {ground.subject.data.name.rpartition('/')[2]} and compared with {ground.compared}{rest}")
 
 
 def _notes(made: Attributions, count: int) -> list[str]:

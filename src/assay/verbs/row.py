@@ -157,7 +157,8 @@ def _same(first: Array | None, second: Array | None) -> bool:
 
 def _sentence(ground: Ground, made: Attributions, values: list[Value], one: Named) -> str:
     output = float(made.output[0])
-    start = f"its {ground.unit(made)} is {number(output)}, {number(made.base)} on average of {ground.compared}"
+    start = (f"its {ground.unit(made)} {'are' if made.quantity == 'log-odds' else 'is'} {number(output)}, "
+             f"{number(made.base)} on average of {ground.compared}")
     if not values:
         return f"{start}: no column carries any influence here"
     told = [f"{named(one.table, str(each.column))} makes {signed(each.value or 0.0, each.low, each.high)}"
