@@ -14,7 +14,8 @@ assay, numba, shap and woodelf-explainer. Data: 30 features, five of them whole 
 
 Memory is the peak of a process of its own, beyond what it held with libraries, model and data loaded. The lines of the black box compare
 errors: shap's permutation explainer with its ten orders and its kernel explainer, and assay with fewer of the model's rows, each against the
-exact values; the last of them is the smallest budget tried whose error is no larger than the peer's.
+exact values; the last of them is the smallest budget tried whose error is no larger than the peer's. The line of segments is that of
+``bench/segment.py --only speed``; ``--only`` takes part of a line (compiling, Woodelf, LightGBM, path, memory, black box, segments).
 """
 
 from __future__ import annotations
@@ -354,6 +355,9 @@ def main() -> None:
             memory(kind, model(kind), rows, background)
     if asked.only in "black box":
         black_box(runs)
+    if asked.only in "segments":
+        print("segments, 1,000,000 rows x 30 columns, three conditions (goal: 30 s, under 4 GiB):", flush=True)
+        subprocess.run([sys.executable, str(pathlib.Path(__file__).with_name("segment.py")), "--only", "speed"], check=True)
 
 
 if __name__ == "__main__":
