@@ -217,6 +217,8 @@ def test_of_several_classes_the_predicted_one_is_explained(table) -> None:
     predicted = model.predict([[COLUMNS["debts"][3], COLUMNS["income"][3]]])[0]
     assert run.attributions[0].target == predicted
     assert f"predicted {predicted} (score" in run.sentences[0]
+    with pytest.raises(ConfigError, match=r"the model has 3 classes.*--positive CLASS"):
+        assay.explain(model, data, id="number", features=["debts", "income"])
     named = assay.explain(model, data, id="number", features=["debts", "income"], positive="mid", rows=30)
     assert named.attributions[0].target == "mid"
 

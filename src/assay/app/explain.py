@@ -41,6 +41,7 @@ _CODES = """
 0 explained   2 wrong usage or bad input
 Nothing is judged.
 """
+_TASKS = ("binary", "multiclass", "regression")
 #: arguments of the verb that are no part of a configuration
 _ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segments", "tolerance",
           "against", "quantity", "background", "rows", "at_most", "budget", "seed", "store")
@@ -68,7 +69,7 @@ _ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segme
 @option("--quantity", "How it is asked", "WHAT", "score, log-odds, decision or loss; what the model adds up if not given.")
 @option("--against", "How it is asked", "PREDICATE", 'Compare with these rows of the background only, such as "label = 0".')
 @option("--background", "How it is asked", "FILE", "Rows to compare with; if not given, of --train, else --reference, else --data.")
-@option("--rows", "How it is asked", "N", "How many rows --global explains.", type=click.IntRange(2))
+@option("--rows", "How it is asked", "N", "How many rows are drawn, where no row is named.", type=click.IntRange(2))
 @option("--at-most", "How it is asked", "NUMBER", "Half an interval at which sampling may stop.", type=float)
 @option("--budget", "How it is asked", "N", "How many rows a black box may be asked.", type=click.IntRange(1))
 @option("--seed", "How it is asked", "N", "Where random numbers begin.", type=int, default=0, show_default=True)
@@ -77,14 +78,18 @@ _ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segme
 @option("--data", "What is explained", "FILE", "Rows to explain.")
 @option("--train", "What is explained", "FILE", "What the model learned from.")
 @option("--reference", "What is explained", "FILE", "Held-out data.")
+@option("--champion", "What is explained", "FILE", "Another model, for --segments champion.")
 @option("--where", "What is explained", "PREDICATE", "Only these rows.")
 @option("--sql", "What is explained", "QUERY", "The query to read the data with.")
 @option("--label", "Columns of the data", "COLUMN", "What is to be predicted.", multiple=True)
 @option("--id", "Columns of the data", "COLUMN", "Names a row.")
+@option("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: rows of one entity are not independent.")
 @option("--protected", "Columns of the data", "COLUMN", "A group that must not be treated worse (repeatable).", multiple=True)
 @option("--timestamp", "Columns of the data", "COLUMN", "When it happened.")
 @option("--positive", "What the model answers", "CLASS", "The positive class, where it is not plain; of several, the one to explain.")
 @option("--threshold", "What the model answers", "NUMBER", "The score from which a row is positive.", type=float)
+@option("--task", "What the model answers", None, "The kind of model, where it does not say.", type=click.Choice(_TASKS))
+@option("--class", "What the model answers", "CLASS", "Its classes, in the order of its scores (repeatable).", multiple=True)
 @option("--feature", "What the model answers", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
 @click.option("--trust", is_flag=True, cls=Option, group="What the model answers",
               help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
@@ -122,7 +127,8 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
     elif "changeable" in asked or "wanted" in asked:
         raise ConfigError("--change and --wanted are of another decision", expected="--counterfactual")
     files = files_of({"json": json, "html": html, "markdown": markdown},
-                     [config, asked.get("background"), *(options.get(name) for name in ("model", "data", "train", "reference"))])
+                     [config, asked.get("background"),
+                      *(options.get(name) for name in ("model", "data", "train", "reference", "champion"))])
     enough(config, options, "explain")
     run = explained(config, options, asked, trust=trust, progress=not no_progress and json != "-")
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.errors import ConfigError
+from assay.errors import ConfigError, listed
 from assay.explain.attribution import Attributions
 from assay.explain.explain import explain
 from assay.result import Figure, Scalar, Value
@@ -39,7 +39,10 @@ def importance(ground: Ground) -> Part:
 
 def sampled(ground: Ground) -> tuple[Attributions, pa.Table]:
     """Return the attributions of a seeded sample of the data, and its rows."""
-    data = ground.subject.data
+    data, known = ground.subject.data, ground.subject.target
+    if known is not None and known.classes and ground.target is None and ground.quantity != "loss":
+        raise ConfigError(f"the model has {len(known.classes)} classes", expected=f"one of {listed(map(str, known.classes))}",
+                          hint="--positive CLASS names the one to explain; --quantity loss explains the errors of all")
     names = [*ground.inputs, *(each for each in (data.schema.id, data.schema.entity, data.schema.label) if each)]
     exact = _exact(ground, drawn(data, _TRIED, ground.seed, names))
     rows = drawn(data, ground.rows or (EXACT if exact else ASKED), ground.seed, names)
