@@ -141,6 +141,17 @@ def test_a_range_of_fractions_is_searched_to_its_edge():
     assert 0.1 < lower <= 0.12
 
 
+def test_whole_numbers_stay_in_their_type_and_wide_ranges_are_searched_near_the_row():
+    data = pa.table({"a": pa.array(np.arange(100, 200), pa.uint8()), "b": np.linspace(1, 5, 100)})
+    model = assay.load(lambda batch: batch.column("a").to_numpy() + batch.column("b").to_numpy(), task="regression", features=["a", "b"])
+    made = counterfactuals(model, data[:1], data, Goal(at_least=148), {"a": [0, 100_000]})   # 300 would be 44 in one byte
+    assert made.found[0].changes[0].after == 147
+    assert not counterfactuals(model, data[:1], data, Goal(at_least=300), {"a": [0, 100_000]}).found
+    made = counterfactuals(model, data[:1], data, Goal(at_least=150), {"b": [0, 1e300]})
+    assert 50 <= made.found[0].changes[0].after <= 50.5
+    assert counterfactuals(model, data[:1], data, Goal(at_least=103), {"b": [None, None]}).found[0].changes[0].after == pytest.approx(3, rel=0.01)
+
+
 def test_types_and_categories_are_kept():
     n, rng = 300, np.random.default_rng(2)
     data = pa.table({

@@ -13,7 +13,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 import assay
-from assay.errors import ConfigError
+from assay.errors import ConfigError, SignatureError
 from assay.verbs.explain import explain
 
 
@@ -90,7 +90,7 @@ def test_numbers_and_their_loss_are_traced_exactly():
     found = assay.explain(model, data, train=data, row=9, training_rows=True, label="y", quantity="loss")
     assert run.sentences[-1].startswith("by leave-one-out: exact")
     assert named[4] == pytest.approx(float(fitted.predict(one)[0] - again.predict(one)[0]), abs=1e-9)
-    assert found.about["quantity"] == "half the squared error"
+    assert found.about["quantity"] == "half squared error"
     assert "row 9" in found.sentences[0]
 
 
@@ -109,6 +109,16 @@ def test_what_cannot_be_asked_is_told(model):
         explain(model, DATA, train=SPOILED, row=1007, training_rows=True, among="debt > 0.5", **ROLES)
     with pytest.raises(ConfigError, match="no label"):
         explain(model, DATA, train=SPOILED.drop_columns(["approved"]), row=1007, training_rows=True, id="loan")
+
+
+def test_of_several_classes_the_predicted_one_is_traced_and_a_missing_column_is_told():
+    three = np.digitize(TRAIN["income"].to_numpy(), [40, 60])
+    data = TRAIN.select(["loan", "income", "debt"]).append_column("grade", pa.array(three))
+    fitted = lightgbm.LGBMClassifier(n_estimators=10, num_leaves=7, verbose=-1, n_jobs=1).fit(data.select(["income", "debt"]).to_pandas(), three)
+    run = explain(fitted, data, train=data, row=1000, training_rows=True, label="grade", id="loan")
+    assert f"the margin of grade = {int(three[0])} was" in run.sentences[0]
+    with pytest.raises(SignatureError, match="debt"):
+        explain(fitted, data, train=data.drop_columns(["debt"]), row=1000, training_rows=True, label="grade", id="loan")
 
 
 def test_the_command_says_it_and_writes_it(model, tmp_path, capsys):

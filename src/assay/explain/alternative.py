@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -41,6 +41,7 @@ class Alternatives:
     low: float | None = None
     high: float | None = None
     scale: float = 1.0
+    whole: bool = False
 
     def __len__(self) -> int:
         return len(self.values) - 1
@@ -97,6 +98,9 @@ def _numbers(name: str, has: pa.Array, seen: pa.Array, spec: Any, cuts: Array | 
     known = np.unique(known[np.isfinite(known)])
     scale = _spread(_floats(seen))
     low, high = _ends(name, spec, mine)
+    if whole:   # beyond what the type holds, numbers would begin again
+        limits = np.iinfo(has.type.to_pandas_dtype())
+        low, high = max(low, float(limits.min)), min(high, float(limits.max))
     ranged = not isinstance(spec, str)
     inside = known[(known >= low) & (known <= high) & (known != mine)]
     every = True
@@ -104,25 +108,29 @@ def _numbers(name: str, has: pa.Array, seen: pa.Array, spec: Any, cuts: Array | 
     if cuts is not None:
         tried = _beyond(np.unique(cuts), mine, low, high, None if ranged else inside, whole=whole, strict=strict, single=single)
     elif ranged:
-        ends = [each for each in (low, high) if np.isfinite(each)]
-        first, last = (ends[0] if np.isfinite(low) else min(known.min(initial=mine), mine)), (
-            ends[-1] if np.isfinite(high) else max(known.max(initial=mine), mine))
-        grid = np.linspace(first, last, 33)
+        open_low, open_high = (isinstance(spec, Sequence) and spec[place] is None for place in (0, 1))
+        ends = [each for each, free in ((low, open_low), (high, open_high)) if not free]
+        middle = mine if np.isfinite(mine) else float(known[0]) if len(known) else 0.0
+        first = min(known.min(initial=middle), middle) if open_low else low
+        last = max(known.max(initial=middle), middle) if open_high else high
+        first, last = max(first, low), min(last, high)
+        steps = scale * 2.0 ** np.arange(-1, 16)   # of a range far wider than the data, what is near the row too
+        grid = np.concatenate([np.linspace(first, last, 33), middle + steps, middle - steps])
         tried = np.concatenate([inside if len(inside) <= _MOST else np.empty(0), ends, np.rint(grid) if whole else grid])
-        every, bounds = False, (None, None) if whole else (low, high)
+        every, bounds = False, (low, high)
         if whole and last - first <= 4 * _MOST:
-            tried, every = np.arange(np.ceil(first), np.floor(last) + 1), True
+            tried, every, bounds = np.arange(np.ceil(first), np.floor(last) + 1), True, (None, None)
     else:
         tried = inside
     tried = np.unique(np.rint(tried) if whole else tried)
     tried = tried[(tried >= low) & (tried <= high) & (tried != mine)]
-    most = _CUTS if cuts is not None else 4 * _MOST if every and ranged else _MOST
+    most = _CUTS if cuts is not None else 4 * _MOST if ranged else _MOST
     if len(tried) > most:
         tried, every = tried[np.unique(np.linspace(0, len(tried) - 1, most).round().astype(np.int64))], False
     cost = np.abs(tried - mine) / scale if np.isfinite(mine) else np.ones(len(tried))
     order = np.argsort(cost, kind="stable")
     values = pa.array(tried[order].astype(np.int64) if whole else tried[order]).cast(has.type, safe=False)
-    return Alternatives(name, pa.concat_arrays([has, values]), np.concatenate([[0.0], cost[order]]), every, *bounds, scale)
+    return Alternatives(name, pa.concat_arrays([has, values]), np.concatenate([[0.0], cost[order]]), every, *bounds, scale, whole)
 
 
 def _ends(name: str, spec: Any, mine: float) -> tuple[float, float]:
@@ -215,4 +223,4 @@ def _spread(values: Array) -> float:
     if not len(known):
         return 1.0
     low, high = np.quantile(known, (0.25, 0.75))
-    return cast(float, float((high - low) / 1.35 if high > low else known.std()) or 1.0)
+    return float((high - low) / 1.35 if high > low else known.std()) or 1.0

@@ -286,9 +286,12 @@ class _Search:
         near = mine
         for _ in range(_STEPS):
             grid = np.linspace(near, far, 17)[1:]
+            grid = (np.ceil if far > mine else np.floor)(grid) if column.whole else grid
             reached = self._ask(np.tile(way, (16, 1)), {at: grid})[0]
             first = int(np.argmax(reached)) if reached.any() else 15
             near, far = (float(grid[first - 1]) if first else near), float(grid[first])
+        if column.whole:
+            return far
         bound = (column.high if far > mine else column.low)
         short = rounded(far, bound if bound is not None else (np.inf if far > mine else -np.inf), up=far > mine)
         return short if self._ask(way[None], {at: np.array([short])})[0][0] else far

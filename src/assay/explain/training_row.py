@@ -101,7 +101,7 @@ class TrainingRows:
                                 expected="numbers or categories among the model's inputs")
             left = f"; it does not see {', '.join(near.skipped)}" if near.skipped else ""
             found = {"method": "nearest neighbours", "exact": False, "told": None, "quantity": "value" if classes is None else "score",
-                     "loss": "half the squared error", "_way": near, "_outputs": near.shown.shape[1],
+                     "loss": "half squared error", "_way": near, "_outputs": near.shown.shape[1],
                      "caveat": "it tells which labels stand near the row, by the Shapley value of each in a vote of the ten nearest, not "
                                f"what the model made of them{left}"}
         return cls(columns=tuple(names), classes=model.signature.classes, _model=model, **found)
@@ -226,9 +226,9 @@ def _of_forest(made: Forest, *, classes: bool) -> dict[str, Any]:
     if not made.exact:
         caveat += f"; which rows each tree drew is not known, so the parts add up to the answer by {made.told:.0%} only"
     return {"method": "leaf co-occurrence", "caveat": caveat, "exact": made.exact, "told": made.told,
-            "quantity": "score" if classes else "value", "loss": "half the squared error", "_way": made, "_outputs": made.trees.outputs}
+            "quantity": "score" if classes else "value", "loss": "half squared error", "_way": made, "_outputs": made.trees.outputs}
 
 
-_NAMES = {"squared": "half the squared error", "logistic": "log loss", "softmax": "log loss", "one against all": "log loss",
-          "signed": "half the squared error of -1 and 1", "poisson": "Poisson deviance", "gamma": "gamma deviance",
+_NAMES = {"squared": "half squared error", "logistic": "log loss", "softmax": "log loss", "one against all": "log loss",
+          "signed": "half squared error of -1 and 1", "poisson": "Poisson deviance", "gamma": "gamma deviance",
           "tweedie": "Tweedie deviance"}

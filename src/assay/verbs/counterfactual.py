@@ -14,6 +14,7 @@ from assay.explain.counterfactual import BUDGET, Change, Counterfactual, Counter
 from assay.result import Scalar, Spread, Value
 from assay.verbs.explanation import Ground, Part, drawn, number
 from assay.verbs.row import found as row_of
+from assay.verbs.subject import fits
 
 __all__ = ["changes", "of_row"]
 
@@ -98,7 +99,9 @@ def _goal(ground: Ground, wanted: Any) -> Goal:
 def _seen(ground: Ground) -> Any:
     """The rows whose values columns may take: those of training, else of the reference, else of the data."""
     subject = ground.subject
-    return subject.train or subject.reference or subject.data
+    found = subject.train or subject.reference or subject.data
+    fits(ground.model, found)
+    return found
 
 
 def _sentences(ground: Ground, title: str, made: Counterfactuals, goal: Goal) -> tuple[str, ...]:

@@ -20,10 +20,12 @@ from assay.data.source import Source, source
 from assay.engine import label as labels
 from assay.errors import ConfigError, EmptyDataError
 from assay.explain.training_row import TrainingRows
+from assay.model import guard
 from assay.result import Scalar, Spread, Value
 from assay.verbs.explanation import Ground, Part, drawn, number, signed
 from assay.verbs.measure import Question, Subject, measure
 from assay.verbs.row import found as row_of
+from assay.verbs.subject import fits
 
 __all__ = ["of_errors", "of_row"]
 
@@ -33,6 +35,7 @@ NEAR, CALLED = 20_000, 1_000    # the same where each is compared with each
 _TOLD, _LISTED = 3, 20         # rows that sentences name, and that are listed
 _VALUES = 20                   # of a column, up to which each is a group
 _FEWEST = 30                   # rows of a group
+_NOTHING = 1e-12               # less is rounding
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class _Learned:
         if train.schema.label is None:
             raise ConfigError("the training rows have no label", where=train.name,
                               hint="name it: --label COLUMN, or columns: {label: COLUMN}")
+        fits(model, train)
         made = cls._of(ground, train, model, MOST)
         return made if made.inside or len(made.outcome) <= NEAR else cls._of(ground, train, model, NEAR)
 
@@ -110,12 +114,12 @@ def of_row(ground: Ground, id: Any) -> Part:
             raise ConfigError(f"{one.title} has no label, so no loss", hint="leave out --quantity loss")
         moved, what = learned.rows.error(asked, outcome)[0], learned.rows.loss
     else:
-        target = ground.target
+        target = _target(ground, asked)
         moved = learned.rows.answer(asked, target)[0]
         what = learned.rows.quantity + (f" of {learned.label} = {target}" if target is not None else "")
     order = np.argsort(-np.abs(moved), kind="stable")[:_LISTED]
-    order = order[np.abs(moved[order]) > 1e-12 * (np.abs(moved).max(initial=0.0) or 1.0)]
-    up, down = ([int(row) for row in np.argsort(-sign * moved, kind="stable")[:_TOLD] if sign * moved[row] > 0] for sign in (1, -1))
+    order = order[np.abs(moved[order]) > _NOTHING]
+    up, down = ([int(row) for row in np.argsort(-sign * moved, kind="stable")[:_TOLD] if sign * moved[row] > _NOTHING] for sign in (1, -1))
     parts = [f"{verb} most by {', '.join(f'{learned.name(row)} {signed(float(moved[row]))}' for row in some)}"
              for verb, some in (("raised", up), ("lowered", down)) if some]
     said = f"{one.title}: of {len(moved):,} training rows, the {what} was {', and '.join(parts)}" if parts else (
@@ -125,6 +129,16 @@ def of_row(ground: Ground, id: Any) -> Part:
     values = [_value("training influence", float(moved[row]), learned, int(row), what) for row in order]
     sentences = tuple(each for each in (said, second, _method(learned)) if each)
     return Part(sentences, tuple(values), notes=(*one.notes, *learned.notes), about=_about(learned, what))
+
+
+def _target(ground: Ground, asked: pa.RecordBatch) -> Any:
+    """Return the class whose answer is traced: the positive one, of several the one that is predicted."""
+    classes = ground.model.signature.classes
+    if classes is None or ground.target is not None or len(classes) == 2:
+        return ground.target
+    answer = guard.answer(ground.model, asked)
+    place = answer.prediction[0] if answer.prediction is not None else np.argmax(answer.score[0]) if answer.score is not None else 0
+    return classes[int(place)]
 
 
 def of_errors(ground: Ground, among: str | None = None) -> Part:
