@@ -37,7 +37,7 @@ def test_a_blocked_slice_says_why(rows: pa.Table) -> None:
     blocked = [each for each in run.verdicts if each.verdict == "fail" and each.slice]
     assert blocked
     assert all(each.slice == {"port": "B"} for each in blocked)
-    assert all("why: " in each.sentence for each in blocked)
+    assert all("why, of " in each.sentence for each in blocked)
     why = {each.column: each for each in run.values if each.metric == "accuracy change" and each.slice == {"port": "B"}}
     assert (why["port"].high or 0) < 0   # z does harm at one value and none at the other: by itself, on average, nothing
     assert abs(sum(each.value or 0.0 for each in why.values())

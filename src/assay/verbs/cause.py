@@ -25,7 +25,7 @@ from assay.explain.mean import attributed
 from assay.explain.proxy import STRONG
 from assay.model.logged import Logged
 from assay.result import Figure, Incident, Value, Verdict
-from assay.verbs.change import called_for, pictured, shown, sided, told, turned
+from assay.verbs.change import called_for, pictured, shares, shown, sided, told, turned
 from assay.verbs.disparity import powers
 from assay.verbs.explanation import Ground, drawn
 from assay.verbs.measure import Subject
@@ -110,7 +110,7 @@ def _explained(ground: Ground, table: pa.Table, verdict: Verdict, quantity: str,
     clear = [each for each in made.contributions if (each.low or 0.0) > 0 or (each.high or 0.0) < 0]
     if not clear:
         return f"no input explains its {made.quantity} there beyond chance"
-    return "why: " + told(made, None, ground)
+    return f"why, of {made.quantity} {made.difference.value or 0.0:+.3g} in {len(side):,} rows drawn: {shares(made)}"
 
 
 def _quantity(ground: Ground, metric: str) -> str:

@@ -1,7 +1,7 @@
 """Why a score or an error moved between two periods, two parts of the data or two files: the split first, then the inputs.
 
-``between(ground, two)`` is the question, which ``verbs.explain`` asks; ``sided``, ``told``, ``turned``, ``shown`` and ``pictured`` serve
-``verbs.disparity`` and ``verbs.cause``, which tell changes too.
+``between(ground, two)`` is the question, which ``verbs.explain`` asks; ``sided``, ``told``, ``shares``, ``turned``, ``shown`` and
+``pictured`` serve ``verbs.disparity`` and ``verbs.cause``, which tell changes too.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from assay.verbs.explanation import Ground, Part, drawn, number
 from assay.verbs.picture import waterfall
 from assay.verbs.subject import fits
 
-__all__ = ["ROWS", "between", "called_for", "known", "pictured", "shown", "sided", "told", "turned"]
+__all__ = ["ROWS", "between", "called_for", "known", "pictured", "shares", "shown", "sided", "told", "turned"]
 
 Array = np.ndarray[Any, Any]
 
@@ -252,16 +252,22 @@ def told(made: Change, cut: Split | None, ground: Ground | None = None) -> str:
         ends = f"[{number(min(abs(low), abs(high)))}, {number(max(abs(low), abs(high)))}]"
         head = (f"{name} is {number(abs(value))} {ends} {'lower' if value < 0 else 'higher'} in {made.names[1]} ({after}) "
                 f"than in {made.names[0]} ({before})")
+    if cut is not None and cut.parts:
+        kinds = ", ".join(f"{_figure(each)} by {kind}" for each, kind in zip(cut.parts, PARTS, strict=True))
+        return f"{head}: {kinds}; of inputs: {shares(made)}"
+    return f"{head}: {shares(made)}"
+
+
+def shares(made: Change) -> str:
+    """Return in words what the inputs brought that chance alone would not, the largest first."""
+    value = made.difference.value or 0.0
     clear = [each for each in made.contributions if (each.low or 0.0) > 0 or (each.high or 0.0) < 0]
     inputs = ", ".join(f"{_figure(each)} by {_called(str(each.column))}" for each in clear[:_TOLD])
     rest = sum(each.value or 0.0 for each in made.contributions) - sum(each.value or 0.0 for each in clear[:_TOLD])
     inputs = inputs or "no input has a share that chance could not bring"
     if len(clear) > _TOLD or (clear and abs(rest) > 0.05 * abs(value)):
         inputs += f", {rest:+.2g} by all others"
-    if cut is not None and cut.parts:
-        kinds = ", ".join(f"{_figure(each)} by {kind}" for each, kind in zip(cut.parts, PARTS, strict=True))
-        return f"{head}: {kinds}; of inputs: {inputs}"
-    return f"{head}: {inputs}"
+    return inputs
 
 
 def _name(made: Change, ground: Ground | None) -> str:
