@@ -37,6 +37,8 @@ def of_row(ground: Ground, id: Any, changeable: Mapping[str, Any] | None = None,
                      "(changeable: {income: increase, savings: [0, 100000]} in assay.yaml, or --change)")
     goal = _goal(ground, wanted)
     seen = drawn(_seen(ground), SEEN, ground.seed, ground.inputs)
+    if seen.num_rows == SEEN:
+        notes.append(f"values that were seen are those of a sample of {SEEN:,} rows")
     try:
         made = counterfactuals(model, ground.inputs_of(one.table), seen, goal, changeable, barred=barred, count=_WAYS,
                                budget=ground.budget or BUDGET)
