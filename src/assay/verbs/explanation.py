@@ -119,6 +119,7 @@ class Ground:
         given = self.background is not None
         name = f"rows of {self._behind.name.rpartition('/')[2]}" if given else _WORDS[self._place]
         some = f" where {self.against}" if self.against else ""
+        name = name.replace("rows", "row", 1) if self.behind.num_rows == 1 else name
         return f"{'the' if self.whole else 'a sample of'} {self.behind.num_rows:,} {name}{some}"
 
     @property

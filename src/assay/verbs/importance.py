@@ -61,7 +61,7 @@ def _exact(ground: Ground, some: pa.Table) -> bool:
 
 def _sentence(ground: Ground, made: Attributions, values: list[Value]) -> str:
     if not values:
-        return f"no column moves the {ground.unit(made)} in {len(made):,} rows"
+        return f"no column moves the {ground.unit(made)} in {len(made):,} row{'s' * (len(made) != 1)}"
     told = [f"{each.column} ({number(each.value)} [{number(each.low)}, {number(each.high)}] on average)" for each in values[:_TOLD]]
     total = sum(each.value or 0.0 for each in values)
     share = sum(each.value or 0.0 for each in values[:_TOLD]) / total
