@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from assay.verbs.expectation import expectations as expectations
     from assay.verbs.explain import explain as explain
     from assay.verbs.gate import gate as gate
+    from assay.verbs.probe import probe as probe
     from assay.verbs.profile import profile as profile
     from assay.verbs.replay import compare as compare
     from assay.verbs.replay import replay as replay
@@ -85,6 +86,7 @@ _TARGETS = {
     "gate": "assay.verbs.gate:gate",
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
+    "probe": "assay.verbs.probe:probe",
     "profile": "assay.verbs.profile:profile",
     "replay": "assay.verbs.replay:replay",
     "scorer": "assay.verbs.scorer:scorer",
@@ -95,7 +97,7 @@ _TARGETS = {
 # Verbs that share their name with a package: `assay.check(...)` judges, `assay.check.expression` is a module. Python binds
 # a package to its parent when it is imported, so one name can hold but one object: the package, which we make callable.
 # More in design/facade.md.
-_SHARED = frozenset({"check", "explain", "metric"})
+_SHARED = frozenset({"check", "explain", "metric", "probe"})
 
 __all__ = ["__version__", *_TARGETS]  # noqa: PLE0604  (the names are text; ruff cannot see that)
 

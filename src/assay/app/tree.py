@@ -17,6 +17,7 @@ from assay.app.metrics import metrics
 from assay.app.models import models
 from assay.app.monitor import monitor
 from assay.app.option import Group
+from assay.app.probe import probe
 from assay.app.profile import profile
 from assay.app.state import State
 from assay.errors import ConfigError
@@ -48,7 +49,7 @@ def assay() -> None:
     """
 
 
-for _command in (check, demo, explain, gate, metrics, models, monitor, profile):
+for _command in (check, demo, explain, gate, metrics, models, monitor, probe, profile):
     assay.add_command(_command)
 
 

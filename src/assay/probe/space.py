@@ -255,7 +255,7 @@ class Space:
         """Return the exact keys of points, (words, points): two points are the same where all words are."""
         out = np.empty((len(self._radix), len(points)), np.int64)
         for word, parts in enumerate(self._radix):
-            total = points[:, parts[0][0]] * np.int64(parts[0][1])
+            total: Array = points[:, parts[0][0]] * np.int64(parts[0][1])
             for place, scale in parts[1:]:
                 total = total + points[:, place] * np.int64(scale)
             out[word] = total

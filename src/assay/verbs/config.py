@@ -55,6 +55,7 @@ class Config:
     checks: tuple[Check | str, ...] = ()  # the text "default" among them stands for the default suite
     monitor: Settings | None = None
     gate: Gate = field(default_factory=Gate)
+    ranges: Mapping[str, Any] = field(default_factory=dict)  # what a probe may try: [low, high], or a list of values
     changeable: Mapping[str, Any] = field(default_factory=dict)  # how a person can change inputs: increase, [0, 100], [this, that]
     justified: Mapping[str, str] = field(default_factory=dict)  # why an input that stands for a protected one may be used; "?" is open
 
@@ -215,6 +216,12 @@ class _Reader:
             raise self.wrong(key, value, "columns to increase, decrease, any, [low, high] or a list of values")
         return {str(name): each for name, each in value.items()}
 
+    def ranges(self, key: str, value: Any) -> dict[str, Any]:
+        """What a probe may try of columns; what fits each column is known once the data are."""
+        if not isinstance(value, Mapping) or any(not isinstance(each, list) or not each for each in value.values()):
+            raise self.wrong(key, value, "columns to [low, high] or a list of values, such as {age: [18, 99], job: [cook, clerk]}")
+        return {str(name): each for name, each in value.items()}
+
     def justified(self, key: str, value: Any) -> dict[str, str]:
         if not isinstance(value, Mapping):
             raise self.wrong(key, value, 'columns to the reason why each may be used, such as {income: "repays the loan", job: "?"}')
@@ -264,7 +271,7 @@ _READERS: dict[str, Callable[[_Reader, str, Any], Any]] = {
     "positive": _Reader.scalar, "threshold": _Reader.number, "classes": _Reader.scalars, "features": _Reader.names,
     "types": _Reader.mapping, "columns": _Reader.roles, "slices": _Reader.names, "checks": _Reader.checks,
     "monitor": _Reader.monitored, "gate": _Reader.gated, "justified": _Reader.justified,
-    "changeable": _Reader.changeable,
+    "changeable": _Reader.changeable, "ranges": _Reader.ranges,
 }
 
 

@@ -1,0 +1,370 @@
+"""Probe a model: ``assay.probe(model, data, protected="sex")``, the same as ``assay probe fairness`` on the command line.
+
+Opens what is given, lays out the inputs that may be asked, searches them for pairs that differ in protected columns only and are answered
+differently, and says how large their share is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from assay.data.medium import media
+from assay.data.meter import metered
+from assay.data.source import Source
+from assay.errors import ConfigError, listed, nearest
+from assay.model.logged import Logged
+from assay.model.model import Model
+from assay.probe.discrimination import Pair, Share, actual, apart_from_earlier, at_most, distances, even, nearby, pairs
+from assay.probe.ledger import Search
+from assay.probe.oracle import Oracle
+from assay.probe.search import Manifold, Method, search
+from assay.probe.space import Space, axis
+from assay.result import Cost, Finding, Run, Scalar, Spread, Value, Verdict
+from assay.verbs.explanation import drawn, number
+from assay.verbs.measure import Subject
+from assay.verbs.subject import checked, configuration, merged, opened
+from assay.verbs.suite import about
+
+__all__ = ["probe"]
+
+Array = np.ndarray[Any, Any]
+
+BUDGET = 200_000
+SEEN = 10_000          # rows of the data that are looked at, for values, shares and distances
+PART = 20              # of the budget, that each share of draws may take
+LEAST, MOST = 200, 10_000   # draws of a share
+EXAMPLES = 10
+WORDS = 6              # columns that a sentence names
+_SHARES = {"rows": "rows of the data", "neighbourhood": "inputs near rows of the data", "space": "all inputs within the ranges"}
+
+
+def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds: float | None = None, difference: float | None = None,
+          ranges: Mapping[str, Any] | None = None, near: bool = False, method: Method = "auto", examples: int = EXAMPLES,
+          at_most: float = 0.0, seed: int = 0, train: Any = None, reference: Any = None, champion: Any = None, positive: Any = None,
+          threshold: float | None = None, task: str | None = None, classes: Sequence[Any] | None = None,
+          features: Sequence[str] | None = None, trust: bool = False, where: str | None = None, sql: str | None = None,
+          types: Mapping[str, str] | None = None, strict: bool = False, progress: Callable[[str, int], None] | None = None,
+          **roles: Any) -> Run:
+    """Return a run of inputs that differ in the ``protected`` columns only and get different answers from ``model``.
+
+    A test asks one set of other values with all values of the protected columns together; ``budget`` tests are asked, or as many as
+    ``seconds`` allow. Answers differ where the classes do; with ``difference``, where scores (of a regression: numbers) are at least that
+    far apart. The search takes values from the ``data``, or from ``ranges`` (``{"income": [0, 100], "job": ["cook", "clerk"]}``); with
+    ``near`` it stays as near to rows of the data as these are to each other. ``method`` is ``"auto"``, ``"screen"``, ``"walk"`` or
+    ``"cover"``. The verdict is ``fail`` where anything is found; with ``at_most`` above 0 the share of rows of the data is judged.
+
+    The other arguments are those of ``assay.check``. Raises ``AssayError`` for what cannot be read, searched or is misspelt.
+
+    >>> data = pa.table({"income": [10, 40, 70, 99] * 10, "sex": ["f", "m"] * 20})
+    >>> def decide(batch):
+    ...     rows = zip(batch.column("income").to_pylist(), batch.column("sex").to_pylist())
+    ...     return ["yes" if income > (60 if sex == "f" else 50) else "no" for income, sex in rows]
+    >>> import assay
+    >>> model = assay.load(decide, task="binary", classes=["no", "yes"], name="loans")
+    >>> run = probe(model, data, protected="sex", positive="yes")
+    >>> run.verdict, run.findings[0].sentence
+    ('fail', "'yes' with sex = m, 'no' with sex = f: income = 55, all values ordinary")
+    """
+    began = time.perf_counter()
+    checked("probe", roles, probe.__kwdefaults__ or ())
+    asked: dict[str, Any] = {"budget": budget, "seconds": seconds, "difference": difference, "near": near, "method": method,
+                             "examples": examples, "at_most": at_most, "seed": seed, "strict": strict, "trust": trust,
+                             "progress": progress}
+    config = configuration(model)
+    if config is not None:
+        given = {"data": data, "train": train, "reference": reference, "champion": champion, "positive": positive, "threshold": threshold,
+                 "task": task, "classes": classes, "features": features, "where": where, "sql": sql, "types": types}
+        every = merged(config, given, roles)
+        every = {name: each for name, each in every.items() if name not in ("checks", "slices")}
+        return probe(**every, **asked, ranges={**config.ranges, **(ranges or {})})
+    if data is None:
+        raise ConfigError("there are no data to take values from", hint="pass data, or a configuration such as assay.yaml")
+    if budget < 100:
+        raise ConfigError(f"a budget of {budget:,} tests finds nothing", expected="at least 100 tests")
+    if not 0 <= at_most < 1:
+        raise ConfigError(f"a share of at most {at_most:g} is no bound", expected="a number from 0 to below 1")
+    if not 1 <= examples <= 1_000:
+        raise ConfigError(f"{examples:,} examples cannot be shown", expected="1 to 1,000")
+    with metered() as meter:
+        subject, notes = opened(
+            model, data, train=train, reference=reference, champion=None, positive=positive, threshold=threshold, task=task,
+            classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
+        ground = _Ground(subject, dict(ranges or {}), difference, near, seed)
+        found = _Found.of(ground, budget=budget, seconds=seconds, method=method, examples=examples)
+    notes += [*ground.notes, *(each for one in subject.models.values() for each in getattr(one, "remarks", list)())]
+    cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
+    return Run("probe", tuple(found.values), (found.verdict(at_most),), tuple(found.findings), cost=cost, notes=tuple(dict.fromkeys(notes)),
+               strict=strict, about={**about(subject, {}), **found.about}, sentences=tuple(found.sentences))
+
+
+@dataclass(eq=False)
+class _Ground:
+    """What is searched: the model, the space, rows of the data as points."""
+
+    subject: Subject
+    ranges: dict[str, Any]
+    difference: float | None
+    near: bool
+    seed: int
+
+    @cached_property
+    def model(self) -> Model:
+        model = self.subject.models.get("model")
+        if model is None or isinstance(model, Logged):
+            raise ConfigError("there is no model to ask" + (", only its logged answers" if model is not None else ""),
+                              expected="a model that answers for rows that it has not seen", hint="--model FILE, or model: in assay.yaml")
+        return model
+
+    @property
+    def data(self) -> Source:
+        return self.subject.data
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """The protected columns that were named."""
+        names = tuple(self.data.schema.protected)
+        if not names:
+            near = nearest("sex", self.inputs)
+            raise ConfigError("no protected column is named", expected="the columns in which two people differ who must be treated alike",
+                              hint=f"--protected {near or 'COLUMN'}, or columns: {{protected: [COLUMN]}} in assay.yaml")
+        return names
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return self.model.signature.names or self.data.schema.features
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The protected columns that the model takes."""
+        return tuple(name for name in self.protected if name in self.inputs or self.model.signature.names is None)
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """A sample of the rows, with the inputs and the protected columns."""
+        return drawn(self.data, SEEN, self.seed, [*self.inputs, *self.protected])
+
+    @cached_property
+    def space(self) -> Space:
+        """The inputs that may be asked; raises ``ConfigError`` where a column has no values to search over."""
+        unknown = next((name for name in self.ranges if name not in self.table.column_names), None)
+        if unknown is not None:
+            near = nearest(unknown, self.inputs)
+            raise ConfigError(f"a range is declared of '{unknown}', which the model does not take",
+                              expected=f"one of {listed(self.inputs, 12)}", hint=f"did you mean '{near}'?" if near else None)
+        content = media(self.data)
+        strange = next((name for name in self.inputs if content.get(name) in ("text", "image") and name not in self.ranges), None)
+        if strange is not None:
+            raise ConfigError(f"the column '{strange}' holds {content[strange]}, whose values cannot be searched over",
+                              expected="numbers and categories", hint=f"declare the values to try: ranges: {{{strange}: [...]}}")
+        named = set(self.protected)
+        axes = {name: axis(name, self.table.column(name), declared=self.ranges.get(name), protected=name in named)
+                for name in dict.fromkeys([*self.inputs, *self.read])}
+        return Space(tuple(each for name, each in axes.items() if name not in named), tuple(axes[name] for name in self.read),
+                     order=tuple(axes))
+
+    @cached_property
+    def rows(self) -> Array:
+        """The rows of the sample that have a place in the space, as points."""
+        return self.space.snapped(self.table)[0]
+
+    @cached_property
+    def manifold(self) -> Manifold | None:
+        return Manifold.of(self.space, self.rows, seed=self.seed) if len(self.rows) > 1 else None
+
+    def oracle(self) -> Oracle:
+        target = self.subject.target
+        last = len(self.model.signature.classes or (0, 1)) - 1
+        positive = target.positive if target is not None and target.positive is not None else last
+        return Oracle(self.model, self.space, apart=self.difference, positive=positive,
+                      threshold=target.threshold if target is not None and self.difference is None else None)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of what was not searched."""
+        out = []
+        unread = [name for name in self.protected if name not in self.read]
+        if self.read:
+            if unread:
+                out.append(f"the model does not take {listed(unread)}: only {listed(self.read)} changes within a pair")
+            cut = [each.name for each in (*self.space.axes, *self.space.protected) if each.cut]
+            if cut:
+                out.append(f"of {listed(cut, 12)} some values only are tried: numbers in between and rare values are not")
+            lost = self.table.num_rows - len(self.rows)
+            if lost:
+                out.append(f"{lost:,} of {self.table.num_rows:,} rows lack a value or have one that is not listed; the share of rows "
+                           "leaves them out, and missing values are not searched")
+        out.append("only the protected columns differ within a pair: that other columns stand for them is another question "
+                   "(assay explain --disparity)")
+        return out
+
+
+@dataclass(eq=False)
+class _Found:
+    """What came of it, as the parts of a run."""
+
+    ground: _Ground
+    search: Search | None = None
+    shares: Mapping[str, Share] | None = None
+    pairs: Sequence[Pair] = ()
+
+    @classmethod
+    def of(cls, ground: _Ground, *, budget: int, seconds: float | None, method: Method, examples: int) -> _Found:
+        ground.protected  # noqa: B018  (named, before anything else)
+        if not ground.read:
+            return cls(ground)
+        space = ground.space
+        n = int(np.clip(budget // PART, LEAST, MOST))
+        manifold = ground.manifold
+        if ground.near and manifold is None:
+            raise ConfigError(f"{len(ground.rows)} rows do not show where the data lie", expected="at least 2 rows without missing values")
+        shares: dict[str, Share] = {}
+        if len(ground.rows):
+            shares["rows"] = actual(ground.oracle(), ground.rows, SEEN, seed=ground.seed)
+        if manifold is not None:
+            shares["neighbourhood"] = nearby(ground.oracle(), manifold, n, seed=ground.seed)
+        made = search(ground.oracle(), budget=budget, seconds=seconds, method=method, manifold=manifold if ground.near else None,
+                      seed=ground.seed)
+        shares["space"] = (Share(made.found, made.tests, exact=True) if made.stopped == "exhausted" and made.tests == space.size else
+                           even(ground.oracle(), n, seed=ground.seed))
+        ordinary = manifold.rows if ground.near and manifold is not None else None
+        small = pairs(ground.oracle(), made.points, examples, ordinary=ordinary, seed=ground.seed) if len(made.points) else []
+        return cls(ground, made, shares, small)
+
+    @property
+    def names(self) -> str:
+        return listed(self.ground.read or self.ground.protected)
+
+    @property
+    def values(self) -> list[Value]:
+        """The count and the shares."""
+        made = self.search
+        if made is None or self.shares is None:
+            return [Value.of("discriminatory share", Spread("exact", 0.0), n=0, better="lower", options={"of": "space"},
+                             note="the model does not take the protected columns")]
+        out = [Value.of("discriminatory inputs", Spread("exact", float(made.found)), n=made.tests, better="lower"),
+               Value.of("finds per test", Spread("exact", made.rate), n=made.tests, options={"method": made.method})]
+        for name, each in self.shares.items():
+            spread = Spread("exact", each.share) if each.exact else Spread("binomial", each.share, n=each.n)
+            out.append(Value.of("discriminatory share", spread, n=each.n, better="lower", options={"of": name}))
+        if made.found:
+            space = self.ground.space
+            out.append(Value.of("finds apart", Spread("exact", float(apart_from_earlier(space, made.points))), n=len(made.points),
+                                note="finds that differ from every earlier one in two columns or more"))
+        return out
+
+    @property
+    def findings(self) -> list[Finding]:
+        out = []
+        space = self.ground.space if self.pairs else None
+        for each in self.pairs:
+            assert space is not None
+            values = {one.name: _plain(one.shown(each.point[place])) for place, one in enumerate(space.axes)}
+            first, second = (self._variant(place) for place in (each.first, each.second))
+            out.append(Finding("fairness", self._told(each), {**values, **first}, second, each.said))
+        return out
+
+    def _variant(self, place: int) -> dict[str, Any]:
+        space = self.ground.space
+        return {one.name: _plain(one.shown(code)) for one, code in zip(space.protected, space.variants[place], strict=True)}
+
+    def _told(self, pair: Pair) -> str:
+        """Return a pair as a sentence: what each is answered, and what is not ordinary of both."""
+        first, second = self._variant(pair.first), self._variant(pair.second)
+        said, two = pair.said, (first, second)
+        order = (1, 0) if self._better(said[1], said[0]) else (0, 1)
+        apart = [name for name in first if first[name] != second[name]]
+        sides = [f"{_answer(said[place])} with " + " and ".join(f"{name} = {_shown(two[place][name])}" for name in apart)
+                 for place in order]
+        space = self.ground.space
+        shown = pair.changed or range(min(len(space.axes), 3))
+        named = [f"{space.axes[place].name} = {_shown(space.axes[place].shown(pair.point[place]))}" for place in shown]
+        named = [*(f"{name} = {_shown(value)}" for name, value in first.items() if name not in apart), *named]
+        more = f" and {len(named) - WORDS} other columns" if len(named) > WORDS else ""
+        usual = "as in a row of the data" if self.ground.near else "ordinary"
+        rest = f", all values {usual}" if not pair.changed else f", all else {usual}" if len(pair.changed) < len(space.axes) else ""
+        return f"{', '.join(sides)}: {', '.join(named[:WORDS])}{more}{rest}"
+
+    def _better(self, one: Any, other: Any) -> bool:
+        target = self.ground.subject.target
+        if isinstance(one, float) and isinstance(other, float) and self.ground.difference is not None:
+            return one > other
+        return target is not None and target.positive is not None and bool(one == target.classes[target.positive])
+
+    @property
+    def sentences(self) -> list[str]:
+        made, shares = self.search, self.shares
+        if made is None or shares is None:
+            return [f"the model does not take {self.names}: two inputs that differ only there always get the same answer"]
+        where = " near rows of the data" if self.ground.near else ""
+        if shares["space"].exact:
+            head = f"all {made.tests:,} inputs were asked: {made.found:,} are answered otherwise with another {self.names}"
+            out = [head if made.found else f"no input is answered otherwise with another {self.names}: all {made.tests:,} were asked"]
+        elif made.found:
+            out = [f"{made.found:,} of {made.tests:,} inputs tested{where} are answered otherwise with another {self.names}"]
+            out += [self.findings[0].sentence]
+        else:
+            out = [f"no violation in {made.tests:,} tests{where}"]
+        out += [self._share(name, words) for name, words in _SHARES.items() if name in shares and not shares[name].exact]
+        if made.stopped in ("interrupted", "time"):
+            out.append(f"the search was stopped ({made.stopped}) after {made.tests:,} tests")
+        return out
+
+    def _share(self, name: str, words: str) -> str:
+        assert self.shares is not None
+        each = self.shares[name]
+        if not each.found:
+            return f"of {words}: no violation in {each.n:,} tests, at most {100 * at_most(each.n):.2g} % with 95 % confidence"
+        value = next(one for one in self.values if one.options.get("of") == name)
+        low, high = (100 * (end or 0.0) for end in (value.low, value.high))
+        return f"of {words}: {100 * each.share:.3g} % [{low:.3g}, {high:.3g}], {each.found:,} of {each.n:,}"
+
+    def verdict(self, bound: float) -> Verdict:
+        """Return whether anything was found, or, where some is allowed, whether the share of rows is above that."""
+        check, first = f"pairs that differ in {self.names} only are answered alike", self.sentences[0]
+        if self.search is None or self.shares is None:
+            return Verdict(check, "pass", first, aspect="fairness")
+        name = "rows" if "rows" in self.shares else "space"
+        value = next(one for one in self.values if one.options.get("of") == name)
+        if bound == 0:
+            hit = self.search.found or any(each.found for each in self.shares.values())
+            return Verdict(check, "fail" if hit else "pass", first, value=value, threshold=0.0, aspect="fairness",
+                           hint="look at the findings: is there a reason for the difference that is not the group itself?" if hit else None)
+        assert value.low is not None
+        assert value.high is not None
+        outcome: Any = "pass" if value.high <= bound else "fail" if value.low > bound else "inconclusive"
+        return Verdict(f"{check}, for all but {100 * bound:g} %", outcome, self._share(name, _SHARES[name]),
+                       value=value, threshold=bound, aspect="fairness")
+
+    @property
+    def about(self) -> dict[str, Scalar]:
+        out: dict[str, Scalar] = {"protected": ", ".join(self.ground.protected)}
+        made = self.search
+        if made is not None:
+            space = self.ground.space
+            out |= {"inputs": f"{len(space.axes)} columns, {space.size:.3g} combinations", "protected values": len(space.variants),
+                    "method": made.method, "seed": self.ground.seed, "tests": made.tests, "stopped": made.stopped}
+            if self.ground.near and self.ground.manifold is not None:
+                out["radius"] = round(self.ground.manifold.radius, 4)
+                if len(made.points):
+                    far = distances(space, made.points[:2_000], self.ground.manifold.rows)
+                    out["distance to the nearest row"] = f"median {np.median(far):.3g}, most {far.max():.3g}"
+        return out
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:,.6g}" if isinstance(value, float) else str(value)[:60]
+
+
+def _answer(said: Any) -> str:
+    return number(said) if isinstance(said, float) else repr(said)
