@@ -203,7 +203,7 @@ def test_what_is_kept_changes_nothing() -> None:
 def test_each_loop_is_compiled_once() -> None:
     """One layout of arrays only: a second would be compiled anew, for seconds, in the middle of a user's work."""
     loops = _numba.kernels()
-    made = planted(12, features=12, depth=9, trees=1, stop=0.02)
+    made = arm(12, 12)   # one long arm: leaves in groups, and leaves alone
     for rows in (numbers(1, 30, 12), np.asfortranarray(numbers(1, 30, 12)), numbers(1, 60, 12)[::2], numbers(1, 0, 12)):
         for behind in (numbers(2, 40, 12), np.asfortranarray(numbers(2, 40, 12)), None):
             shapley(made, rows, behind, compiled=True)

@@ -105,8 +105,7 @@ class Plan:
     @property
     def size(self) -> int:
         """Bytes of it, without tables."""
-        names = ("players", "mask", "asked", "share", "tests")
-        return sum(getattr(each, name).nbytes for each in (self.groups, self.wide) for name in names)
+        return self.groups.size + self.wide.size
 
 
 _HELD: OrderedDict[tuple[int, bytes], Tables] = OrderedDict()   # the tables of plans for backgrounds, those used last at the end

@@ -133,6 +133,11 @@ class Groups:
     def __len__(self) -> int:
         return len(self.bits)
 
+    @property
+    def size(self) -> int:
+        """Bytes of it, but for small change."""
+        return sum(each.nbytes for each in (self.players, self.mask, self.asked, self.share, self.tests))
+
     def check(self) -> None:
         """Raise ``ModelError`` where a path has more players than fit one pattern."""
         if self.count.max(initial=0) > WIDEST:

@@ -12,7 +12,7 @@ import functools
 import threading
 import weakref
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -77,11 +77,16 @@ class _Plain:
     leaves: Groups
     value: Array
 
+    @property
+    def size(self) -> int:
+        """Bytes of it."""
+        return self.leaves.size
 
-_PLANS: weakref.WeakKeyDictionary[Trees, dict[Any, Any]] = weakref.WeakKeyDictionary()
+
+_PLANS: weakref.WeakKeyDictionary[Trees, dict[Any, _Plain | _numba.Plan | None]] = weakref.WeakKeyDictionary()
 _LOCK = threading.Lock()
 _KEPT = 16               # plans of one ensemble: outputs, and who plays
-_LARGEST = 128 * 2 ** 20   # bytes of a plan beyond which it is made anew each time
+_LARGEST = 128 * 2 ** 20   # bytes of the plans of one ensemble; a larger one is made anew each time
 
 
 def _planned(trees: Trees, output: int, who: Array, compiled: bool | None) -> _Plain | _numba.Plan | None:
@@ -90,11 +95,12 @@ def _planned(trees: Trees, output: int, who: Array, compiled: bool | None) -> _P
     with _LOCK:
         known = _PLANS.setdefault(trees, {})
         if key in known:
-            return cast("_Plain | _numba.Plan | None", known[key])
+            return known[key]
     made = _plan(trees, output, who, compiled)
-    if not isinstance(made, _numba.Plan) or made.size <= _LARGEST:
+    size = 0 if made is None else made.size
+    if size <= _LARGEST:
         with _LOCK:
-            while len(known) >= _KEPT:
+            while known and (len(known) >= _KEPT or size + sum(0 if each is None else each.size for each in known.values()) > _LARGEST):
                 known.pop(next(iter(known)))
             known[key] = made
     return made
