@@ -17,7 +17,7 @@ def some(flights: Path) -> str:
 
 
 def test_a_row_is_explained_in_sentences_first(inside, flights: Path, some: str) -> None:
-    run = inside("explain", "assay.yaml", "--trust", "--row", some, "--budget", "3000", cwd=flights)
+    run = inside("explain", "assay.yaml", "--trust", "--row", some, "--quantity", "score", "--budget", "3000", cwd=flights)
     assert run.returncode == 0, run.stderr
     lines = run.stdout.splitlines()
     assert lines[0].startswith(f"EXPLAIN: Flight id {some}: predicted delayed = ")
@@ -29,17 +29,17 @@ def test_a_row_is_explained_in_sentences_first(inside, flights: Path, some: str)
 
 def test_all_rows_are_explained_where_no_row_is_named(inside, flights: Path, some: str, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    run = inside("explain", "assay.yaml", "--trust", "--global", "--rows", "60", "--budget", "30000", "--html", page, "--json", "-", "--no-progress",
-                 cwd=flights)
+    run = inside("explain", "assay.yaml", "--trust", "--global", "--rows", "60", "--quantity", "log-odds", "--budget", "30000", "--html", page,
+                 "--json", "-", "--no-progress", cwd=flights)
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
     assert (found["verb"], found["verdict"], found["verdicts"]) == ("explain", "pass", [])
-    assert found["sentences"][0].startswith("the score of delayed = 1 is moved most by ")
+    assert found["sentences"][0].startswith("the log-odds of delayed = 1 are moved most by ")
     assert {each["metric"] for each in found["values"]} == {"importance"}
     assert len(found["attributions"][0]["contributions"]) == 60
     assert {each["kind"] for each in found["figures"]} == {"interval", "beeswarm", "sensitivity"}
     text = page.read_text("utf-8")
-    assert "is moved most by" in text
+    assert "are moved most by" in text
     assert not any(each in text for each in found["attributions"][0]["ids"])
 
 
@@ -50,7 +50,7 @@ def test_only_sentences_where_quiet(inside, flights: Path) -> None:
 
 
 def test_what_is_kept_needs_no_model(inside, flights: Path, tmp_path: Path) -> None:
-    asked = ("explain", "assay.yaml", "--trust", "--rows", "20", "--budget", "3000", "--store", tmp_path / "kept.db", "--json", "-")
+    asked = ("explain", "assay.yaml", "--trust", "--rows", "20", "--quantity", "score", "--budget", "3000", "--store", tmp_path / "kept.db", "--json", "-")
     first, again = (json.loads(inside(*asked, cwd=flights).stdout) for _ in range(2))
     assert first["attributions"] == again["attributions"]
     assert again["cost"]["model_rows"] < first["cost"]["model_rows"] / 5
