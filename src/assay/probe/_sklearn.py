@@ -53,7 +53,8 @@ def slab(space: Space, points: Array, said: Array) -> Screen | None:
     if len(classes) != 2:
         return None
     variants = said.shape[1]
-    points, said = points[-(ROWS // variants):], said[-(ROWS // variants):]
+    some = np.linspace(0, len(points) - 1, min(len(points), ROWS // variants)).astype(np.int64)
+    points, said = points[some], said[some]
     design, center, scale = _design(space, points), 0.0, 1.0
     center, scale = design.mean(axis=0), np.maximum(design.std(axis=0), 1e-9)
     design = (design - center) / scale

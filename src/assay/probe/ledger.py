@@ -66,6 +66,7 @@ class Ledger:
         self.tested = KeySet(len(space.radix), capacity=1 << 16)
         self._points = np.empty((1 << 14, len(space.axes)), np.int16)
         self._found = np.empty(1 << 14, bool)
+        self._said = np.empty((1 << 14, self.oracle.values), np.float32)
 
     @property
     def left(self) -> int:
@@ -98,7 +99,7 @@ class Ledger:
         self.tested.bits[slots[at[asked.found]]] = 1
         self.tests += len(at)
         self.found += int(asked.found.sum())
-        self._keep(chosen, asked.found)
+        self._keep(chosen, asked.found, asked.said)
         self.recent.append((chosen, asked.said))
         while len(self.recent) > 1 and sum(len(each) for each, _ in self.recent[1:]) >= RECENT:
             self.recent.pop(0)
@@ -114,6 +115,11 @@ class Ledger:
         """Which of them are discriminatory."""
         return self._found[:self.kept]
 
+    @property
+    def answers(self) -> Array:
+        """What they were answered, (tests, variants)."""
+        return self._said[:self.kept]
+
     def said(self) -> tuple[Array, Array]:
         """Return the last tests and their answers."""
         return np.concatenate([each for each, _ in self.recent]), np.concatenate([each for _, each in self.recent])
@@ -123,7 +129,7 @@ class Ledger:
         return Search(method, self.tests, self.tests * self.oracle.values, self.found, self.points[self.bits].copy(),
                       time.perf_counter() - self.began, self.oracle.seconds, stopped or self.stopped, self.proposed, self.kept)
 
-    def _keep(self, points: Array, found: Array) -> None:
+    def _keep(self, points: Array, found: Array, said: Array) -> None:
         size = min(len(points), KEPT - self.kept)
         if size <= 0:
             return
@@ -132,5 +138,6 @@ class Ledger:
             room = max(end, 2 * len(self._points))
             self._points = np.concatenate([self._points[:self.kept], np.empty((room - self.kept, points.shape[1]), np.int16)])
             self._found = np.concatenate([self._found[:self.kept], np.empty(room - self.kept, bool)])
-        self._points[self.kept:end], self._found[self.kept:end] = points[:size], found[:size]
+            self._said = np.concatenate([self._said[:self.kept], np.empty((room - self.kept, said.shape[1]), np.float32)])
+        self._points[self.kept:end], self._found[self.kept:end], self._said[self.kept:end] = points[:size], found[:size], said[:size]
         self.kept = end

@@ -33,6 +33,7 @@ TRIED, AGED = 30.0, 300.0   # weight of an arm at which its trial ends, and at w
 CLOSE = 0.03
 REFITS = (5_000, 12_000, 30_000, 75_000, 150_000)
 LEARNED = 40_000        # tests that boosted trees learn from
+PLANES = 7_500          # finds, and as many others, that a logistic regression learns from
 FRESH = 0.02            # share of steps that look elsewhere
 QUOTA, COVER = 0.4, 0.4  # of steps drawn from regions to cover more, and how sure a screen must then be
 REAL = 3_000            # rows of the data that are asked first on the manifold
@@ -445,7 +446,10 @@ class _Run:
         learned = np.setdiff1d(chosen, held)
         screens: dict[str, Screen | None] = {"bit": boosted(self.space, points[learned], bits[learned], seed=self.seed)}
         if self.ledger.oracle.apart is None:
-            screens["label"] = slab(self.space, *self.ledger.said())
+            # finds alone lie between two planes and say little of where these are: as many of the others
+            each = [rng.permutation(np.flatnonzero(bits == bit))[:PLANES] for bit in (True, False)]
+            some = np.concatenate(each)
+            screens["label"] = slab(self.space, points[some], self.ledger.answers[some])
         self.screens = {name: each for name, each in screens.items() if each is not None and _useful(each, points[held], bits[held])}
         if self.manifold is None:
             sample = rng.choice(len(points), min(100_000, len(points)), replace=False)
