@@ -242,7 +242,8 @@ def applied(frame: Any, node: dict[str, Any]) -> Array:
         return (values <= arg).to_numpy()
     if method == "greater":
         return (values > arg).to_numpy() | values.isna().to_numpy() * False
-    there = values.isin([str(each) for each in (arg if isinstance(arg, list) else [arg])]).to_numpy()
+    named = node["condition"].split(" == " if method == "includes" else " != ", 1)[1].split(" | ")   # arg holds the places of categories
+    there = values.isin(named).to_numpy()
     return there if method == "includes" else ~there
 
 
