@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from assay.verbs.demos import flights
-from assay.verbs.training import training
+from assay.verbs.gate.training import training
 
 ROOT = Path(__file__).resolve().parent.parent
 WEATHER = ("temp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib")

@@ -40,19 +40,19 @@ if TYPE_CHECKING:
     from assay.summary.profile import Profile as Profile
     from assay.summary.summary import Need as Need
     from assay.summary.summary import Summary as Summary
-    from assay.verbs.behaviour import behaviour as behaviour
-    from assay.verbs.canary import canary as canary
+    from assay.verbs.behaviour.behaviour import behaviour as behaviour
     from assay.verbs.check import check as check
-    from assay.verbs.expectation import expectations as expectations
-    from assay.verbs.explain import explain as explain
-    from assay.verbs.gate import gate as gate
+    from assay.verbs.explain.explain import explain as explain
+    from assay.verbs.gate.canary import canary as canary
+    from assay.verbs.gate.gate import gate as gate
+    from assay.verbs.gate.replay import compare as compare
+    from assay.verbs.gate.replay import replay as replay
+    from assay.verbs.gate.training import training as training
+    from assay.verbs.interop.expectation import expectations as expectations
+    from assay.verbs.interop.scorer import evaluation as evaluation
+    from assay.verbs.interop.scorer import scorer as scorer
     from assay.verbs.probe import probe as probe
     from assay.verbs.profile import profile as profile
-    from assay.verbs.replay import compare as compare
-    from assay.verbs.replay import replay as replay
-    from assay.verbs.scorer import evaluation as evaluation
-    from assay.verbs.scorer import scorer as scorer
-    from assay.verbs.training import training as training
 
 __version__ = "0.1.0"
 
@@ -75,24 +75,24 @@ _TARGETS = {
     "Summary": "assay.summary.summary:Summary",
     "Value": "assay.result:Value",
     "Verdict": "assay.result:Verdict",
-    "behaviour": "assay.verbs.behaviour:behaviour",
-    "canary": "assay.verbs.canary:canary",
+    "behaviour": "assay.verbs.behaviour.behaviour:behaviour",
+    "canary": "assay.verbs.gate.canary:canary",
     "check": "assay.verbs.check:check",
-    "compare": "assay.verbs.replay:compare",
+    "compare": "assay.verbs.gate.replay:compare",
     "errors": "assay.errors",
-    "evaluation": "assay.verbs.scorer:evaluation",
-    "expectations": "assay.verbs.expectation:expectations",
-    "explain": "assay.verbs.explain:explain",
-    "gate": "assay.verbs.gate:gate",
+    "evaluation": "assay.verbs.interop.scorer:evaluation",
+    "expectations": "assay.verbs.interop.expectation:expectations",
+    "explain": "assay.verbs.explain.explain:explain",
+    "gate": "assay.verbs.gate.gate:gate",
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
     "probe": "assay.verbs.probe:probe",
     "profile": "assay.verbs.profile:profile",
-    "replay": "assay.verbs.replay:replay",
-    "scorer": "assay.verbs.scorer:scorer",
+    "replay": "assay.verbs.gate.replay:replay",
+    "scorer": "assay.verbs.interop.scorer:scorer",
     "slicing": "assay.data.slice:slicing",
     "source": "assay.data.source:source",
-    "training": "assay.verbs.training:training",
+    "training": "assay.verbs.gate.training:training",
 }
 # Verbs that share their name with a package: `assay.check(...)` judges, `assay.check.expression` is a module. Python binds
 # a package to its parent when it is imported, so one name can hold but one object: the package, which we make callable.

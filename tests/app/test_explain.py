@@ -60,6 +60,7 @@ def test_what_is_kept_needs_no_model(inside, flights: Path, tmp_path: Path) -> N
     (("--row", "2013-05-01 EWR"), "no row has the flight_id '2013-05-01 EWR'"),
     (("--row", "1", "--global"), "different questions"),
     (("--quantity", "log odds"), "did you mean 'log-odds'?"),
+    (("--row", "1", "--way", "gradiants"), "did you mean 'gradients'?"),
     (("--against", "carier == 'AA'"), "did you mean carrier?"),
     (("--rwo", "1"), "did you mean '--row'?"),
     (("--data", "elsewhere.parquet"), "elsewhere.parquet"),

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.app.door import sentence
-from tests.verbs.test_training import HELD, NEW, OLD, gone, of
+from tests.verbs.gate.test_training import HELD, NEW, OLD, gone, of
 
 CONFIG = """\
 train: old.parquet

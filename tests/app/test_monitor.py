@@ -14,7 +14,7 @@ import pytest
 
 import assay as assay_
 from tests.app.door import assay, sentence
-from tests.verbs.test_monitor import config, of, stream
+from tests.verbs.monitor.test_monitor import config, of, stream
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from assay.app.plugin import _SUFFIXES
-from assay.verbs.specification import SUFFIXES
+from assay.verbs.behaviour.specification import SUFFIXES
 from tests.structure.imports import SOURCE
 
 CONFTEST = """

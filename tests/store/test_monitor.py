@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 from sklearn.linear_model import LinearRegression
 
-from assay.verbs import monitor
-from tests.verbs.test_monitor import CONFIG, config, of, stream, told
-from tests.verbs.test_monitor_ways import CLIENTS, served
+from assay.verbs.monitor import monitor
+from tests.verbs.monitor.test_monitor import CONFIG, config, of, stream, told
+from tests.verbs.monitor.test_monitor_ways import CLIENTS, served
 
 
 def test_the_monitor_keeps_the_same_in_every_store(url: str, tmp_path: Path) -> None:

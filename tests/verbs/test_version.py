@@ -12,10 +12,10 @@ from sklearn.linear_model import LinearRegression
 import assay
 from assay.data.source import source
 from assay.model.load import load
-from assay.verbs import monitor
+from assay.verbs.monitor import monitor
 from assay.verbs.version import VERSION, versioned
-from tests.verbs.test_monitor import config
-from tests.verbs.test_monitor_ways import served
+from tests.verbs.monitor.test_monitor import config
+from tests.verbs.monitor.test_monitor_ways import served
 
 ROUTER = "model: {router: {by: client, c: c.joblib, default: rest.joblib}}\n"
 

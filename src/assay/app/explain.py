@@ -1,6 +1,6 @@
 """``assay explain``: why one row got its answer, and what a model's answers hang on.
 
-``explain`` is the command; ``lines`` draws its run. It parses, calls ``assay.verbs.explain``, and writes what that found.
+``explain`` is the command; ``lines`` draws its run. It parses, calls ``assay.verbs.explain.explain``, and writes what that found.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ Nothing is judged.
 _TASKS = ("binary", "multiclass", "regression")
 #: arguments of the verb that are no part of a configuration
 _ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segments", "tolerance",
-          "against", "quantity", "background", "rows", "at_most", "budget", "seed", "store")
+          "against", "quantity", "way", "background", "rows", "at_most", "budget", "seed", "store")
 
 
 @click.command(cls=Command, short_help="Say why a model answers what it does.", parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
@@ -67,6 +67,7 @@ _ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segme
         "0..100000 or this|that (repeatable).", multiple=True)
 @option("--wanted", "How it is asked", "CLASS", "With --counterfactual: the decision that is wanted; of numbers '>= 200'.")
 @option("--quantity", "How it is asked", "WHAT", "score, log-odds, decision or loss; what the model adds up if not given.")
+@option("--way", "How it is asked", "WHAT", "exact, sampled, gradients (networks) or path-dependent (trees); the best if not given.")
 @option("--against", "How it is asked", "PREDICATE", 'Compare with these rows of the background only, such as "label = 0".')
 @option("--background", "How it is asked", "FILE", "Rows to compare with; if not given, of --train, else --reference, else --data.")
 @option("--rows", "How it is asked", "N", "How many rows are drawn, where no row is named.", type=click.IntRange(2))
@@ -112,7 +113,7 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
 
     options = arguments(given)
     if "change" in options:
-        from assay.verbs.counterfactual import changes
+        from assay.verbs.explain.counterfactual import changes
 
         options["changeable"] = changes(options.pop("change"))
     asked = {name: options.pop(name) for name in _ASKED if name in options}
@@ -144,7 +145,7 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
 def explained(config: str | None, options: Mapping[str, Any], asked: Mapping[str, Any], *, trust: bool, progress: bool) -> Run:
     """Return the run that the arguments ask for."""
     from assay.app.progress import Progress
-    from assay.verbs.explain import explain as verb
+    from assay.verbs.explain.explain import explain as verb
 
     found = configured(config, options) if config is not None else None
     places = {name: found.location(getattr(found, name)) if found is not None else options.get(name)

@@ -1,7 +1,7 @@
 """``assay gate``: may a candidate replace the champion? Ends with an exit code that a pipeline can read.
 
 ``gate`` is the command. It parses, puts what was given on the command line in the places of what ``assay.yaml`` says, calls
-``assay.verbs.gate``, and writes what that found; it judges nothing itself.
+``assay.verbs.gate.gate``, and writes what that found; it judges nothing itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from assay.errors import AssayError, ConfigError
 
 if TYPE_CHECKING:
     from assay.result import Run
-    from assay.verbs.registry import Pinned
+    from assay.verbs.gate.registry import Pinned
 
 __all__ = ["gate"]
 
@@ -133,7 +133,7 @@ def gate(state: State, /, config: str | None, *, json: str | None, html: str | N
 
 def _pinned(config: str | None, options: dict[str, Any], beside: Mapping[str, Any], *, promote: bool) -> Pinned:
     """Return the versions behind the candidate and the champion, and put them in the places of their aliases in ``options``."""
-    from assay.verbs.registry import pinned
+    from assay.verbs.gate.registry import pinned
 
     if beside or options.get("rollback"):
         raise ConfigError("--tag and --promote belong to a candidate", expected="--candidate beside them, and no other question")
@@ -150,7 +150,7 @@ def _pinned(config: str | None, options: dict[str, Any], beside: Mapping[str, An
 def _recorded(run: Run, kept: Pinned, *, promote: bool) -> tuple[Run, AssayError | None]:
     import dataclasses
 
-    from assay.verbs.registry import recorded
+    from assay.verbs.gate.registry import recorded
 
     try:
         return dataclasses.replace(run, notes=(*run.notes, recorded(run, kept, promote=promote))), None
@@ -161,7 +161,7 @@ def _recorded(run: Run, kept: Pinned, *, promote: bool) -> tuple[Run, AssayError
 def judged(config: str | None, options: Mapping[str, Any], *, trust: bool, strict: bool, progress: bool) -> Run:
     """Return the run that the arguments ask for."""
     from assay.app.progress import Progress
-    from assay.verbs.gate import gate as verb
+    from assay.verbs.gate.gate import gate as verb
 
     given = {"model" if name == "candidate" else name: each for name, each in options.items()}
     apart = {name: given.pop(name) for name in ("rollback", "store", "behaviour") if name in given}
@@ -181,23 +181,23 @@ def looked(config: str | None, options: Mapping[str, Any], beside: Mapping[str, 
     roles = {name: given[name] for name in ("label", "id", "entity", "timestamp", "prediction", "score") if name in given}
     rest: dict[str, Any] = {name: given[name] for name in ("where", "task", "classes", "types") if name in given}
     if "training" in beside:
-        from assay.verbs.training import training
+        from assay.verbs.gate.training import training
 
         return training(beside["training"], config=found, history=given.get("train") if found is None else None,
                         validation=beside.get("validation"), strict=strict, **rest, **roles)
     slices = [given["slice"]] if isinstance(given.get("slice"), str) else list(given.get("slices", ()))
     if "against" not in beside:
-        from assay.verbs.replay import replay
+        from assay.verbs.gate.replay import replay
 
         return replay(found if found is not None else given.get("champion"), beside["log"],
                       offline=beside.get("offline"), slices=slices, trust=trust, **rest, **roles)
     rest |= {"threshold": given["threshold"]} if "threshold" in given else {}
     if "canary" in beside:
-        from assay.verbs.canary import canary
+        from assay.verbs.gate.canary import canary
 
         return canary(beside["log"], beside["against"], config=found, maturity=beside.get("maturity"), margin=beside.get("margin"),
                       slices=slices, **rest, **roles)
-    from assay.verbs.replay import compare
+    from assay.verbs.gate.replay import compare
 
     return compare(beside["log"], beside["against"], config=found, **rest, **roles)
 

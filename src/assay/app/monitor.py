@@ -1,6 +1,6 @@
 """``assay monitor``: ``run``, ``labels``, ``replay``, ``status``, and what people say of it: ``mark``, ``note``, ``forget``.
 
-``monitor`` is the group of commands. They parse, call ``assay.verbs.monitor``, draw what that found, and give the exit code.
+``monitor`` is the group of commands. They parse, call ``assay.verbs.monitor.monitor``, draw what that found, and give the exit code.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def replay(state: State, /, config: str, *, data: str | None, json: str | None, 
     """
     from assay.app.output import files_of
     from assay.app.progress import Progress
-    from assay.verbs.monitor import replay as verb
+    from assay.verbs.monitor.monitor import replay as verb
 
     files = files_of({"json": json, "html": html}, [config, data])
     with Progress(lambda _: None, shown=not no_progress and json != "-") as bar:
@@ -102,7 +102,7 @@ def run(state: State, /, config: str, *, data: str | None, until: str | None, ev
         raise click.UsageError("--wait says how --every goes about windows without rows; name both")
     from assay.app.output import files_of
     from assay.app.progress import Progress
-    from assay.verbs.monitor import run as verb
+    from assay.verbs.monitor.monitor import run as verb
 
     files = files_of({"json": json, "html": html}, [config, data])
     with Progress(lambda _: None, shown=not no_progress and json != "-") as bar:
@@ -116,7 +116,7 @@ def _repeated(config: str, data: str | None, every: str, wait: str | None, state
               files: Sequence[str | None], plain: bool) -> int:
     """Run until interrupted, and say what each round brought."""
     from assay.app.layout import Terminal, clean, drawn
-    from assay.verbs.monitor import Watched, repeat
+    from assay.verbs.monitor.monitor import Watched, repeat
 
     if any(files):
         raise click.UsageError("with --every nothing is written: assay monitor status has --json and --html, and --wait stands for --until")
@@ -147,7 +147,7 @@ def labels(state: State, /, config: str, *, data: str, dry_run: bool, json: str 
     """Join labels to the rows that came before, or will come, and judge again what was promised of their windows."""
     from assay.app.output import files_of
     from assay.app.progress import Progress
-    from assay.verbs.monitor import labels as verb
+    from assay.verbs.monitor.monitor import labels as verb
 
     files = files_of({"json": json, "html": html}, [config, data])
     with Progress(lambda _: None, shown=not no_progress and json != "-") as bar:
@@ -169,9 +169,9 @@ def status(state: State, /, config: str, *, prometheus: str | None, otlp: str | 
            plain: bool, no_progress: bool) -> int:
     """Say where the monitor stands: incidents, the budget and what was spent of it, notes, messages that did not arrive."""
     from assay.app.output import files_of, write
-    from assay.verbs.monitor import otlp as send
-    from assay.verbs.monitor import prometheus as exposition
-    from assay.verbs.monitor import status as verb
+    from assay.verbs.monitor.monitor import otlp as send
+    from assay.verbs.monitor.monitor import prometheus as exposition
+    from assay.verbs.monitor.monitor import status as verb
 
     files = files_of({"json": json, "html": html, "prometheus": prometheus}, [config])
     place = files.pop("prometheus", None)
@@ -201,7 +201,7 @@ def mark(state: State, /, config: str, incident: str, what: str, *, by: str | No
     The monitor learns from it: what is marked false is expected from now on; what is marked true costs no budget.
     """
     from assay.app.layout import clean
-    from assay.verbs.monitor import mark as verb
+    from assay.verbs.monitor.monitor import mark as verb
 
     found = verb(config, incident, what, by=by, note=note, until=until, trust=trust)  # type: ignore[arg-type]
     state.written = True
@@ -224,7 +224,7 @@ def mark(state: State, /, config: str, incident: str, what: str, *, by: str | No
 def note(state: State, /, config: str, source: str, column: str | None, **fields: str | None) -> int:
     """Write down what is known of a source or of one of its columns; every version is kept, the last one is shown by `status`."""
     from assay.app.layout import clean
-    from assay.verbs.monitor import note as verb
+    from assay.verbs.monitor.monitor import note as verb
 
     found = verb(config, source, column, **fields)
     state.written = True
@@ -242,7 +242,7 @@ def note(state: State, /, config: str, source: str, column: str | None, **fields
 def forget(state: State, /, config: str, *, id: tuple[str, ...], entity: str | None, trust: bool) -> int:
     """Delete rows by id, or all rows of an entity, from every file of the ledger, and judge their windows anew."""
     from assay.errors import ConfigError
-    from assay.verbs.monitor import forget as verb
+    from assay.verbs.monitor.monitor import forget as verb
 
     if not id and entity is None:
         raise ConfigError("whose rows?", expected="--id ID or --entity ENTITY")

@@ -15,12 +15,12 @@ import pytest
 
 if TYPE_CHECKING:
     from assay.probe.behaviour import Behaviour
-    from assay.verbs.behaviour import Opened
-    from assay.verbs.specification import Specification
+    from assay.verbs.behaviour.behaviour import Opened
+    from assay.verbs.behaviour.specification import Specification
 
 __all__ = ["BehaviourFile", "BehaviourTest", "assay_data", "assay_model", "pytest_addoption", "pytest_collect_file", "pytest_configure"]
 
-_SUFFIXES = (".assay.yaml", ".assay.yml")   # those of assay.verbs.specification, which is slow to load
+_SUFFIXES = (".assay.yaml", ".assay.yml")   # those of assay.verbs.behaviour.specification, which is slow to load
 
 
 class _Told(Exception):  # noqa: N818 (it is a verdict, not a fault)
@@ -67,7 +67,7 @@ class BehaviourFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         from assay.errors import AssayError
-        from assay.verbs.specification import Specification
+        from assay.verbs.behaviour.specification import Specification
 
         try:
             self.tests: Specification = Specification.read(self.path)
@@ -83,7 +83,7 @@ class BehaviourFile(pytest.File):
 
     def ready(self, model: Any, data: Any) -> Opened:
         """Return the tests with ``model`` and ``data``, opened once for all tests of the file."""
-        from assay.verbs.behaviour import opened
+        from assay.verbs.behaviour.behaviour import opened
 
         key = (model if isinstance(model, str) else id(model), id(data))
         if key not in self.held:   # both are kept beside, so that their ids stay their own

@@ -27,7 +27,7 @@ from assay.model.model import Model, bind, called
 from assay.model.signature import Class
 from assay.model.trees import Trees, trees
 
-__all__ = ["BUDGET", "QUANTITIES", "explain", "influence"]
+__all__ = ["BUDGET", "QUANTITIES", "Way", "explain", "influence"]
 
 Array = np.ndarray[Any, Any]
 Way = Literal["exact", "path dependent", "sampled", "gradients"]

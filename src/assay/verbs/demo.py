@@ -21,8 +21,8 @@ from assay.registry import Registry
 from assay.result import Run
 from assay.verbs.check import check
 from assay.verbs.demos import Make, Tell
-from assay.verbs.explain import explain
-from assay.verbs.monitor import replay
+from assay.verbs.explain.explain import explain
+from assay.verbs.monitor.monitor import replay
 
 __all__ = ["ASKED", "DEMOS", "Demonstration", "demo"]
 

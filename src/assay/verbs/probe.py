@@ -27,7 +27,7 @@ from assay.probe.oracle import Oracle
 from assay.probe.search import Manifold, Method, search
 from assay.probe.space import Space, axis
 from assay.result import Cost, Finding, Run, Scalar, Spread, Value, Verdict
-from assay.verbs.explanation import drawn, number
+from assay.verbs.explain.explanation import drawn, number
 from assay.verbs.measure import Subject
 from assay.verbs.subject import checked, configuration, merged, opened
 from assay.verbs.suite import about
@@ -100,8 +100,11 @@ def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds:
         found = _Found.of(ground, budget=budget, seconds=seconds, method=method, examples=examples)
     notes += [*ground.notes, *(each for one in subject.models.values() for each in getattr(one, "remarks", list)())]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
-    return Run("probe", tuple(found.values), (found.verdict(at_most),), tuple(found.findings), cost=cost, notes=tuple(dict.fromkeys(notes)),
-               strict=strict, about={**about(subject, {}), **found.about}, sentences=tuple(found.sentences))
+    verdict, findings, sentences = found.verdict(at_most), found.findings, found.sentences
+    if verdict.verdict != "fail":   # a finding is a fault; what is allowed is told only
+        findings, sentences = [], [*sentences, *(each.sentence for each in findings[1:])]
+    return Run("probe", tuple(found.values), (verdict,), tuple(findings), cost=cost, notes=tuple(dict.fromkeys(notes)), strict=strict,
+               about={**about(subject, {}), **found.about}, sentences=tuple(sentences))
 
 
 @dataclass(eq=False)
