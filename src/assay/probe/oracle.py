@@ -68,8 +68,7 @@ class Oracle:
         if self.apart is not None and not self.apart > 0:
             raise ConfigError(f"a difference of {self.apart:g} is none", expected="a number above 0")
         if (self.apart is not None or self.threshold is not None) and signature.classes is not None and signature.scores is None:
-            raise ConfigError("the model answers classes only, and a difference of scores was asked for", expected="a model with scores",
-                              hint="without it, classes are compared")
+            raise _unscored()
 
     @property
     def values(self) -> int:
@@ -109,8 +108,16 @@ class Oracle:
         if given.value is not None:
             return given.value
         if self.apart is not None:
-            assert given.score is not None
+            if given.score is None:   # a callable may say so only when it is asked
+                raise _unscored()
             return given.score[:, self.positive]
-        if self.threshold is not None and given.score is not None and given.score.shape[1] == 2:
+        if self.threshold is not None:
+            if given.score is None:
+                raise _unscored()
             return np.where(given.score[:, self.positive] >= self.threshold, self.positive, 1 - self.positive)
         return given.prediction if given.prediction is not None else np.argmax(given.score, axis=1)   # type: ignore[arg-type]
+
+
+def _unscored() -> ConfigError:
+    return ConfigError("the model answers classes only, and scores are to be compared", expected="a model with scores",
+                       hint="without a difference and a threshold, classes are compared")
