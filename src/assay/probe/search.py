@@ -24,6 +24,7 @@ Method = Literal["auto", "screen", "walk", "cover"]
 
 DEAR = 1e-4             # seconds of a test from which screening pays: it costs about half of that itself
 SEEDS = 40              # finds with which walking begins
+FEW, EARLY = 4, 0.05    # or so many, once this share of the budget is spent: where finds are rare, neighbours of a few come sooner
 FIRST = 2_000           # tests drawn evenly before anything else
 WALKERS, FAST = 4_096, 8_192
 SHARE = 6               # proposals for each test that is screened
@@ -31,7 +32,7 @@ SURE, LIKELY = 0.9, 0.75
 TRIAL, FULL, PLAIN = 256, 2_048, 4_096
 TRIED, AGED = 30.0, 300.0   # weight of an arm at which its trial ends, and at which it is halved
 CLOSE = 0.03
-REFITS = (5_000, 12_000, 30_000, 75_000, 150_000)
+REFITS = (2_500, 5_000, 12_000, 30_000, 75_000, 150_000)
 LEARNED = 40_000        # tests that boosted trees learn from
 PLANES = 7_500          # finds, and as many others, that a logistic regression learns from
 FRESH = 0.02            # share of steps that look elsewhere
@@ -194,13 +195,16 @@ class _Run:
         self._told(even, lambda: self.asked(self.space.uniform(min(FIRST, max(self.ledger.budget // 20, 100)), self.rng)))
         straight = self.ledger.oracle.apart is None
         idle = 0
-        while self.ledger.found < SEEDS and self.ledger.left > 0 and idle < 50:
+        while not self._begun() and self.ledger.left > 0 and idle < 50:
             before = self.ledger.tests
             if straight and self.rng.beta(lines.good, lines.bad) > self.rng.beta(even.good, even.bad):
                 self._told(lines, self._lines)
             else:
                 self._told(even, lambda: self.asked(self.space.uniform(1_000, self.rng)))
             idle = idle + 1 if self.ledger.tests == before else 0
+
+    def _begun(self) -> bool:
+        return self.ledger.found >= SEEDS or (self.ledger.found >= FEW and self.ledger.tests >= EARLY * self.ledger.budget)
 
     def _told(self, arm: _Arm, act: Any) -> None:
         tests, found = self.ledger.tests, self.ledger.found
