@@ -40,7 +40,7 @@ export interface Verdict {
 
 export interface Figure {
   name: string;
-  kind: "line" | "bars" | "interval" | "matrix" | "waterfall" | "sensitivity" | "beeswarm" | "tree";
+  kind: "line" | "bars" | "interval" | "matrix" | "waterfall" | "sensitivity" | "beeswarm" | "tree" | "marked" | "patches";
   title: string;
   table: Record<string, Scalar[]>;
   x: string;

@@ -41,7 +41,8 @@ _WORDS = {"findings": "finding", "incidents": "incident", "notes": "note", "abou
 
 T = TypeVar("T")
 _SPREAD = ("sensitivity", "beeswarm")   # every column of such a table tells of the rows behind its line
-_IN_ORDER = ("matrix", "waterfall", "tree", *_SPREAD)
+_IN_ORDER = ("matrix", "waterfall", "tree", "marked", "patches", *_SPREAD)
+_FIELDS = 600   # of a small picture
 
 
 def render(run: Run, *, height: int | None = None) -> str:
@@ -200,7 +201,8 @@ def _figure(figure: Figure, share: float) -> dict[str, Any]:
     wide = max(2, int(_WIDE * min(1.0, share * 2)))
     drawn = figure.y[:wide]
     names = dict.fromkeys([figure.x, *drawn, *figure.low[:wide], *figure.high[:wide], *list(table)[:wide]])
-    most = max(10, int((_POINTS if figure.kind in ("line", *_SPREAD) else _ROWS) * min(1.0, share * 2)))
+    most = _FIELDS if figure.kind == "patches" else _POINTS if figure.kind in ("line", *_SPREAD) else _ROWS
+    most = max(10, int(most * min(1.0, share * 2)))
     rows = _rows(figure, most)
     data["table"] = {name: [table[name][row] for row in rows] for name in names}
     data |= {"y": drawn} | {key: list(getattr(figure, key)[:wide]) for key in ("low", "high") if getattr(figure, key)}

@@ -16,7 +16,8 @@ from assay.result.term import Scalar
 __all__ = ["Figure"]
 
 #: columns that a kind of picture needs beside those that it names
-_NEEDED = {"sensitivity": ("rows", "p5", "p25", "p75", "p95"), "beeswarm": ("rows", "value"), "tree": ("parent",)}
+_NEEDED = {"sensitivity": ("rows", "p5", "p25", "p75", "p95"), "beeswarm": ("rows", "value"), "tree": ("parent",),
+           "patches": ("row", "column", "brightness")}
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Figure:
       ``p5``, ``p25``, ``p75``, ``p95`` and ``rows`` (influence of a column by its value);
     - ``"beeswarm"``: for each label ``x`` how many ``rows`` lie at each of the numbers ``y``, and the mean rank ``value`` (0 to 1) of
       what they have there (influence of many columns);
+    - ``"marked"``: a text, its pieces ``x`` in their order, each marked by its number ``y`` (words);
+    - ``"patches"``: a small picture: at each ``row`` and ``column`` the ``brightness`` (0 to 1) and the number ``y`` of its patch ``x``;
     - ``"tree"``: an interval plot whose lines hang below each other: ``parent`` is the number of the line above (segments).
 
     ``mark_name`` says what the rule is (``"all rows"``), of a waterfall where it starts. A column ``rows`` (or ``n``) counts the rows
@@ -48,7 +51,7 @@ class Figure:
     """
 
     name: str
-    kind: Literal["line", "bars", "interval", "matrix", "waterfall", "sensitivity", "beeswarm", "tree"]
+    kind: Literal["line", "bars", "interval", "matrix", "waterfall", "sensitivity", "beeswarm", "tree", "marked", "patches"]
     title: str
     table: Mapping[str, tuple[Scalar, ...]]
     x: str

@@ -5,9 +5,14 @@ import { number, scalar } from "../words";
 import { beeswarm, sensitivity, waterfall } from "./influence";
 import { axisLine, base, clip, type Api, type Drawing, FONT, label, lying, named, numbers, ROW, scale, STROKES, tip, whole, width, withEnds } from "./part";
 
+/** What is drawn by other means than a chart. */
+export type Plain = Figure & { kind: "marked" | "patches" };
+export const plain = (figure: Figure): figure is Plain => figure.kind === "marked" || figure.kind === "patches";
+
 /** Draw a figure, or one page of it; `extent` is then that of the whole, which every page is scaled to. */
 export function draw(figure: Figure, colours: Palette, room: number, extent: [number, number] | null = null): Drawing {
-  const drawing = { line, bars, interval, matrix, waterfall, sensitivity, beeswarm, tree }[figure.kind](figure, colours, room);
+  const kinds = { line, bars, interval, matrix, waterfall, sensitivity, beeswarm, tree, marked: interval, patches: interval };
+  const drawing = kinds[figure.kind](figure, colours, room);
   if (extent) {
     const unseen = { type: "custom", silent: true, tooltip: { show: false }, encode: { x: 1, y: 0 }, data: extent.map((each) => [0, each]), renderItem: () => null };
     drawing.option.series = [...(drawing.option.series as object[]), unseen];

@@ -1,10 +1,11 @@
 import { useMemo, useState } from "react";
-import { draw } from "../charts/option";
+import { draw, plain } from "../charts/option";
 import { lying } from "../charts/part";
 import { palette, usePrinting } from "../theme";
 import type { Figure } from "../types";
 import { scalar, sentence, title } from "../words";
 import { Chart, Legend } from "./Chart";
+import { Pieces } from "./Pieces";
 import { Pager } from "./Pager";
 import { Table, type Column } from "./Table";
 
@@ -35,7 +36,23 @@ function longestFirst(figure: Figure): Figure {
 }
 
 /** A figure: what it says, its picture, and the table that the picture was drawn from. */
-export function Picture({ figure: given, level = 3 }: { figure: Figure; level?: 3 | 4 }) {
+export function Picture({ figure, level = 3 }: { figure: Figure; level?: 3 | 4 }) {
+  if (!plain(figure)) return <Drawn figure={figure} level={level} />;
+  const Heading = `h${level}` as "h3" | "h4";
+  return (
+    <figure className={`picture drawn-${figure.kind}`}>
+      <figcaption>
+        <Heading>{figure.title}</Heading>
+        {figure.sentence && <p className="muted">{sentence(figure.sentence)}</p>}
+      </figcaption>
+      <Pieces figure={figure} />
+      {figure.left_out && <p className="muted small">{figure.left_out}</p>}
+      {figure.kind === "marked" && <Numbers figure={figure} />}
+    </figure>
+  );
+}
+
+function Drawn({ figure: given, level }: { figure: Figure; level: 3 | 4 }) {
   const figure = useMemo(() => (lying(given) && (given.table[given.x]?.length ?? 0) > PER_PAGE ? longestFirst(given) : given), [given]);
   const [page, setPage] = useState(0);
   const printing = usePrinting();

@@ -48,9 +48,9 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
     ``"log-odds"``, ``"decision"`` or ``"loss"``; by default what the model adds up. It is compared with a seeded sample of ``background``
     (``train``, else ``reference``, else ``data``), of which ``against`` keeps the rows of a predicate (``label`` stands for the
     label). ``way`` is how values are made: ``"exact"``, ``"sampled"``, ``"gradients"`` (of networks) or ``"path-dependent"`` (of trees);
-    by default exact where possible. Without a row, ``rows`` rows of the data are explained. Black boxes are sampled until half an interval is
-    ``at_most``, with ``budget`` rows. What was found of rows with an id is kept in ``store`` (a path, a URL or a ``Store``), where one is
-    named, and read again.
+    by default exact where possible. Of a model that reads one column of texts or images, words or patches are explained.
+    Without a row, ``rows`` rows of the data are explained. Black boxes are sampled until half an interval is ``at_most``, with ``budget``
+    rows. What was found of rows with an id is kept in ``store`` (a path, a URL or a ``Store``), where one is named, and read again.
 
     ``between`` names two periods (``2013-02``), predicates or data sets: why the score, and where labels are the error, moved from the
     first to the second. ``disparity`` names a column: which inputs make the gap between its groups, and which stand for it;

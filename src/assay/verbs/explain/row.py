@@ -20,6 +20,7 @@ from assay.model import guard
 from assay.result import Scalar, Spread, Value
 from assay.verbs.explain.explanation import Ground, Part, number, signed
 from assay.verbs.explain.picture import waterfall
+from assay.verbs.explain.piece import cell, pieces
 
 __all__ = ["Named", "found", "named", "row"]
 
@@ -62,6 +63,10 @@ def row(ground: Ground, id: Any) -> Part:
     """Return why a row got its answer: the contribution of each of its values, with intervals, the largest first."""
     one = found(ground, id)
     decision, chosen, notes = _decision(ground, one)
+    kind = cell(ground, one.table)
+    if kind is not None:
+        part = pieces(ground, one.table, kind, title=one.title, chosen=chosen)
+        return dataclasses.replace(part, sentences=(decision, *part.sentences), notes=(*one.notes, *notes, *part.notes))
     made = _spread(ground, one, ground.attributions(one.table, target=chosen, budget=ground.budget or BUDGET), chosen)
     values = contributions(made, ground.behind.num_rows)
     sentence = _sentence(ground, made, values, one)
