@@ -21,6 +21,7 @@ from assay.data.source import Source
 from assay.errors import ConfigError, listed, nearest
 from assay.model.logged import Logged
 from assay.model.model import Model
+from assay.probe.certificate import Certificate, certificate
 from assay.probe.discrimination import Pair, Share, actual, apart_from_earlier, at_most, distances, even, nearby, pairs
 from assay.probe.ledger import Search
 from assay.probe.oracle import Oracle
@@ -216,6 +217,7 @@ class _Found:
     search: Search | None = None
     shares: Mapping[str, Share] | None = None
     pairs: Sequence[Pair] = ()
+    proof: Certificate | None = None
 
     @classmethod
     def of(cls, ground: _Ground, *, budget: int, seconds: float | None, method: Method, examples: int) -> _Found:
@@ -234,11 +236,13 @@ class _Found:
             shares["neighbourhood"] = nearby(ground.oracle(), manifold, n, seed=ground.seed)
         made = search(ground.oracle(), budget=budget, seconds=seconds, method=method, manifold=manifold if ground.near else None,
                       seed=ground.seed)
+        oracle = ground.oracle()
+        proof = certificate(ground.model, space, positive=oracle.positive, threshold=oracle.threshold) if oracle.apart is None else None
         shares["space"] = (Share(made.found, made.tests, exact=True) if made.stopped == "exhausted" and made.tests == space.size else
                            even(ground.oracle(), n, seed=ground.seed))
         ordinary = manifold.rows if ground.near and manifold is not None else None
         small = pairs(ground.oracle(), made.points, examples, ordinary=ordinary, seed=ground.seed) if len(made.points) else []
-        return cls(ground, made, shares, small)
+        return cls(ground, made, shares, small, proof)
 
     @property
     def names(self) -> str:
@@ -253,6 +257,10 @@ class _Found:
                              note="the model does not take the protected columns")]
         out = [Value.of("discriminatory inputs", Spread("exact", float(made.found)), n=made.tests, better="lower"),
                Value.of("finds per test", Spread("exact", made.rate), n=made.tests, options={"method": made.method})]
+        proof = self.proof
+        if proof is not None:
+            out.append(Value("discriminatory share", (proof.low + proof.high) / 2, proof.low, proof.high, made.tests, better="lower",
+                             method=f"certificate ({proof.kind})", options={"of": "space, proved"}))
         for name, each in self.shares.items():
             spread = Spread("exact", each.share) if each.exact else Spread("binomial", each.share, n=each.n)
             out.append(Value.of("discriminatory share", spread, n=each.n, better="lower", options={"of": name}))
@@ -315,9 +323,19 @@ class _Found:
         else:
             out = [f"no violation in {made.tests:,} tests{where}"]
         out += [self._share(name, words) for name, words in _SHARES.items() if name in shares and not shares[name].exact]
+        if self.proof is not None:
+            out.append(self._proved(self.proof))
         if made.stopped in ("interrupted", "time"):
             out.append(f"the search was stopped ({made.stopped}) after {made.tests:,} tests")
         return out
+
+    def _proved(self, proof: Certificate) -> str:
+        how = "the coefficients of the model were read" if proof.kind == "linear" else "the tree was read"
+        if proof.fair:
+            return f"proved: no input within the ranges is answered otherwise with another {self.names} ({how})"
+        low, high = (f"{100 * end:.4g}" for end in (proof.low, proof.high))
+        exact = f"{low} %" if low == high else f"from {low} to {high} %"
+        return f"proved: {exact} of all inputs within the ranges are answered otherwise with another {self.names} ({how})"
 
     def _share(self, name: str, words: str) -> str:
         assert self.shares is not None
@@ -336,7 +354,8 @@ class _Found:
         name = "rows" if "rows" in self.shares else "space"
         value = next(one for one in self.values if one.options.get("of") == name)
         if bound == 0:
-            hit = self.search.found or any(each.found for each in self.shares.values())
+            proved = self.proof is not None and self.proof.low > 0
+            hit = proved or self.search.found or any(each.found for each in self.shares.values())
             return Verdict(check, "fail" if hit else "pass", first, value=value, threshold=0.0, aspect="fairness",
                            hint="look at the findings: is there a reason for the difference that is not the group itself?" if hit else None)
         assert value.low is not None

@@ -1,0 +1,234 @@
+"""Exact answers where a model can be read: the share of all inputs that is discriminatory, with bounds that are proved.
+
+``certificate(model, space)`` reads a linear model or one decision tree through their neutral layouts; of any other model it says nothing.
+The verbs import it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from assay.model.linear import Linear, linear
+from assay.model.model import Model
+from assay.model.trees import Trees, trees
+from assay.probe.space import Space
+
+__all__ = ["Certificate", "certificate"]
+
+Array = np.ndarray[Any, Any]
+
+CELLS = 1 << 19      # of a line on which scores are added up
+BOXES = 2_000_000    # that are looked at before a tree is given up
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """The share of all points of a space that is discriminatory: at least ``low``, at most ``high``. ``kind`` is ``linear`` or ``tree``.
+
+    ``boxes`` (boxes, 2, axes) are of a tree the boxes that hold all of them, from a place to a place, both in it.
+    """
+
+    kind: str
+    low: float
+    high: float
+    boxes: Array | None = None
+
+    @property
+    def fair(self) -> bool:
+        """Whether no input is discriminatory."""
+        return self.high == 0
+
+
+def certificate(model: Model, space: Space, *, positive: int = 1, threshold: float | None = None) -> Certificate | None:
+    """Return what is proved of a model's classes over all points of ``space``; None where it is neither linear nor one tree, or has not
+    two classes, or splits a column in a way that does not follow the order of the axis.
+
+    Scores are added in 64 bits as the model does, up to rounding. ``threshold`` is that of the score of ``positive``.
+
+    >>> import assay, pyarrow as pa
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from assay.probe.space import axis
+    >>> rows = [[x, s] for x in range(10) for s in (0, 1)]
+    >>> tree = DecisionTreeClassifier(random_state=0).fit(rows, [x + 2 * s > 6 for x, s in rows])
+    >>> space = Space((axis("x", None, declared=[0, 9]),), (axis("s", None, declared=[0, 1]),), order=("x", "s"))
+    >>> certificate(assay.load(tree, features=["x", "s"]), space).low
+    0.2
+    """
+    signature = model.signature
+    if signature.task != "binary" or len(signature.classes or ()) != 2:
+        return None
+    if threshold is not None and (positive != 1 or not 0 < threshold < 1):
+        return None
+    found = linear(model)
+    if found is not None and found.outputs == 1 and found.unit == "log-odds":
+        return _linear(found, space, 0.0 if threshold is None else math.log(threshold / (1 - threshold)), reached=threshold is not None)
+    grown = trees(model)
+    if grown is not None and len(grown.roots) == 1:
+        return _tree(grown, space, threshold, signature.names or space.order)
+    return None
+
+
+def _columns(space: Space, matrix: Any) -> tuple[Array, list[Array], Array]:
+    """Return the numbers of the usual point, those with each axis at each of its places, and those of each variant."""
+    usual = space.usual
+    first = np.zeros(1, np.int64)
+    base = matrix(space.batch(usual[None], first))
+    each = []
+    for place, size in enumerate(space.sizes):
+        points = np.tile(usual, (int(size), 1))
+        points[:, place] = np.arange(size)
+        each.append(matrix(space.batch(points, np.zeros(int(size), np.int64))))
+    variants = matrix(space.batch(np.tile(usual, (len(space.variants), 1)), np.arange(len(space.variants))))
+    return np.asarray(base), each, np.asarray(variants)
+
+
+# linear models ------------------------------------------------------------------------------------------------------------
+
+
+def _linear(found: Linear, space: Space, level: float, *, reached: bool) -> Certificate:
+    """Add up the distributions of what each axis contributes: discriminatory is where the sum lies between two planes."""
+    base, columns, variants = _columns(space, found.matrix)
+    start = float(found.sums(base)[0, 0])
+    parts = [found.sums(each)[:, 0] - start for each in columns]
+    shift = found.sums(variants)[:, 0]
+    # class 1 where part + shift > level, of a threshold >=: between are those with the sum in (low, high], of a threshold [low, high)
+    low, high = level - float(shift.max()), level - float(shift.min())
+    least, most = sum(float(each.min()) for each in parts), sum(float(each.max()) for each in parts)
+    slack = 1e-9 * max(1.0, abs(least), abs(most), abs(low), abs(high))
+    if high - low <= 0 or high < least - slack or low > most + slack:
+        return Certificate("linear", 0.0, 0.0)
+    cell = max((most - least) / CELLS, 1e-300)
+    steps = [np.floor((each - each.min()) / cell).astype(np.int64) for each in parts]
+    chance = np.ones(1)
+    for each in sorted(steps, key=lambda one: int(one.max())):
+        grown = np.zeros(len(chance) + int(each.max()))
+        for step, count in zip(*np.unique(each, return_counts=True), strict=True):
+            grown[step:step + len(chance)] += chance * (count / len(each))
+        chance = grown
+    place = least + np.arange(len(chance)) * cell   # the sum lies between this and as many cells more as there are axes
+    over = len(steps) * cell + slack
+    surely = chance[(place - slack > low) & (place + over < high)].sum()
+    perhaps = chance[(place + over >= low) & (place - slack <= high)].sum()
+    return Certificate("linear", float(surely), float(min(perhaps, 1.0)))
+
+
+# one tree -----------------------------------------------------------------------------------------------------------------
+
+
+def _tree(grown: Trees, space: Space, threshold: float | None, inputs: Sequence[str]) -> Certificate | None:
+    """Let a copy of the tree for each variant go down through shared boxes, until all copies agree or differ."""
+    cuts = _cuts(grown, space, inputs)
+    if cuts is None:
+        return None
+    axes, cut, sides = cuts
+    classes = _classes(grown, threshold)
+    if classes is None:
+        return None
+    left, right = grown.left.tolist(), grown.right.tolist()
+    held, depends, depth = _below(grown, classes, axes)
+    sizes = space.sizes.tolist()
+    boxes: list[tuple[list[int], list[int]]] = []
+    total, visited = 0.0, 0
+    root = int(grown.roots[0])
+    stack: list[tuple[list[tuple[int, int]], list[int], list[int]]] = [
+        ([(root, variant) for variant in range(len(space.variants))], [0] * len(sizes), [size - 1 for size in sizes])]
+    while stack:
+        copies, low, high = stack.pop()
+        visited += 1
+        if visited > BOXES:
+            return None
+        copies = [(_down(node, variant, low, high, left, right, axes, cut, sides), variant) for node, variant in copies]
+        nodes = {node for node, _ in copies}
+        union = 0
+        for node in nodes:
+            union |= held[node]
+        if union in (1, 2) or (len(nodes) == 1 and not depends[next(iter(nodes))]):
+            continue
+        open_ = min((node for node in nodes if held[node] == 3), key=depth.__getitem__, default=None)
+        if open_ is None or {1, 2} <= {held[node] for node in nodes}:   # some copies can only give one class, others only the other
+            total += math.prod((top - bottom + 1) / size for bottom, top, size in zip(low, high, sizes, strict=True))
+            boxes.append((low, high))
+            continue
+        at, where = axes[open_], cut[open_]
+        lower, upper = high.copy(), low.copy()
+        lower[at], upper[at] = where - 1, where
+        stack.append((copies, low, lower))
+        stack.append((copies, upper, high))
+    return Certificate("tree", total, total, np.array(boxes, np.int64).reshape(len(boxes), 2, len(sizes)))
+
+
+def _down(node: int, variant: int, low: list[int], high: list[int], left: list[int], right: list[int], axes: list[int], cut: list[int],
+          sides: dict[int, list[bool]]) -> int:
+    """Return where a copy stops: at a leaf, or at a split that cuts the box."""
+    while left[node] >= 0:
+        at = axes[node]
+        if at < 0:
+            node = left[node] if sides[node][variant] else right[node]
+        elif high[at] < cut[node]:
+            node = left[node]
+        elif low[at] >= cut[node]:
+            node = right[node]
+        else:
+            break
+    return node
+
+
+def _cuts(grown: Trees, space: Space, inputs: Sequence[str]) -> tuple[list[int], list[int], dict[int, list[bool]]] | None:
+    """Return for each split its axis and how many of its first places go left; of protected ones -1, and which variants go left."""
+    named, protected = {each.name: place for place, each in enumerate(space.axes)}, {each.name for each in space.protected}
+    _, columns, variants = _columns(space, grown.matrix)
+    axes, cut = [0] * len(grown.left), [0] * len(grown.left)
+    sides: dict[int, list[bool]] = {}
+    for node in np.flatnonzero(grown.left >= 0).tolist():
+        feature = int(grown.feature[node])
+        name = inputs[int(grown.source[feature])]
+        if name in protected:
+            axes[node] = -1
+            sides[node] = grown.goes_left(np.full(len(variants), node), variants[:, feature].astype(np.float64)).tolist()
+            continue
+        if name not in named:
+            return None
+        numbers = columns[named[name]][:, feature].astype(np.float64)
+        goes = grown.goes_left(np.full(len(numbers), node), numbers)
+        count = int(goes.sum())
+        if not goes[:count].all():
+            return None
+        axes[node], cut[node] = named[name], count
+    return axes, cut, sides
+
+
+def _classes(grown: Trees, threshold: float | None) -> Array | None:
+    """Return for each node the class of its value."""
+    value = grown.value + grown.base[int(grown.output[0]):int(grown.output[0]) + grown.value.shape[1]]
+    if value.shape[1] == 2 and grown.unit == "probability":
+        return np.asarray(value[:, 1] > value[:, 0] if threshold is None else value[:, 1] >= threshold)
+    if value.shape[1] != 1 or grown.unit not in ("probability", "log-odds"):
+        return None
+    level = 0.5 if threshold is None else threshold
+    level = level if grown.unit == "probability" else math.log(level / (1 - level))
+    return np.asarray(value[:, 0] > level if threshold is None else value[:, 0] >= level)
+
+
+def _below(grown: Trees, classes: Array, axes: list[int]) -> tuple[list[int], list[bool], list[int]]:
+    """Return for each node which classes (1 the first, 2 the second, 3 both) and whether a protected split are below it, and its depth."""
+    held, depends, depth = [0] * len(grown.left), [False] * len(grown.left), [0] * len(grown.left)
+    order, waiting = [], [int(grown.roots[0])]
+    while waiting:
+        node = waiting.pop()
+        order.append(node)
+        if grown.left[node] >= 0:
+            waiting += [int(grown.left[node]), int(grown.right[node])]
+            depth[waiting[-1]] = depth[waiting[-2]] = depth[node] + 1
+    for node in reversed(order):
+        if grown.left[node] < 0:
+            held[node] = 2 if classes[node] else 1
+        else:
+            one, other = int(grown.left[node]), int(grown.right[node])
+            held[node] = held[one] | held[other]
+            depends[node] = axes[node] < 0 or depends[one] or depends[other]
+    return held, depends, depth
