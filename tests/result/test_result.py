@@ -314,3 +314,10 @@ def test_a_name_without_a_folder_is_written_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert Run("check").save("run.json") == Path("run.json")
     assert (tmp_path / "run.json").is_file()
+
+
+def test_a_finding_that_a_person_has_to_judge_warns_and_a_fault_fails() -> None:
+    asked, fault = Finding("proxies", "is it justified?", outcome="warn"), Finding("fairness", "denied as a woman")
+    assert (Run("explain", findings=(asked,)).verdict, Run("explain", findings=(asked,)).exit_code) == ("warn", 0)
+    assert Run("probe", findings=(asked, fault)).verdict == "fail"
+    assert Finding.from_json(asked.to_json()) == asked

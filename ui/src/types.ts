@@ -60,6 +60,7 @@ export interface Figure {
 export interface Finding {
   probe: string;
   sentence: string;
+  outcome?: "fail" | "warn"; // warn: a person has to judge it
 }
 
 export interface Incident {

@@ -131,7 +131,7 @@ def _shown(run: Run, share: float) -> dict[str, Any]:
         "assay": run.assay, "verb": run.verb, "run": run.id, "verdict": run.verdict, "strict": run.strict,
         "values": [_value(each) for each in values],
         "verdicts": [_verdict(each) for each in verdicts],
-        "findings": [{"probe": each.probe, "sentence": each.sentence} for each in run.findings[:most["findings"]]],
+        "findings": [{"probe": each.probe, "sentence": each.sentence, "outcome": each.outcome} for each in run.findings[:most["findings"]]],
         "incidents": [{"first_seen": each.first_seen, "last_seen": each.last_seen, "page": each.page, "sentence": each.sentence,
                        "source": each.source, "cause": each.cause, "state": each.state, "hint": each.hint}
                       for each in run.incidents[:most["incidents"]]],

@@ -40,7 +40,7 @@ def render(run: Run) -> str:
     """
     notes = "\n".join(f"- {cell(each)}" for each in run.notes[:10])
     first = run.verb == "gate"  # what is gained and risked is what a release is decided by
-    told = run.sentences and not run.verdicts and not run.findings   # nothing was judged
+    told = run.sentences and not run.verdicts and all(each.outcome == "warn" for each in run.findings)   # nothing was judged
     head = "" if told else f": {cell(run.about.get('decision', run.verdict))}"
     parts = [f"## {'' if told else _SIGNS[run.verdict] + ' '}assay {cell(run.verb)}{head}", _about(run),
              *(cell(each, 1_000) for each in run.sentences), notes if first else "", _counts(run.verdicts), *_faults(run), *_overall(run),

@@ -107,8 +107,8 @@ class Run:
     @property
     def verdict(self) -> Outcome:
         """The verdict of the whole run."""
-        outcomes: list[Outcome] = [each.verdict for each in self.verdicts]
-        if self.findings or any(each.page for each in self.incidents):
+        outcomes: list[Outcome] = [*(each.verdict for each in self.verdicts), *(each.outcome for each in self.findings)]
+        if any(each.page for each in self.incidents):
             outcomes.append("fail")
         return worst(outcomes, strict=self.strict)
 

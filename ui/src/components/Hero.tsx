@@ -7,7 +7,7 @@ export function Hero({ run }: { run: Run }) {
   const counts = run.page?.counts ?? counted(run.verdicts);
   const all = total(counts);
   const present = OUTCOMES.filter((each) => counts[each]);
-  const measuredOnly = !all && !run.findings.length && !run.incidents.length && run.values.length > 0;
+  const measuredOnly = !all && !run.findings.some((each) => each.outcome !== "warn") && !run.incidents.length && run.values.length > 0;
   const said = run.sentences ?? [];
   return (
     <header className={`hero ${said.length && measuredOnly ? "" : run.verdict.replace(" ", "-")}`}>

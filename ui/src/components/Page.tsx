@@ -79,7 +79,7 @@ function list(run: Run): Part[] {
   else if (main.length && run.verb !== "explain") add("In short", <dl className="about">{main.slice(0, 5).map((each, place) => <div key={place}><dt>{title(each.name)}</dt><dd>{measured(each)}</dd></div>)}</dl>);
   if (bad) add("What to look at first", <Worst verdicts={run.verdicts} />);
   if (run.findings.length) add("Findings", <>
-    <ul className="lines">{run.findings.map((each, place) => <li className="line" key={place}><span className="mark fail"><Icon outcome="fail" /><span>{title(each.probe)}</span></span><div><p>{each.sentence}</p></div></li>)}</ul>
+    <ul className="lines">{run.findings.map((each, place) => <li className="line" key={place}><span className={`mark ${each.outcome ?? "fail"}`}><Icon outcome={each.outcome ?? "fail"} /><span>{title(each.probe)}</span></span><div><p>{each.sentence}</p></div></li>)}</ul>
     {left.findings && <p className="muted small">{left.findings}</p>}</>);
   if (run.incidents.length) add("Incidents", <Incidents incidents={run.incidents} rest={left.incidents} />);
 

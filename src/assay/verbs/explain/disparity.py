@@ -179,7 +179,7 @@ def _judged(found: Sequence[Proxy], made: Change, schema: Schema) -> tuple[list[
         elif each.judged:
             notes.append(f"{says}; justified: {each.reason}")
         else:
-            findings.append(Finding("proxies", f"{says}; is it justified?", {"column": each.column}))
+            findings.append(Finding("proxies", f"{says}; is it justified?", {"column": each.column}, outcome="warn"))
     told_of = {each.column for each in found}
     findings += [Finding("forbidden influence", f"{value.column} is forbidden, and brings {value.value:+.2g} of the gap of "
                          f"{made.difference.value or 0:+.2g} in the {made.quantity}", {"column": value.column})
