@@ -86,7 +86,7 @@ def test_coverage_by_simulation_where_players_are_many() -> None:
     for row in rows:
         mixed = np.where(masks[:, None, :], row, background[None]).reshape(-1, 10)
         exact.append(by_definition(say(batch(mixed, names)).reshape(1024, -1).mean(axis=1).__getitem__, 10))
-    for samples in (17, 60, 240):
+    for samples in (17, 60, 76, 136, 260):
         held = {0.95: [], 0.8: []}
         for seed in range(16):
             made = sampled(Game(say, batch(rows, names), batch(background, names), names), at_most=1e-9, budget=25 * 18 * samples + 85, seed=seed)
@@ -94,8 +94,17 @@ def test_coverage_by_simulation_where_players_are_many() -> None:
                 half = special.stdtrit(made.df, (1 + level) / 2)[:, None] * made.error
                 found.append(np.abs(made.values - np.array(exact)) <= half)
         shares = {level: float(np.mean(found)) for level, found in held.items()}   # 4,000 intervals each
-        assert 0.93 <= shares[0.95] <= 1.0, (samples, shares)
-        assert 0.77 <= shares[0.8] <= 1.0, (samples, shares)
+        # 60 samples are each background row once, with nothing left to judge orders by: known to be too wide
+        assert 0.93 <= shares[0.95] <= (1.0 if samples == 60 else 0.98), (samples, shares)
+        assert 0.77 <= shares[0.8] <= (1.0 if samples == 60 else 0.87), (samples, shares)
+    for at_most in (0.3, 0.15, 0.08, 0.04):   # where the stopping rule decides
+        held = {0.95: []}
+        for seed in range(12):
+            made = sampled(Game(say, batch(rows, names), batch(background, names), names), at_most=at_most, budget=10**7, seed=seed)
+            half = special.stdtrit(made.df, 0.975)[:, None] * made.error
+            held[0.95].append(np.abs(made.values - np.array(exact)) <= half)
+            assert half.max() <= 1.5 * at_most
+        assert 0.93 <= np.mean(held[0.95]) <= 0.975, (at_most, np.mean(held[0.95]))
 
 
 def test_the_stopping_rule_spends_what_is_needed(data) -> None:
@@ -248,3 +257,24 @@ def test_players_in_groups_have_the_values_of_owen() -> None:
     as_players = by_definition(lambda coalition: worth((coalition & 1) * 7 | (coalition >> 1) * 56), 2)
     assert (np.abs(halves[0][0] - as_players) <= 4 * halves[1][0] + 1e-9).all()
     assert made.values.sum() + made.base == pytest.approx(made.output[0])
+
+
+def test_background_rows_that_come_twice_count_once() -> None:
+    """Values of a design in two strata are means over each background row once, and add up: against a sum by hand."""
+    rng = np.random.default_rng(5)
+    background, row = rng.normal(size=(40, 4)), rng.normal(size=(1, 4))
+    names = ("a", "b", "c", "d")
+
+    def add(given: pa.RecordBatch) -> np.ndarray:
+        x = np.column_stack([column.to_numpy() for column in given.columns])
+        return x[:, 0] * x[:, 1] + x[:, 2]   # each background row has values of its own, whatever the order
+
+    for most in (56, 200):   # no more is drawn where orders make no difference
+        made = sampled(Game(add, batch(row, names), batch(background, names), names, levels=(np.array([0, 0, 1, 1]),)),
+                       at_most=1e-12, budget=most * 6 + 42, seed=most)
+        assert made.pairs[0] == 56
+        product = (row[0, 0] * row[0, 1] - background[:, 0] * background[:, 1]).mean()
+        first = ((row[0, 0] - background[:, 0]) * (row[0, 1] + background[:, 1])).mean() / 2
+        assert made.values[0] == pytest.approx([first, product - first, row[0, 2] - background[:, 2].mean(), 0.0], abs=1e-12)
+        assert made.groups[0][0][0] == pytest.approx([product, row[0, 2] - background[:, 2].mean()], abs=1e-12)
+        assert made.values[0].sum() == pytest.approx(made.output[0] - made.base)

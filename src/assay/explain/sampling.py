@@ -133,11 +133,13 @@ def sampled(game: Game, *, at_most: float, budget: int, seed: int = 0, level: fl
 
     One sample is an order of the players and a background row: players are switched to the row's values in that order, and in the
     reverse one, and each gets the change that it makes, the mean of both. Orders are drawn by orthogonal bases, as these differ more
-    (Mitchell et al. 2022); the intervals do not count on it, and so are a little wide. Players that are equal in
-    both rows are not asked about. The mean answer to the background is known, which serves as a control variate, and makes the values
-    add up exactly. After 16 samples it is known about how many are needed (in stages; Stein 1945); the interval keeps the degrees of
-    freedom of the first 16, which pays for its having decided when to stop. Where asking all coalitions is no dearer, all are
-    asked, and the values are exact.
+    (Mitchell et al. 2022); the intervals do not count on it. Players that are equal in both rows are not asked about. The mean answer to
+    the background is known, which serves as a control variate, and makes the values add up exactly.
+
+    After 16 samples it is known about how many are needed (in stages; Stein 1945); the interval keeps the degrees of freedom of the
+    first 16, which pays for its having decided when to stop. Where more than half of the background is needed, the first 16 background
+    rows come again with other orders: how far these differ is what orders leave open, and once each background row was asked as often
+    as the others nothing else is left to chance. Where asking all coalitions is no dearer, all are asked, and the values are exact.
     ``budget`` counts rows of the model, all rows to explain together. A row's random numbers hang on its content and ``seed`` only.
     """
     count, width, size = game.rows.num_rows, len(game.players), game.background.num_rows
@@ -155,16 +157,14 @@ def sampled(game: Game, *, at_most: float, budget: int, seed: int = 0, level: fl
     most = max(3, allowed // max(1, 2 * (width - 1) + (0 if fixed else 1)))
     draws = [_Draws(game, row, seed, size) for row in range(count)]
     teams = _teams(game)
-    state = _State(count, width + teams.shape[1], None if ends is None else float(ends.mean()))
     first = min(_PILOT, most)
+    state = _Design(count, width + teams.shape[1], None if ends is None else float(ends.mean()), size, first)
     _round(game, draws, np.full(count, first), state, own, ends)
-    df = first - (1.0 if ends is None else 2.0)
-    quantile = float(special.stdtrit(df, (1 + level) / 2))
-    for _ in range(_LOOKS):
+    for look in range(_LOOKS):
         # as many as bring the widest interval of the row to the size asked for, judged by those drawn so far
-        need = (quantile * state.error().max(axis=1)) ** 2 * state.count
-        wanted = np.ceil(need / at_most ** 2) if at_most > 0 else np.full(count, np.inf)
-        more = np.maximum(_whole(np.clip(wanted, first, most).astype(np.int64), size, most) - state.count, 0)
+        if not look and (again := state.doubled(at_most, most, level)).any():
+            _round(game, draws, np.where(again, first, 0), state, own, ends, again=True)
+        more = np.maximum(state.wanted(at_most, most, level) - state.count, 0)
         if not more.any():
             break
         _round(game, draws, more, state, own, ends)
@@ -173,7 +173,7 @@ def sampled(game: Game, *, at_most: float, budget: int, seed: int = 0, level: fl
     base = float(ends.mean()) if ends is not None else float(np.mean(own - values[:, :width].sum(axis=1)))
     cuts = width + np.cumsum([len(np.unique(each)) for each in game.levels])
     groups = tuple((values[:, low:high], error[:, low:high]) for low, high in pairwise([width, *cuts.tolist()]))
-    return Sampled(values[:, :width], error[:, :width], np.full(count, df), own, base, total, groups)
+    return Sampled(values[:, :width], error[:, :width], state.df, own, base, total, groups)
 
 
 def _teams(game: Game) -> Array:
@@ -211,20 +211,32 @@ class _Draws:
         seeds = np.random.SeedSequence(int.from_bytes(key, "little")).spawn(2)
         self.rows, self.orders = (np.random.Generator(np.random.Philox(each)) for each in seeds)
         self.size, self.queue, self.keys = size, np.empty(0, np.int64), np.empty((0, 0))
+        self.start, self.repeated = self.queue, 0   # the first background rows, and how many of them came again
 
     def next(self, count: int, width: int) -> tuple[Array, Array]:
         """Return background rows and keys that players are sorted by, (count, width), the same whether asked at once or in parts."""
         while len(self.queue) < count:   # every background row once before any comes again
             self.queue = np.concatenate([self.queue, self.rows.permutation(self.size)])
         behind, self.queue = self.queue[:count], self.queue[count:]
+        if len(self.start) < _PILOT:
+            self.start = np.concatenate([self.start, behind])[:_PILOT]
+        return behind, self.basis(count, width)
+
+    def basis(self, count: int, width: int) -> Array:
+        """Return keys of the next orders."""
         if not 0 < width <= _WIDE:
-            return behind, self.orders.random((count, width))
+            return self.orders.random((count, width))
         made = [self.keys] if self.keys.size else []
         while sum(map(len, made)) < count:
             made.append(_orthogonal(self.orders, width))
         keys = np.concatenate(made) if made else np.empty((count, width))
         self.keys = keys[count:]
-        return behind, keys[:count]
+        return keys[:count]
+
+    def again(self, count: int, width: int) -> tuple[Array, Array]:
+        """Return the next ``count`` of the first background rows once more, with other orders."""
+        behind, self.repeated = self.start[self.repeated:self.repeated + count], self.repeated + count
+        return behind, self.basis(count, width)
 
 
 def _orthogonal(random: np.random.Generator, width: int) -> Array:
@@ -265,7 +277,8 @@ class _State:
         self.cross[who] += cross + gap[:, :-1] * gap[:, -1:] * share
         self.count[who] += n
 
-    def _slope(self) -> Array:
+    def slope(self) -> Array:
+        """Return what the answer to the background row tells of each value."""
         low = self.square[:, -1:]
         if self.known is None:
             return np.zeros_like(self.cross)
@@ -274,12 +287,12 @@ class _State:
     def mean(self) -> Array:
         """Return the values."""
         known = 0.0 if self.known is None else self.known
-        out: Array = self.centre[:, :-1] - self._slope() * (self.centre[:, -1:] - known)
+        out: Array = self.centre[:, :-1] - self.slope() * (self.centre[:, -1:] - known)
         return out
 
     def spread(self) -> Array:
         """Return the standard deviation of one sample about the regression."""
-        rest = np.maximum(self.square[:, :-1] - self._slope() * self.cross, 0.0)
+        rest = np.maximum(self.square[:, :-1] - self.slope() * self.cross, 0.0)
         out: Array = np.sqrt(rest / np.maximum(self.count - (1 if self.known is None else 2), 1)[:, None])
         return out
 
@@ -293,8 +306,135 @@ class _State:
         return out
 
 
-def _round(game: Game, draws: Sequence[_Draws], wanted: Array, state: _State, own: Array, ends: Array | None) -> None:
-    """Draw ``wanted`` samples of each row, some rows and samples at a time."""
+    def moved(self, rows: Array, other: _State) -> None:
+        """Give what is known of some rows to another state, and forget it here."""
+        for name in ("count", "centre", "square", "cross"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            theirs[rows], mine[rows] = mine[rows], 0
+
+
+class _Design:
+    """The samples of each row, in two strata where the first background rows came twice, and what they leave open.
+
+    A row's background then has ``first`` rows with one order more than the others have (stratum ``twice``), and ``rest``. Its mean is
+    that of both, by their sizes. Half the squared difference of the two samples of a background row estimates the variance W of
+    one sample by its order; with the spread of all samples about the regression, s, that of background rows is a = s - W. The error is
+
+        W (m / N)^2 / n + W (M / N)^2 / k + a (M / N)^2 (1 / k - 1 / M),     N = m + M,
+
+    of n samples of the m rows that came twice and k of the M others; the last part is 0 once each was asked.
+    """
+
+    def __init__(self, count: int, width: int, known: float | None, size: int, first: int):
+        self.rest, self.twice = _State(count, width, known), _State(count, width, known)
+        self.there, self.order, self.pairs = np.zeros(count, bool), np.zeros((count, width)), np.zeros(count, np.int64)
+        self.last: dict[int, tuple[Array, Array]] = {}   # the last sample of each background row, for rows where some come twice
+        self.known, self.size, self.first = known, size, first
+        self.df = np.full(count, first - (1.0 if known is None else 2.0))
+        self.start: dict[int, Array] = {}              # background rows that came twice
+        self.pilot: list[tuple[Array, Array, Array]] | None = []   # the first samples, until it is known whether they come again
+
+    @property
+    def count(self) -> Array:
+        """Return how many samples each row has."""
+        return np.asarray(self.rest.count + self.twice.count)
+
+    def add(self, row: Array, behind: Array, samples: Array) -> None:
+        """Add samples of rows, which come in runs of one row each."""
+        if self.pilot is not None:
+            self.pilot.append((row, behind, samples))
+        mine = np.zeros(len(row), bool)
+        if self.there.any():
+            for each in np.unique(row[self.there[row]]).tolist():
+                here = row == each
+                mine[here] = np.isin(behind[here], self.start[each])
+                self._compared(each, behind[here], samples[here])
+        for state, some in ((self.twice, mine), (self.rest, ~mine)):
+            if some.any():
+                state.add(row[some], samples[some])
+
+    def doubled(self, at_most: float, most: int, level: float) -> Array:
+        """Return for which rows the first background rows should come again; those are then in a stratum of their own."""
+        pilot, self.pilot = self.pilot or [], None
+        again = 2 * self.wanted(at_most, most, level) > self.size
+        # not of few background rows, nor where the budget would then do for one cycle through all of them less, of one or two
+        short = most < 3 * self.size and (most - self.first) // self.size < most // self.size
+        if self.first < _PILOT or self.size < 2 * _PILOT or most < min(4 * _PILOT, self.size + self.first) or short:
+            again[:] = False
+        held: dict[int, tuple[list[Array], list[Array]]] = {each: ([], []) for each in np.flatnonzero(again).tolist()}
+        for row, behind, samples in pilot:
+            for each in np.unique(row[again[row]]).tolist():
+                held[each][0].append(behind[row == each])
+                held[each][1].append(samples[row == each])
+        self.start = {each: np.concatenate(behind) for each, (behind, _) in held.items()}
+        self.last = {each: (np.concatenate(behind), np.concatenate(samples)) for each, (behind, samples) in held.items()}
+        self.rest.moved(again, self.twice)
+        self.there = again
+        self.df[again] = self.first
+        return again
+
+    def _compared(self, row: int, behind: Array, samples: Array) -> None:
+        """Learn from samples of background rows that came before, each beside the last one of the same."""
+        known, before = self.last[row]
+        where, held = np.concatenate([known, behind]), np.concatenate([before, samples])
+        turn = np.argsort(where, kind="stable")
+        where, held = where[turn], held[turn]
+        same = where[1:] == where[:-1]
+        more = int(same.sum())
+        if more:
+            apart = ((held[1:] - held[:-1])[same, :-1] ** 2).sum(axis=0) / 2
+            self.order[row] = (self.order[row] * self.pairs[row] + apart) / (self.pairs[row] + more)
+            self.pairs[row] += more
+        self.last[row] = where[np.append(~same, True)], held[np.append(~same, True)]
+
+    def _between(self) -> Array:
+        """The variance by background rows."""
+        enough = (self.rest.count >= self.first)[:, None]
+        spread = np.where(enough, self.rest.spread(), self.twice.spread())
+        return np.asarray(np.maximum(spread ** 2 - self.order, 0.0))
+
+    def wanted(self, at_most: float, most: int, level: float) -> Array:
+        """Return how many samples bring the widest interval of each row to ``at_most``, at most ``most``."""
+        quantile = special.stdtrit(self.df, (1 + level) / 2)
+        m, size = self.first, self.size
+        with np.errstate(divide="ignore", invalid="ignore"):
+            plain = np.ceil((quantile * self.rest.error().max(axis=1) / at_most) ** 2 * self.rest.count) if at_most > 0 else np.inf
+            plain = _whole(np.clip(np.nan_to_num(plain, nan=m, posinf=most), m, most) + np.zeros(len(self.df)), size, most)
+            aim, between = (at_most / quantile[:, None]) ** 2, self._between()
+            room = (aim - self.order * m / (2 * size ** 2)) * size ** 2 / (size - m) ** 2 + between / (size - m)
+            part = np.where(room > 0, (self.order + between) / room, np.inf).max(axis=1, initial=0.0)
+            cycles = np.nan_to_num(np.ceil(self.order / (size * aim)), nan=1.0, posinf=most).max(axis=1, initial=1.0)
+        left = most - m
+        whole = size * np.clip(np.maximum(cycles, 1), 1, max(1, left // size))
+        more = np.where(part <= size - m, np.minimum(np.maximum(np.ceil(part), m) + m, whole), whole)
+        return np.asarray(np.where(self.there, m + np.minimum(more, left), plain).astype(np.int64))
+
+    def mean(self) -> Array:
+        """Return the values."""
+        out, m, size = self.rest.mean(), self.first, self.size
+        if not self.there.any():
+            return out
+        twice, rest = self.twice.centre, self.rest.centre
+        away = 0.0 if self.known is None else rest[:, -1:] - (size * self.known - m * twice[:, -1:]) / (size - m)
+        both = (m * twice[:, :-1] + (size - m) * (rest[:, :-1] - self.rest.slope() * away)) / size
+        return np.asarray(np.where(self.there[:, None], both, out))
+
+    def error(self) -> Array:
+        """Return the standard error of the values."""
+        out, m, size = self.rest.error(), self.first, self.size
+        if not self.there.any():
+            return out
+        twice, rest = (np.maximum(each.count, 1)[:, None] for each in (self.twice, self.rest))
+        between = self._between()
+        both = self.order * ((m / size) ** 2 / twice + (1 - m / size) ** 2 / rest)
+        both += between * (1 - m / size) ** 2 * np.maximum(1 / rest - 1 / (size - m), 0.0)
+        least = np.sqrt((self.order + between).max(axis=1, keepdims=True)) / (twice + rest)
+        return np.asarray(np.where(self.there[:, None], np.maximum(np.sqrt(both), least), out))
+
+
+def _round(game: Game, draws: Sequence[_Draws], wanted: Array, state: _Design, own: Array, ends: Array | None, *,
+           again: bool = False) -> None:
+    """Draw ``wanted`` samples of each row, some rows and samples at a time; ``again``: of the first background rows."""
     width, teams = len(game.players), _teams(game)
     most = max(1, _KEPT // max(1, 2 * width * width))
     left = wanted.copy()
@@ -308,11 +448,14 @@ def _round(game: Game, draws: Sequence[_Draws], wanted: Array, state: _State, ow
             counts.append(n)
             room -= n
             left[each] -= n
-        drawn = [draws[each].next(n, width + teams.shape[1]) for each, n in zip(rows, counts, strict=True)]
+        each_row = [draws[each].again if again else draws[each].next for each in rows]
+        drawn = [draw(n, width + teams.shape[1]) for draw, n in zip(each_row, counts, strict=True)]
         row, keys = np.repeat(rows, counts), np.concatenate([each for _, each in drawn])
         keys = _nested(keys, game.levels) if game.levels else keys
-        samples = _pairs(game, row, np.concatenate([each for each, _ in drawn]), keys, own, ends)
-        state.add(row, np.column_stack([samples[:, :-1], samples[:, :-1] @ teams, samples[:, -1]]) if game.levels else samples)
+        behind = np.concatenate([each for each, _ in drawn])
+        samples = _pairs(game, row, behind, keys, own, ends)
+        samples = np.column_stack([samples[:, :-1], samples[:, :-1] @ teams, samples[:, -1]]) if game.levels else samples
+        state.add(row, behind, samples)
 
 
 def _pairs(game: Game, row: Array, behind: Array, keys: Array, own: Array, ends: Array | None) -> Array:
