@@ -94,9 +94,10 @@ def test_coverage_by_simulation_where_players_are_many() -> None:
                 half = special.stdtrit(made.df, (1 + level) / 2)[:, None] * made.error
                 found.append(np.abs(made.values - np.array(exact)) <= half)
         shares = {level: float(np.mean(found)) for level, found in held.items()}   # 4,000 intervals each
-        # 60 samples are each background row once, with nothing left to judge orders by: known to be too wide
-        assert 0.93 <= shares[0.95] <= (1.0 if samples == 60 else 0.98), (samples, shares)
-        assert 0.77 <= shares[0.8] <= (1.0 if samples == 60 else 0.87), (samples, shares)
+        # known to be too wide: of 17 it is not counted that no background row came twice, of 60 that all came once
+        most = {17: (0.98, 0.9), 60: (1.0, 1.0)}.get(samples, (0.975, 0.87))
+        assert 0.93 <= shares[0.95] <= most[0], (samples, shares)
+        assert 0.77 <= shares[0.8] <= most[1], (samples, shares)
     for at_most in (0.3, 0.15, 0.08, 0.04):   # where the stopping rule decides
         held = {0.95: []}
         for seed in range(12):

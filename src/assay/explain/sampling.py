@@ -357,9 +357,10 @@ class _Design:
         """Return for which rows the first background rows should come again; those are then in a stratum of their own."""
         pilot, self.pilot = self.pilot or [], None
         again = 2 * self.wanted(at_most, most, level) > self.size
-        # not of few background rows, nor where the budget would then do for one cycle through all of them less, of one or two
+        # not of few background rows, nor where the budget would then do for one cycle through all of them less, of one or two: what
+        # comes twice would cost more than a narrower interval is worth
         short = most < 3 * self.size and (most - self.first) // self.size < most // self.size
-        if self.first < _PILOT or self.size < 2 * _PILOT or most < min(4 * _PILOT, self.size + self.first) or short:
+        if self.first < _PILOT or self.size < 2 * _PILOT or most < self.size + self.first or short:
             again[:] = False
         held: dict[int, tuple[list[Array], list[Array]]] = {each: ([], []) for each in np.flatnonzero(again).tolist()}
         for row, behind, samples in pilot:
