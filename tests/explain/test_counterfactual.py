@@ -273,3 +273,19 @@ def test_a_rounded_number_lies_between_the_value_and_the_bound(value, gap, up):
     bound = value + gap if up else value - gap
     found = rounded(value, bound, up=up)
     assert (value <= found <= bound) if up else (bound <= found <= value)
+
+
+def test_beyond_what_was_seen_an_open_range_of_whole_numbers_is_not_searched_to_its_end() -> None:
+    model = assay.load(lambda batch: (batch.column("age").to_numpy() >= 85).astype(int), task="binary", features=["age"])
+    seen = pa.table({"age": np.arange(18, 80)})
+    for spec, exact in (([0, None], False), ([0, float("inf")], False), ([0, 84], True)):
+        made = counterfactuals(model, seen.slice(10, 1), seen, Goal(), {"age": spec})
+        assert made.exact is exact
+        assert bool(made.found) is (not exact)
+
+
+def test_a_range_beyond_what_numbers_hold_is_cut_to_them() -> None:
+    model = assay.load(lambda batch: (batch.column("age").to_numpy() >= 85).astype(int), task="binary", features=["age"])
+    seen = pa.table({"age": np.arange(18, 80)})
+    made = counterfactuals(model, seen.slice(10, 1), seen, Goal(), {"age": [0, 1e17]})
+    assert made.found

@@ -11,7 +11,7 @@ import pytest
 from scipy import special
 
 import assay
-from assay.errors import ConfigError, DataError, UnknownColumnError
+from assay.errors import AssayError, ConfigError, DataError, UnknownColumnError
 from assay.explain.attribution import Attributions
 from assay.explain.explain import explain, influence
 from assay.model.answer import Answer
@@ -302,3 +302,21 @@ def test_constant_missing_and_single_rows(logistic) -> None:
     said = explain(model, lost, table(data[100:120]))
     assert said.gap < 1e-12
     assert said.values[0, 3] == 0.0
+
+
+def test_a_missing_value_in_the_background_of_a_linear_model_is_never_a_sum_of_nothing() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    model = assay.load(LogisticRegression().fit([[0.0, 1.0], [1.0, 0.0], [2.0, 2.0]], [0, 1, 1]), features=["a", "b"])
+    behind = pa.table({"a": [0.0, 1.0, None], "b": [1.0, 0.0, 2.0]})
+    with pytest.raises(AssayError, match="NaN"):
+        explain(model, pa.table({"a": [1.0], "b": [1.0]}), behind)
+
+
+def test_a_linear_booster_is_explained_as_any_black_box() -> None:
+    xgboost = pytest.importorskip("xgboost")
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    model = assay.load(xgboost.XGBClassifier(booster="gblinear", n_estimators=5).fit(x, x[:, 0] > 0), features=["a", "b"])
+    rows = pa.table({"a": x[:3, 0], "b": x[:3, 1]})
+    made = explain(model, rows, rows)
+    assert np.abs(made.values.sum(axis=1) + made.base - made.output).max() < 0.05

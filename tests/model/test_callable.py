@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -71,3 +74,20 @@ def test_the_digest_is_that_of_the_code() -> None:
     assert one == two != other
     weight = 2
     assert load(lambda b: b["x"] * weight, task="regression").digest.startswith("object:")   # what it closes over may change
+
+
+def test_a_function_whose_variables_are_elsewhere_is_told_from_no_other() -> None:
+    def made(k: float):
+        return lambda batch: k * batch.column("a").to_numpy()
+
+    plain = load(lambda batch: 2 * batch.column("a").to_numpy(), task="regression", features=["a"])
+    assert not plain.digest.startswith("object:")
+    for each in (made(1.0), functools.partial(made, 1.0), scaled):
+        assert load(each, task="regression", features=["a"]).digest.startswith("object:")
+
+
+_SCALE = 3.0
+
+
+def scaled(batch: pa.RecordBatch) -> Any:
+    return _SCALE * batch.column("a").to_numpy()

@@ -166,6 +166,8 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
                                 for line in wrapped([(head, "head")], _closed(clean(each)), "", screen.width)]]
     if quiet:
         return parts[0]
+    parts.append([line for each in run.findings
+                  for line in wrapped([(f"{each.probe}: ", each.outcome)], clean(each.sentence), "", screen.width)])
     kinds: dict[tuple[str, str], list[Value]] = {}
     for each in run.values:
         if not each.column and not each.slice:   # a number of all rows: the sentences have it

@@ -24,6 +24,8 @@ _CUTS = 400        # of trees
 _CATEGORIES = 50
 _NUMBERS = ("integer", "fraction", "decimal")
 _DIGITS = 3
+_LARGEST = 1e150   # squares of differences of numbers beyond are not numbers any more
+_EXACT = 2.0**53   # whole numbers up to here have a float of their own
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,8 @@ def rounded(value: float, bound: float, *, up: bool) -> float:
 
 
 def _numbers(name: str, has: pa.Array, seen: pa.Array, spec: Any, cuts: Array | None, *, strict: bool, single: bool) -> Alternatives:
+    if isinstance(spec, Sequence) and not isinstance(spec, str):   # without end and up to infinity are the same
+        spec = [None if isinstance(each, int | float) and not isinstance(each, bool) and abs(each) > _LARGEST else each for each in spec]
     whole = pa.types.is_integer(has.type)
     mine = float(_floats(has)[0])
     known = _floats(seen)
@@ -100,7 +104,7 @@ def _numbers(name: str, has: pa.Array, seen: pa.Array, spec: Any, cuts: Array | 
     low, high = _ends(name, spec, mine)
     if whole:   # beyond what the type holds, numbers would begin again
         limits = np.iinfo(has.type.to_pandas_dtype())
-        low, high = max(low, float(limits.min)), min(high, float(limits.max))
+        low, high = max(low, float(limits.min), -_EXACT), min(high, float(limits.max), _EXACT)
     ranged = not isinstance(spec, str)
     inside = known[(known >= low) & (known <= high) & (known != mine)]
     every = True
@@ -119,7 +123,11 @@ def _numbers(name: str, has: pa.Array, seen: pa.Array, spec: Any, cuts: Array | 
         tried = np.concatenate([inside if len(inside) <= _MOST else np.empty(0), ends, np.rint(grid) if whole else grid])
         every, bounds = False, (low, high)
         if whole and last - first <= 4 * _MOST:
-            tried, every, bounds = np.arange(np.ceil(first), np.floor(last) + 1), True, (None, None)
+            each = np.arange(np.ceil(first), np.floor(last) + 1)
+            if open_low or open_high:   # beyond what was seen not every one is tried
+                tried = np.concatenate([each, np.rint(grid)])
+            else:
+                tried, every, bounds = each, True, (None, None)
     else:
         tried = inside
     tried = np.unique(np.rint(tried) if whole else tried)

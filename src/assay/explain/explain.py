@@ -191,7 +191,10 @@ def _exact(model: Model, rows: pa.RecordBatch, behind: pa.RecordBatch | None, qu
         method = "path dependent" if path else "exact trees"
     else:
         assert behind is not None
-        values, base = closed.shapley(found, numbers, _numbers(found, behind), output=output)
+        others = _numbers(found, behind)
+        if not (np.isfinite(numbers).all() and np.isfinite(others).all()):
+            return None   # a sum with what is missing is nothing: the model itself has to say what it makes of it
+        values, base = closed.shapley(found, numbers, others, output=output)
         method = "exact linear"
     full = np.zeros((len(values), width))
     full[:, :values.shape[1]] = values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -96,13 +97,19 @@ def read(said: Any, signature: Signature) -> Answer:
 
 
 def _digest(model: Any) -> str:
-    """A digest of a plain function's code and constants; of anything else, its type."""
+    """A digest of a plain function's code and constants; of what may hold more than that, its type, which tells it from no other."""
     code = getattr(model, "__code__", None)
-    if code is None or getattr(model, "__closure__", None) or getattr(model, "__self__", None) is not None:
+    if code is None or getattr(model, "__closure__", None) or getattr(model, "__self__", None) is not None or _reads(model):
         return f"object:{type(model).__module__}.{type(model).__qualname__}"
     constants = [each for each in code.co_consts if isinstance(each, str | int | float | bool | bytes | None)]
     text = repr((code.co_code, code.co_names, constants, getattr(model, "__defaults__", None)))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _reads(function: Any) -> bool:
+    """Whether a function reads variables of its module, which may change while its code does not."""
+    held = (function.__globals__.get(name) for name in function.__code__.co_names)
+    return any(each is not None and not isinstance(each, types.ModuleType | type) and not callable(each) for each in held)
 
 
 FORMAT = Format(recognises, load, frozenset({"frame"}), what="any Python function of a batch", runs="it is yours")

@@ -89,7 +89,7 @@ def _predictor(booster: Any, estimator: Any, options: Options) -> Predictor:
     first = getattr(estimator, "missing", None)
     missing = options["missing"] if options["missing"] is not None else first if first is not None else float("nan")
     respond = _Respond(booster, signature, objective, kinds, float(missing), _rounds(booster, estimator),
-                       linear=config["gradient_booster"]["name"] == "gblinear", where=options.name)
+                       additive=config["gradient_booster"]["name"] == "gblinear", where=options.name)
     digest = options.digest or hashlib.sha256(bytes(booster.save_raw("ubj"))).hexdigest()
     return Predictor(options.name, signature, digest, respond)
 
@@ -148,9 +148,9 @@ def _kinds(types: Sequence[str], categories: Mapping[int, Sequence[Any]]) -> dic
 
 class _Respond:
     def __init__(self, booster: Any, signature: Signature, objective: str, kinds: Mapping[int, Input], missing: float,
-                 rounds: tuple[int, int], *, linear: bool, where: str):
+                 rounds: tuple[int, int], *, additive: bool, where: str):
         self.booster, self.signature, self.objective, self.kinds = booster, signature, objective, kinds
-        self.missing, self.rounds, self.linear, self.where = missing, rounds, linear, where
+        self.missing, self.rounds, self.additive, self.where = missing, rounds, additive, where
 
     def __call__(self, batch: pa.RecordBatch) -> Answer:
         # the margin of multi:softmax becomes probabilities as with multi:softprob, which differs in nothing else
@@ -167,7 +167,7 @@ class _Respond:
 
     def trees(self) -> Trees | None:
         """Return the trees in the neutral layout, for who explains them."""
-        return None if self.linear else grown(bytes(self.booster.save_raw("ubj")), self._known, lambda row: self._ask(row, "margin"),
+        return None if self.additive else grown(bytes(self.booster.save_raw("ubj")), self._known, lambda row: self._ask(row, "margin"),
                                               self.rounds[1])
 
     def _known(self, batch: pa.RecordBatch) -> Any:
@@ -175,7 +175,7 @@ class _Respond:
         return numbers if self.missing != self.missing else np.where(numbers == self.missing, np.nan, numbers)
 
     def _ask(self, numbers: Any, kind: str) -> Any:
-        if not self.linear:
+        if not self.additive:
             return self.booster.inplace_predict(numbers, iteration_range=self.rounds, predict_type=kind, missing=self.missing,
                                                 validate_features=False)
         import xgboost

@@ -115,8 +115,9 @@ def _case(verdict: Verdict, *, strict: bool) -> _Case:
 
 def _findings(run: Run) -> Iterable[_Suite]:
     for probe, found in itertools.groupby(sorted(run.findings, key=lambda each: each.probe), key=lambda each: each.probe):
-        yield _Suite(f"probe {probe}", [_Case(f"{probe} finding {place}", "failure" if each.outcome == "fail" else "", each.sentence, "finding")
-                                        for place, each in enumerate(found, 1)])
+        yield _Suite(f"probe {probe}", [
+            _Case(f"{probe} finding {place}", "failure" if each.outcome == "fail" else "", each.sentence, "finding")
+            for place, each in enumerate(found, 1)])
 
 
 def _incidents(run: Run) -> Iterable[_Suite]:

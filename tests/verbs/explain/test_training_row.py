@@ -75,7 +75,7 @@ def test_wrong_labels_come_first(model):
     assert len(suspects) == 20
     assert np.mean([WRONG[which(each) - 1000] for each in suspects]) > 0.8   # of 10 % in all
     said = next(each for each in run.sentences if each.startswith("the labels that fit least"))
-    assert "of the labels are wrong" in said
+    assert "of all training labels look wrong" in said
 
 
 def test_numbers_and_their_loss_are_traced_exactly():

@@ -259,15 +259,15 @@ def told(made: Change, cut: Split | None, ground: Ground | None = None) -> str:
 
 
 def shares(made: Change) -> str:
-    """Return in words what the inputs brought that chance alone would not, the largest first."""
+    """Return in words what the largest of the inputs brought, where any of all brought what chance alone would not."""
     value = made.difference.value or 0.0
-    clear = [each for each in made.contributions if (each.low or 0.0) > 0 or (each.high or 0.0) < 0]
-    inputs = ", ".join(f"{_figure(each)} by {_called(str(each.column))}" for each in clear[:_TOLD])
-    rest = sum(each.value or 0.0 for each in made.contributions) - sum(each.value or 0.0 for each in clear[:_TOLD])
-    inputs = inputs or "no input has a share that chance could not bring"
-    if len(clear) > _TOLD or (clear and abs(rest) > 0.05 * abs(value)):
-        inputs += f", {rest:+.2g} by all others"
-    return inputs
+    if not any((each.low or 0.0) > 0 or (each.high or 0.0) < 0 for each in made.contributions):
+        return "no input has a share that chance could not bring"
+    # by size, whatever is certain of them: a small share that is certain must not stand before a large one that is not
+    largest = sorted(made.contributions, key=lambda each: -abs(each.value or 0.0))
+    inputs = ", ".join(f"{_figure(each)} by {_called(str(each.column))}" for each in largest[:_TOLD] if each.value)
+    rest = sum(each.value or 0.0 for each in largest[_TOLD:])
+    return inputs + (f", {rest:+.2g} by all others" if abs(rest) > 0.05 * abs(value) else "")
 
 
 def _name(made: Change, ground: Ground | None) -> str:

@@ -123,7 +123,8 @@ def _sentences(ground: Ground, title: str, made: Counterfactuals, goal: Goal) ->
     if made.exact:
         sentences.append(f"no fewer changes lead there: every combination of up to {made.complete} of {names} was asked")
     else:
-        sentences.append(f"fewer or smaller changes are not ruled out: {made.asked:,} rows were asked, of combinations of {names}")
+        fewer = "fewer or " if len(first.changes) > 1 else ""
+        sentences.append(f"{fewer}smaller changes are not ruled out: {made.asked:,} rows were asked, of combinations of {names}")
     return tuple(sentences)
 
 

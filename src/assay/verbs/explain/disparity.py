@@ -65,11 +65,17 @@ def disparity(ground: Ground, asked: str, reasons: Mapping[str, str] | None = No
             drawn_ = pictured(made, title=f"Why the {made.quantity} of {column} {name} differs from {first}")
             figures += [dataclasses.replace(each, name=f"{each.name} {made.quantity} {name}") for each in drawn_]
             found = proxies(column, told_by[name], made.contributions, made.difference.value or 0.0, reasons)
+            if column in ground.inputs:
+                own = next((each.value or 0.0 for each in made.contributions if each.column == column), 0.0)
+                findings.append(Finding("protected input", f"the model reads {column} itself, which brings {own:+.2g} of the gap of "
+                                        f"{made.difference.value or 0:+.2g} in the {made.quantity} between {made.names[1]} and "
+                                        f"{made.names[0]}; is it justified?", {"column": column}, outcome="warn"))
             lines, open_ = _judged(found, made, schema)
             notes += lines
             findings += open_
         values += means.values()
-    values += [each for some in told_by.values() for name, each in some.items() if name in ground.inputs and (each.value or 0.0) > 0]
+    values += [each for some in told_by.values() for name, each in sorted(some.items(), key=lambda pair: -(pair[1].value or 0.0))
+               if name in ground.inputs and (each.value or 0.0) > 0]
     about = {"groups of": column, "method": made.method, "compared with": ground.compared, "background": made.background[:12]}
     about |= {f"justified: {name}": reason for name, reason in (reasons or {}).items()}
     notes.append("a gap is no wrong by itself, and neither is an input that tells the group: whether it may count is for a person to say "

@@ -180,6 +180,9 @@ class Ground:
 
         if self.store is None or not ids or background is not None:
             return compute(rows)
+        if asked.digest.startswith("object:"):   # its state is not in its digest: what is kept might be of another model
+            made = compute(rows)
+            return made.replace(notes=(*made.notes, "nothing was kept: what this model holds cannot be told from another's"))
         key = Key(asked.digest, digest(behind), quantity or "", "" if chosen is None else repr(chosen), self.inputs,
                   f"{self.at_most}/{spent}/{self.seed}{f'/{self.way}' if self.way else ''}")
         known = [*self.inputs, *(each for each in (schema.id, schema.entity, schema.label if quantity == "loss" else None)

@@ -177,7 +177,8 @@ def _sentence(ground: Ground, made: Attributions, values: list[Value], one: Name
     told = [f"{named(one.table, str(each.column))} makes {signed(each.value or 0.0, each.low, each.high)}"
             for each in values[:_TOLD]]
     rest = sum(each.value or 0.0 for each in values[_TOLD:])
-    more = [f"{len(values) - _TOLD} other columns together {signed(rest)}"] if len(values) > _TOLD else []
+    left = len(values) - _TOLD
+    more = [f"{left} other column{'s together' if left > 1 else ''} {signed(rest)}"] if left > 0 else []
     return f"{start}: of the difference of {signed(output - made.base)}, {', '.join([*told, *more])}"
 
 

@@ -264,5 +264,5 @@ def _wrong(ground: Ground) -> str:
     value = next((each for each in answered.values if each.value is not None), None)
     if value is None or value.value is None:
         return ""
-    return (f"; about {value.value:.1%} [{value.low or 0.0:.1%}, {value.high or 0.0:.1%}] of the labels are wrong, as models that did not "
-            "see each row count them")
+    return (f"; about {value.value:.1%} [{value.low or 0.0:.1%}, {value.high or 0.0:.1%}] of all training labels look wrong to models that "
+            "did not see them (where outcomes are a matter of chance, some do)")
