@@ -106,7 +106,7 @@ class Attributions:
     def _rows(self, name: str, ids: Iterable[str]) -> Iterator[tuple[str, int, bytes]]:
         sql = "select named, mark, body from assay_attribution where explained = ? and named in (@)"
         for row, mark, body in self._database.among(sql, ids, name):
-            yield str(row), int(mark), bytes(body)
+            yield str(row), int(mark), body if isinstance(body, bytes) else bytes(body) if isinstance(body, memoryview) else b""
 
     def _numbers(self, body: bytes) -> Array:
         if len(body) % 8:

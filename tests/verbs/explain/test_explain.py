@@ -249,6 +249,28 @@ def test_what_is_kept_is_read_again(logistic, table, tmp_path) -> None:
         assert explained(logistic, table, rows=60, quantity="decision", store=store).attributions == plain.attributions
 
 
+@pytest.mark.parametrize("damage", [np.full(3, 1.0).tobytes(), np.full(14, np.nan).tobytes(), b"", "text"])
+def test_what_is_damaged_is_computed_anew(logistic, table, tmp_path, damage) -> None:
+    plain = explained(logistic, table, rows=10, quantity="decision")
+    with Store(tmp_path / "s.db") as store:
+        explained(logistic, table, rows=10, quantity="decision", store=store)
+        store._database.execute("update assay_attribution set body = ?", [damage])
+        assert explained(logistic, table, rows=10, quantity="decision", store=store).attributions == plain.attributions
+
+
+def test_what_is_kept_of_one_callable_is_not_told_of_another(table, tmp_path) -> None:
+    def scaled(k):
+        return lambda batch: k * batch.column("debts").to_numpy()
+
+    with Store(tmp_path / "s.db") as store:
+        made = [assay.explain(scaled(k), table, task="regression", features=["debts"], id="number", row="loan-1", store=store)
+                for k in (1.0, 100.0)]
+        assert store.attributions.count() == 0
+    first, second = (run.attributions[0].contributions[0][0] for run in made)
+    assert second == pytest.approx(100 * first, rel=0.2)
+    assert any("nothing was kept" in note for note in made[0].notes)
+
+
 def test_a_sample_is_even_and_the_same_for_its_seed(table) -> None:
     source = assay.source(table)
     counts = np.zeros(N)

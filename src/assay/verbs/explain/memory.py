@@ -36,6 +36,7 @@ def remembered(store: Store, key: Key, rows: pa.Table, ids: list[Scalar], comput
     single = {text for text in texts if texts.count(text) == 1} if len(set(texts)) < len(texts) else set(texts)
     wanted = {text: mark for text, mark, id in zip(texts, marks, ids, strict=True) if text in single and id is not None}
     about, known = store.attributions.find(key, wanted)
+    known = {text: each for text, each in known.items() if _whole(each, about)}   # what is damaged is computed anew
     left = [place for place, text in enumerate(texts) if text not in known]
     made = compute(rows.take(pa.array(left, pa.int64()))) if left or not about else None
     if made is not None:
@@ -47,6 +48,12 @@ def remembered(store: Store, key: Key, rows: pa.Table, ids: list[Scalar], comput
             return made
     parts = {texts[place]: _packed(made, at) for at, place in enumerate(left)} if made is not None else {}
     return _joined(about, [known.get(text, parts.get(text)) for text in texts], made, tuple(ids))
+
+
+def _whole(numbers: Array, about: dict[str, Any]) -> bool:
+    """Whether these are the numbers of a row: as many as there must be, and an output and values that are numbers."""
+    width = len(about["columns"]) if isinstance(about.get("columns"), list) else -1
+    return len(numbers) == 2 + 2 * width and bool(np.isfinite(numbers[0]) and np.isfinite(numbers[2:2 + width]).all())
 
 
 def _packed(made: Attributions, at: int) -> Array:

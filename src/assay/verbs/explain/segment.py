@@ -22,7 +22,7 @@ from assay.errors import ConfigError, UnknownNameError
 from assay.model import guard
 from assay.model.answer import Answer
 from assay.model.model import Model
-from assay.result import Figure, Scalar, Spread, Value
+from assay.result import Better, Figure, Scalar, Spread, Value
 from assay.segment.segment import Direction, Found, Segment, segments
 from assay.verbs.explain.explanation import Ground, Part, drawn, number, table_of
 
@@ -365,7 +365,8 @@ def _values(case: _Case, one: Segment) -> list[Value]:
     if one.also:
         note = "nearly the same rows: " + " or ".join(", ".join(each.words for each in other) for other in one.also)
     ratio = case.value is None
-    return [Value.of(case.name, one.inside, n=rows, slice=place, note=note),
+    better: Better | None = "lower" if case.total else None   # errors and losses
+    return [Value.of(case.name, one.inside, n=rows, slice=place, note=note, better=better),
             Value.of(f"{case.name} {'ratio' if ratio else 'difference'}", one.difference, n=rows, slice=place, against=case.compared)]
 
 
