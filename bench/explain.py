@@ -46,7 +46,7 @@ import numpy as np
 import pyarrow as pa
 
 import assay
-from assay.explain import _numba, sampling
+from assay.explain import kernel, sampling
 from assay.explain.tree import shapley
 from assay.model.trees import trees
 
@@ -331,7 +331,7 @@ def main() -> None:
     asked = parser.parse_args()
     runs = 1 if asked.quick else asked.runs
     warnings.simplefilter("ignore")
-    if _numba.kernels() is None:
+    if kernel.kernels() is None:
         sys.exit("numba is not installed: pip install 'assay[explain]'")
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in
                          ("numpy", "numba", "scikit-learn", "lightgbm", "shap", "woodelf-explainer") if installed(name))

@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.errors import DataError, ModelError
-from assay.explain import _numba
+from assay.explain import kernel
 from assay.explain.tree import shapley
 from assay.model.trees import Growth, Trees
 from tests.explain.reference import interventional, path_dependent
 from tests.model.ensembles import CASES, case
 
-WAYS = [False, pytest.param(True, marks=pytest.mark.skipif(_numba.kernels() is None, reason="numba is not installed"))]
+WAYS = [False, pytest.param(True, marks=pytest.mark.skipif(kernel.kernels() is None, reason="numba is not installed"))]
 
 
 @pytest.mark.parametrize("compiled", WAYS)
@@ -89,7 +89,7 @@ def test_any_trees(compiled: bool, seed: int, features: int, depth: int, empty: 
     assert np.abs(values - path_dependent(made, rows)).max() < 1e-9
 
 
-@pytest.mark.skipif(_numba.kernels() is None, reason="numba is not installed")
+@pytest.mark.skipif(kernel.kernels() is None, reason="numba is not installed")
 @pytest.mark.parametrize(("features", "depth"), [(12, 9), (30, 13), (40, 22)])
 def test_deep_trees_by_both_ways(features: int, depth: int) -> None:
     """Paths too wide for a table of all patterns, and those at the edge of it."""
@@ -178,7 +178,7 @@ def test_bad_input_is_a_sentence() -> None:
     assert shapley(made, np.empty((0, 3)), numbers(1, 4, 3))[0].shape == (0, 3)
 
 
-@pytest.mark.skipif(_numba.kernels() is None, reason="numba is not installed")
+@pytest.mark.skipif(kernel.kernels() is None, reason="numba is not installed")
 def test_what_is_kept_changes_nothing() -> None:
     """Plans and tables are kept for an ensemble and a background: another of either is another answer, from any thread."""
     made, rows, backgrounds = planted(9, features=6, depth=6), numbers(5, 300, 6), [numbers(seed, 50, 6) for seed in (6, 7, 8)]
@@ -192,17 +192,17 @@ def test_what_is_kept_changes_nothing() -> None:
     other = shapley(made, rows, backgrounds[0], players=np.array([0, 0, 1, 1, 2, 2]), compiled=True)[0]
     assert other[:, :3].sum(axis=1) == pytest.approx(fresh[0][0].sum(axis=1))
     assert not (other[:, 3:]).any()
-    held = len(_numba._HELD)
+    held = len(kernel._HELD)
     assert held
     del made
     gc.collect()
-    assert len(_numba._HELD) < held   # tables go with their ensemble
+    assert len(kernel._HELD) < held   # tables go with their ensemble
 
 
-@pytest.mark.skipif(_numba.kernels() is None, reason="numba is not installed")
+@pytest.mark.skipif(kernel.kernels() is None, reason="numba is not installed")
 def test_each_loop_is_compiled_once() -> None:
     """One layout of arrays only: a second would be compiled anew, for seconds, in the middle of a user's work."""
-    loops = _numba.kernels()
+    loops = kernel.kernels()
     made = arm(12, 12)   # one long arm: leaves in groups, and leaves alone
     for rows in (numbers(1, 30, 12), np.asfortranarray(numbers(1, 30, 12)), numbers(1, 60, 12)[::2], numbers(1, 0, 12)):
         for behind in (numbers(2, 40, 12), np.asfortranarray(numbers(2, 40, 12)), None):

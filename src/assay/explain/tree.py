@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from assay.errors import DataError, ModelError
-from assay.explain import _numba, _plain
+from assay.explain import _plain, kernel
 from assay.explain.path import Coder, Groups, gathered, paths
 from assay.model.trees import Trees
 
@@ -58,12 +58,12 @@ def shapley(trees: Trees, rows: Array, background: Array | None = None, *, outpu
         return np.zeros((len(rows), width)), base
     codes = plan.coder.codes(rows)
     out = np.zeros((width, len(rows)))
-    if isinstance(plan, _numba.Plan):
+    if isinstance(plan, kernel.Plan):
         behind, key = None, b"path"
         if background is not None:
-            key = _numba.key(background)
+            key = kernel.key(background)
             behind = functools.partial(plan.coder.codes, background)
-        base += _numba.values(plan, codes, behind, key, out)
+        base += kernel.values(plan, codes, behind, key, out)
     else:
         base += _plain.values(plan.leaves, plan.value, codes, None if background is None else plan.coder.codes(background), out)
     return np.ascontiguousarray(out.T), base
@@ -83,13 +83,13 @@ class _Plain:
         return self.leaves.size
 
 
-_PLANS: weakref.WeakKeyDictionary[Trees, dict[Any, _Plain | _numba.Plan | None]] = weakref.WeakKeyDictionary()
+_PLANS: weakref.WeakKeyDictionary[Trees, dict[Any, _Plain | kernel.Plan | None]] = weakref.WeakKeyDictionary()
 _LOCK = threading.Lock()
 _KEPT = 16               # plans of one ensemble: outputs, and who plays
 _LARGEST = 128 * 2 ** 20   # bytes of the plans of one ensemble; a larger one is made anew each time
 
 
-def _planned(trees: Trees, output: int, who: Array, compiled: bool | None) -> _Plain | _numba.Plan | None:
+def _planned(trees: Trees, output: int, who: Array, compiled: bool | None) -> _Plain | kernel.Plan | None:
     """What an output of an ensemble is for the loops, made once for each ensemble; None where no tree adds to it."""
     key = (output, who.tobytes(), compiled)
     with _LOCK:
@@ -106,7 +106,7 @@ def _planned(trees: Trees, output: int, who: Array, compiled: bool | None) -> _P
     return made
 
 
-def _plan(trees: Trees, output: int, who: Array, compiled: bool | None) -> _Plain | _numba.Plan | None:
+def _plan(trees: Trees, output: int, who: Array, compiled: bool | None) -> _Plain | kernel.Plan | None:
     chosen = (trees.output <= output) & (output < trees.output + trees.value.shape[1])
     if not chosen.any():
         return None
@@ -114,11 +114,11 @@ def _plan(trees: Trees, output: int, who: Array, compiled: bool | None) -> _Plai
     way = paths(some)
     player = np.concatenate([who[:len(way.coder.cuts)], who[[feature for feature, _ in way.coder.virtual]]]).astype(np.int64)
     value = _values(some, output)
-    kernels = _numba.kernels() if compiled is not False and way.coder.small else None
+    kernels = kernel.kernels() if compiled is not False and way.coder.small else None
     if compiled and kernels is None:
         raise ModelError("the compiled kernels cannot be used", expected="numba, and fewer than 65,534 cuts a column")
     if kernels is not None:
-        return _numba.plan(kernels, way, player, value)
+        return kernel.plan(kernels, way, player, value)
     leaves = gathered(way, player, -1)[1]
     leaves.check()
     return _Plain(way.coder, leaves, value[leaves.leaf])

@@ -1,7 +1,7 @@
 """The loops that numba compiles: plain functions of arrays, each complete in itself, as a compiled function sees no other.
 
 ``count`` sums rows by cell, ``scan`` finds the box of cells that stands out most; ``design/segments.md`` describes both. Only
-``segment/_numba.py`` uses them.
+``segment/kernel.py`` uses them.
 """
 # mypy: ignore-errors
 

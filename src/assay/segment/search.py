@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from assay.segment import _plain
-from assay.segment._numba import kernel
 from assay.segment.axis import Axis, Level
+from assay.segment.kernel import kernel
 
 __all__ = ["BINS", "CATEGORIES", "Box", "Field", "Searched", "search"]
 

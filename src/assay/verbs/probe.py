@@ -221,7 +221,6 @@ class _Found:
 
     @classmethod
     def of(cls, ground: _Ground, *, budget: int, seconds: float | None, method: Method, examples: int) -> _Found:
-        ground.protected  # noqa: B018  (named, before anything else)
         if not ground.read:
             return cls(ground)
         space = ground.space

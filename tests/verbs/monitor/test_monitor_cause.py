@@ -6,37 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from assay.verbs.explain import cause
 from assay.verbs.monitor import monitor
+from tests.verbs.monitor.conftest import MODELLED
 from tests.verbs.monitor.test_monitor import config, of
 from tests.verbs.monitor.test_monitor import stream as days
 
-CONFIG = """\
-model: model.joblib
-reference: reference.parquet
-columns: {label: late, id: id, timestamp: at}
-features: [temp, wind]
-positive: 1
-monitor:
-  label_delay: 1d
-  learning: 60
-  promises: ["accuracy >= 0.6"]
-"""
-
 
 @pytest.fixture
-def folder(tmp_path):
-    import joblib
-
-    table = days(5, seed=9, lost=None)
-    x = np.column_stack([table["temp"].to_numpy(), table["wind"].to_numpy()])
-    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(x, table["late"].to_numpy()), tmp_path / "model.joblib")
-    pq.write_table(table, tmp_path / "reference.parquet")
-    return config(tmp_path, CONFIG)
+def folder(modelled):
+    return modelled("accuracy >= 0.6")
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +69,7 @@ def test_the_page_is_kept_and_sent_first_whatever_goes_wrong(folder, table, monk
 
 
 def test_without_a_model_nothing_is_said(tmp_path):
-    text = CONFIG.replace("model: model.joblib\n", "").replace("timestamp: at", "timestamp: at, score: score").replace(
+    text = MODELLED.replace("PROMISE", "accuracy >= 0.6").replace("model: model.joblib\n", "").replace("timestamp: at", "timestamp: at, score: score").replace(
         "positive: 1", "positive: 1\ntask: binary\nclasses: [0, 1]").replace("features: [temp, wind]\n", "")
     pq.write_table(days(5, seed=9, lost=None), tmp_path / "reference.parquet")
     run = monitor.replay(config(tmp_path, text), days(20, lost=None, harmed=12))

@@ -6,9 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from assay.errors import SignatureError
 from assay.verbs.config import read
@@ -16,28 +13,10 @@ from assay.verbs.monitor import monitor, stream
 from tests.verbs.monitor.test_monitor import config, of, told
 from tests.verbs.monitor.test_monitor import stream as days
 
-CONFIG = """\
-model: model.joblib
-reference: reference.parquet
-columns: {label: late, id: id, entity: plane, timestamp: at}
-features: [temp, wind]
-positive: 1
-monitor:
-  label_delay: 1d
-  learning: 60
-  promises: ["auc >= 0.55"]
-"""
-
 
 @pytest.fixture
-def folder(tmp_path):
-    import joblib
-
-    table = days(5, seed=9, lost=None)
-    x = np.column_stack([table["temp"].to_numpy(), table["wind"].to_numpy()])
-    joblib.dump(make_pipeline(StandardScaler(), LogisticRegression()).fit(x, table["late"].to_numpy()), tmp_path / "model.joblib")
-    pq.write_table(table, tmp_path / "reference.parquet")
-    return config(tmp_path, CONFIG)
+def folder(modelled):
+    return modelled("auc >= 0.55")
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
-"""The exact values in compiled loops: the fence around numba, which only this module imports.
+"""The exact values in compiled loops: ensembles made ready for them, and the tables that are kept.
 
 ``kernels()`` gives the compiled loops, None where numba is absent; ``plan`` prepares an ensemble for them, ``values`` runs
 them. Only ``explain/tree.py`` uses this module.
-The loops are compiled at their first use and kept on disk beside this file, or in the user's cache where that cannot be written.
+The loops are compiled at their first use and kept on disk beside ``_loops.py``, or in the user's cache where that cannot be written.
 They let go of the interpreter's lock and run in threads; sums are added in one order, whatever the number of threads.
 """
 
@@ -24,8 +24,9 @@ import numpy as np
 
 from assay.explain import _loops
 from assay.explain.path import Coder, Groups, Paths, gathered, threads
+from assay.loop import Loop, compiled
 
-__all__ = ["Kernels", "Loop", "Plan", "Tables", "compiled", "kernels", "key", "plan", "values"]
+__all__ = ["Kernels", "Plan", "Tables", "kernels", "key", "plan", "values"]
 
 Array = np.ndarray[Any, Any]
 _BLOCK = 1024          # rows at a time: their patterns and one column of a table stay in the first cache
@@ -48,38 +49,8 @@ class Kernels(NamedTuple):
 @functools.cache
 def kernels() -> Kernels | None:
     """Return the loops, or None where numba is not installed."""
-    try:
-        import numba  # noqa: F401
-    except ImportError:
-        return None
-    return Kernels(compiled(_loops.build), compiled(_loops.apply), compiled(_loops.single))
-
-
-def compiled(function: Any) -> Loop:
-    """Return a function that numba compiles at its first call, kept on disk where there is a place for it."""
-    import numba
-
-    anew = functools.partial(numba.njit, nogil=True, error_model="numpy")
-    try:
-        return Loop(function, anew(function, cache=True), anew)
-    except RuntimeError:   # nowhere to write: compiled anew in each process
-        return Loop(function, anew(function), anew)
-
-
-@dataclass(eq=False)
-class Loop:
-    """A compiled function; where what is kept of it is damaged, or the disk is full, it is compiled in the process instead."""
-
-    function: Any
-    loop: Any
-    anew: Callable[[Any], Any]
-
-    def __call__(self, *given: Any) -> Any:
-        try:
-            return self.loop(*given)
-        except Exception:  # noqa: BLE001 (reading or writing the cache, before anything was computed: the loops raise nothing)
-            self.loop = self.anew(self.function)
-            return self.loop(*given)
+    build, apply, single = (compiled(each) for each in (_loops.build, _loops.apply, _loops.single))
+    return None if build is None or apply is None or single is None else Kernels(build, apply, single)
 
 
 @dataclass(eq=False)

@@ -17,8 +17,8 @@ TRIED = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import tiny
-from assay.explain import _numba
-loop = _numba.compiled(tiny.twice)
+from assay.loop import compiled
+loop = compiled(tiny.twice)
 assert loop(3) == 6
 stats = loop.loop.stats
 print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))
