@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from assay.verbs.interop.expectation import expectations as expectations
     from assay.verbs.interop.scorer import evaluation as evaluation
     from assay.verbs.interop.scorer import scorer as scorer
-    from assay.verbs.probe import probe as probe
+    from assay.verbs.probe.fairness import probe as probe
     from assay.verbs.profile import profile as profile
 
 __version__ = "0.1.0"
@@ -86,7 +86,7 @@ _TARGETS = {
     "gate": "assay.verbs.gate.gate:gate",
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
-    "probe": "assay.verbs.probe:probe",
+    "probe": "assay.verbs.probe.fairness:probe",
     "profile": "assay.verbs.profile:profile",
     "replay": "assay.verbs.gate.replay:replay",
     "scorer": "assay.verbs.interop.scorer:scorer",

@@ -17,7 +17,7 @@ import assay
 from assay.probe.certificate import certificate
 from assay.probe.oracle import Oracle
 from assay.probe.space import Space, axis
-from assay.verbs.probe import probe
+from assay.verbs.probe.fairness import probe
 
 SIZES = {"a": 7, "b": 9, "c": 5, "d": 6, "s": 3}
 NAMES = list(SIZES)

@@ -1,6 +1,6 @@
 """``assay probe``: ask a model what its data never did. ``fairness`` looks for people who differ in sex only and are answered differently.
 
-``probe`` is the group of commands. They parse, call ``assay.verbs.probe``, draw what that found, and give the exit code.
+``probe`` is the group of commands. They parse, call ``assay.verbs.probe.fairness``, draw what that found, and give the exit code.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def fairness(state: State, /, config: str | None, *, json: str | None, html: str
 
 
 def _probed(config: str | None, options: Mapping[str, Any], asked: Mapping[str, Any]) -> Run:
-    from assay.verbs.probe import probe as verb
+    from assay.verbs.probe.fairness import probe as verb
 
     return verb(**options, **asked) if config is None else verb(configured(config, options), **asked)
 

@@ -27,6 +27,7 @@ from assay.result import Figure, Value
 from assay.summary.hashing import hashes
 from assay.verbs.explain.explanation import Ground, Part, drawn, number
 from assay.verbs.explain.picture import waterfall
+from assay.verbs.explain.steady import unsteady
 from assay.verbs.subject import fits
 
 __all__ = ["ROWS", "between", "called_for", "known", "pictured", "shares", "shown", "sided", "told", "turned"]
@@ -36,7 +37,7 @@ Array = np.ndarray[Any, Any]
 ROWS = 10_000    # of each side, drawn at random; contributions that must be sampled are those of fewer
 _TOLD = 3        # inputs in a sentence
 _ASIDE = 3       # inputs that are left aside where two sides do not overlap
-_PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
+_PERIOD = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2})(?:[T ](\d{2})(?::(\d{2}))?)?)?)?")
 _ENDS = (".parquet", ".csv", ".csv.gz", ".arrow", ".feather", ".ipc")
 _NAMES = {"error": "accuracy", "loss": "loss", "score": "mean score", "log-odds": "mean log-odds", "decision": "share"}
 
@@ -44,8 +45,8 @@ _NAMES = {"error": "accuracy", "loss": "loss", "score": "mean score", "log-odds"
 def between(ground: Ground, two: Sequence[Any]) -> Part:
     """Return why the score, and the error where labels are there, is another in the second of two parts of the data than in the first.
 
-    A part is a period of the column with the role ``timestamp`` (``2013``, ``2013-02``, ``2013-02-14``), a predicate, or other data. The
-    quantity is that of the ground; without one, the accuracy (the squared error where numbers are predicted), and the score.
+    A part is a period of the column with the role ``timestamp`` (``2013``, ``2013-02``, ``2013-02-14``, ``2013-02-14 09``,
+    ``2013-02-14 09:30``, or the time from one to the end of another: ``2013-02..2013-04``), a predicate, or other data. The quantity is that of the ground; without one, the accuracy (the squared error where numbers are predicted), and the score.
     """
     if len(two) != 2:
         raise ConfigError(f"{len(two)} parts were given", expected="two: what it was before, and after", hint="--between 2013-02 2013-07")
@@ -73,6 +74,7 @@ def between(ground: Ground, two: Sequence[Any]) -> Part:
         notes += made.notes
         about |= {f"method of {made.quantity}": made.method, "compared with": ground.compared, "background": made.background[:12],
                   f"rows of {made.quantity}": f"{len(sides[0]):,} and {len(sides[1]):,} drawn, of {made.rows:,} the contributions"}
+    notes += unsteady(ground.model, ground.inputs_of(tables[1][1]))
     about["gap of sums"] = f"{abs(made.gap):.1g}"
     notes.append("intervals are of what the rows are drawn from, given the background; what inputs did together is shared between them")
     return Part(tuple(sentences), tuple(values), tuple(figures), notes=tuple(dict.fromkeys(notes)), about=about)
@@ -120,12 +122,14 @@ def _part(ground: Ground, given: Any) -> tuple[str, Source]:
     if not isinstance(given, str | Path):
         return f"the {type(given).__name__.lower()}", _other(ground, given)
     text = str(given).strip()
-    period = _PERIOD.fullmatch(text)
-    if period:
+    periods = [_PERIOD.fullmatch(each.strip()) for each in text.split("..")]
+    if len(periods) <= 2 and all(periods):
         if schema.timestamp is None:
             raise ConfigError(f"'{text}' is a time, and no column holds one", where=data.name, expected="columns: {timestamp: COLUMN}",
                               hint="--timestamp COLUMN")
-        first, last = _ends(text, period)
+        first, last = (_ends(each)[place] for place, each in zip((0, 1), (periods[0], periods[-1]), strict=True) if each is not None)
+        if first >= last:
+            raise ConfigError(f"'{text}' ends before it begins", expected="the earlier time first")
         column = quoted(schema.timestamp)
         try:
             found = source(data, where=f"{column} >= '{first}' and {column} < '{last}'")
@@ -149,15 +153,18 @@ def _other(ground: Ground, given: Any) -> Source:
     return found
 
 
-def _ends(text: str, period: re.Match[str]) -> tuple[str, str]:
-    """Return the first moment of a year, a month or a day, and the first after it."""
-    year, month, day = (int(each) if each else None for each in period.groups())
+def _ends(period: re.Match[str]) -> tuple[str, str]:
+    """Return the first moment of a year, a month, a day, an hour or a minute, and the first after it."""
+    year, month, day, hour, minute = (int(each) if each else None for each in period.groups())
     try:
-        first = dt.date(year or 1, month or 1, day or 1)
+        first = dt.datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0)   # noqa: DTZ001 (in the zone of the column)
         days = 1 if day else calendar.monthrange(first.year, first.month)[1] if month else 366 if calendar.isleap(first.year) else 365
-        return first.isoformat(), (first + dt.timedelta(days)).isoformat()
+        length = dt.timedelta(days) if hour is None else dt.timedelta(hours=1) if minute is None else dt.timedelta(minutes=1)
+        shown = (lambda each: each.date().isoformat()) if hour is None else (lambda each: each.isoformat(" ", "minutes"))
+        return shown(first), shown(first + length)
     except (ValueError, OverflowError):
-        raise ConfigError(f"'{text}' is no time", expected="a year, a month or a day, such as 2013-02") from None
+        raise ConfigError(f"'{period.string.strip()}' is no time", expected="a year, a month, a day, an hour or a minute, such as 2013-02 or "
+                          "'2013-02-14 09:30'") from None
 
 
 def _span(data: Source) -> str:

@@ -14,6 +14,7 @@ from assay.explain.counterfactual import BUDGET, Change, Counterfactual, Counter
 from assay.result import Scalar, Spread, Value
 from assay.verbs.explain.explanation import Ground, Part, drawn, number
 from assay.verbs.explain.row import found as row_of
+from assay.verbs.explain.steady import unsteady
 from assay.verbs.subject import fits
 
 __all__ = ["changes", "of_row"]
@@ -46,6 +47,7 @@ def of_row(ground: Ground, id: Any, changeable: Mapping[str, Any] | None = None,
         if "already" not in error.what:
             raise
         raise ConfigError(f"{one.title} is decided so already", expected="another decision", hint="--wanted names one") from error
+    notes += unsteady(model, ground.inputs_of(seen))
     notes.append("this is about the model: whether a change is possible, and what else it would move, a person has to judge")
     values = [Value.of("smallest change", Spread("exact", way.cost), n=1, column=_told(way.changes), unit="spreads",
                        note=_after(ground, made, way)) for way in made.found]

@@ -25,6 +25,7 @@ from assay.screen.study import Study
 from assay.summary.vector import kind_of
 from assay.verbs.explain.change import ROWS, pictured, shown, sided, told, turned
 from assay.verbs.explain.explanation import Ground, Part, drawn
+from assay.verbs.explain.steady import unsteady
 from assay.verbs.measure import Subject
 
 __all__ = ["disparity", "named", "powers"]
@@ -42,6 +43,9 @@ def disparity(ground: Ground, asked: str, reasons: Mapping[str, str] | None = No
     """
     column, two = named(ground, asked)
     schema = ground.subject.data.schema
+    for each in reasons or {}:
+        if each not in schema.names and each not in ground.inputs:
+            raise UnknownColumnError.among(each, schema.names, where="justified")
     extra = [each for each in (column, schema.label, schema.weight, schema.entity) if each]
     table = drawn(ground.subject.data, ground.rows or 2 * ROWS, ground.seed, [*ground.inputs, *extra])
     groups, notes = _groups(table, column, two, ground.subject.data.name)
@@ -78,6 +82,7 @@ def disparity(ground: Ground, asked: str, reasons: Mapping[str, str] | None = No
                if name in ground.inputs and (each.value or 0.0) > 0]
     about = {"groups of": column, "method": made.method, "compared with": ground.compared, "background": made.background[:12]}
     about |= {f"justified: {name}": reason for name, reason in (reasons or {}).items()}
+    notes += unsteady(ground.model, ground.inputs_of(table))
     notes.append("a gap is no wrong by itself, and neither is an input that tells the group: whether it may count is for a person to say "
                  "(justified: in assay.yaml)")
     return Part(tuple(sentences), tuple(values), tuple(figures), findings=_once(findings), notes=tuple(dict.fromkeys(notes)), about=about)

@@ -16,6 +16,7 @@ from assay.explain.explain import explain
 from assay.result import Figure, Scalar, Value
 from assay.verbs.explain.explanation import Ground, Part, drawn, number, table_of
 from assay.verbs.explain.picture import beeswarm, sensitivity
+from assay.verbs.explain.steady import unsteady
 
 __all__ = ["importance", "sampled"]
 
@@ -34,7 +35,7 @@ def importance(ground: Ground) -> Part:
     about: dict[str, Scalar] = {"rows explained": len(made), "quantity": ground.unit(made), "method": made.method,
                                 "compared with": ground.compared, "additivity gap": f"{made.gap:.1g}", "background": made.background[:12]}
     return Part((_sentence(ground, made, values),), tuple(values), _figures(ground, made, rows, values), (made.result(),),
-                notes=(*made.notes, *_notes(made, len(values))), about=about)
+                notes=(*made.notes, *_notes(made, len(values)), *unsteady(ground.model, ground.inputs_of(rows))), about=about)
 
 
 def sampled(ground: Ground) -> tuple[Attributions, pa.Table]:

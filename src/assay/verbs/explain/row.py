@@ -21,6 +21,7 @@ from assay.result import Scalar, Spread, Value
 from assay.verbs.explain.explanation import Ground, Part, number, signed
 from assay.verbs.explain.picture import waterfall
 from assay.verbs.explain.piece import cell, pieces
+from assay.verbs.explain.steady import unsteady
 
 __all__ = ["Named", "found", "named", "row"]
 
@@ -50,10 +51,10 @@ def found(ground: Ground, id: Any) -> Named:
     places = [_number(id, data)] if column is None else _places(data, column, str(id))
     table = _at(data, places[0])
     if table is None:
-        raise DataError(f"there is no row {places[0]}", where=data.name, hint="name the column of the id: --id COLUMN",
+        raise DataError(f"there is no row {places[0]}{_some(data)}", where=data.name, hint="name the column of the id: --id COLUMN",
                         expected=f"a number from 0 to {_count(data) - 1:,}, as no column is the id")
     if column is None:
-        note = f"no column is the id, so the row is number {places[0]:,} of {data.name}, counted from 0"
+        note = f"no column is the id, so the row is number {places[0]:,} of {data.name}{_some(data)}, counted from 0"
         return Named(table, f"row {places[0]:,}", places[0], (note,))
     more = (f"{len(places)} rows have the {column} {id}: the first is explained",) if len(places) > 1 else ()
     return Named(table, f"{column.replace('_', ' ')} {id}", table.column(column)[0].as_py(), more)
@@ -161,6 +162,8 @@ def _decision(ground: Ground, one: Named) -> tuple[str, Any, list[str]]:
         text = f"{one.title}: predicted {f'{label} = ' if label else ''}{classes[place]}{said}"
     if not same:
         notes.append("the model is not deterministic: asked twice about this row it answered differently; what is explained is its mean")
+    else:
+        notes += unsteady(ground.model, ground.behind)
     return text, chosen, notes
 
 
@@ -188,6 +191,12 @@ def _silent(made: Attributions) -> list[str]:
     return [f"{count} of {len(made.columns)} columns carry no influence here and are not listed"] if count else []
 
 
+def _some(data: Source) -> str:
+    """Return in words that only some rows of the data were looked at, where that is so."""
+    kept = getattr(data, "where", None)
+    return "" if kept is None else f" where {kept.text}"
+
+
 def _number(id: Any, data: Source) -> int:
     text = str(id).replace(",", "")
     if not text.isdecimal():
@@ -207,7 +216,7 @@ def _places(data: Source, column: str, wanted: str) -> list[int]:
         seen += batch.num_rows
     if not places:
         near = nearest(wanted, known)
-        raise DataError(f"no row has the {column} '{wanted}'", where=data.name, expected=f"a value of {column} in one of {seen:,} rows",
+        raise DataError(f"no row{_some(data)} has the {column} '{wanted}'", where=data.name, expected=f"a value of {column} in one of {seen:,} rows",
                         hint=f"did you mean '{near}'?" if near else None)
     return places
 

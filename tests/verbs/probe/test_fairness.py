@@ -17,7 +17,7 @@ from assay.app.state import State
 from assay.app.tree import run as command
 from assay.errors import AssayError
 from assay.result import Run
-from assay.verbs.probe import probe
+from assay.verbs.probe.fairness import probe
 
 RNG = np.random.default_rng(0)
 PEOPLE = pa.table({"income": RNG.integers(0, 200, 800), "years": RNG.uniform(0, 30, 800).round(2), "job": RNG.choice(["cook", "clerk", "vet"], 800),
