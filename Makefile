@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 EXTRAS := pandas polars skops lightgbm catboost onnx http sql postgres image language apprise otel explain demo
 # Each into an environment of its own below this folder; on Linux the index must offer a build of PyTorch for the CPU.
 FORMATS := .formats
-FRAMEWORKS := torch==2.13.0 keras==3.15.1 tensorflow-cpu==2.21.0 jax==0.10.2 transformers==5.23.0
+FRAMEWORKS := torch==2.13.0 keras==3.15.1 tensorflow-cpu==2.21.0 jax==0.10.2 transformers==5.23.0 mlflow-skinny==3.17.2
 MAKES_PMML := sklearn2pmml==0.133.1 scikit-learn==1.9.0 pandas lightgbm xgboost-cpu
 MAKES_MOJO := h2o==3.46.0.7 pandas
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
@@ -33,10 +33,8 @@ test: $(VENV)/.dev $(VENV)/.page ## The everyday tests, doctests and documents, 
 test-slow: $(VENV)/.dev $(VENV)/.page ## The tests marked slow
 	$(BIN)/python -m pytest -n $(WORKERS) -m slow --durations=20
 
-test-formats: $(FORMATS)/.made ## The tests of heavy frameworks (some gigabytes, and Java to make PMML and MOJO files)
-	$(FORMATS)/main/bin/python -m pytest -m formats tests/formats --durations=10
-	KERAS_BACKEND=torch $(FORMATS)/main/bin/python -m pytest -m formats tests/formats -k keras
-	KERAS_BACKEND=jax $(FORMATS)/main/bin/python -m pytest -m formats tests/formats -k keras
+test-formats: $(FORMATS)/.made ## The tests of heavy frameworks and their page in docs (some gigabytes, and Java to make PMML and MOJO files)
+	$(FORMATS)/main/bin/python -m tests.formats.matrix
 
 lint: $(VENV)/.dev ## Style, likely mistakes, and types
 	$(BIN)/ruff check .

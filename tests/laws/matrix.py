@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["LAWS", "PAGE", "written"]
+__all__ = ["LAWS", "PAGE", "TESTED", "Recorder", "renewed", "table", "written"]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods" / "formats.md"
 TESTS = Path(__file__).with_name("test_model.py")
@@ -28,6 +28,7 @@ LAWS = {
     "test_categories_follow_training_and_others_are_missing": "unseen category", "test_text_may_come_in_any_arrow_type": "text types",
     "test_two_threads_at_once_get_the_same": "two threads", "test_the_digest_says_which_model_it_is": "digest",
 }
+LIGHT = ("pandas", "catboost", "httpx", "lightgbm", "onnxruntime", "joblib", "scikit-learn", "skops", "xgboost")
 HEAD = """# Formats and laws
 
 Made by the tests (`python -m tests.laws.matrix`). Small real models of every format are held to the same laws. A number is on how many models a law was tried and
@@ -57,9 +58,10 @@ class Recorder:
             self.skipped[place] = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr).removeprefix("Skipped: ")
 
 
-def written(record: Recorder, seconds: float) -> str:
+def table(record: Recorder) -> str:
+    """Return the table of what was recorded, and below it what each dash means."""
     formats = sorted({name for name, _ in (*record.held, *record.skipped)})
-    lines = [HEAD + "| format | " + " | ".join(LAWS.values()) + " |", "|---|" + "---|" * len(LAWS)]
+    lines = ["| format | " + " | ".join(LAWS.values()) + " |", "|---|" + "---|" * len(LAWS)]
     reasons: dict[str, list[str]] = {}
     for name in formats:
         cells = []
@@ -72,8 +74,11 @@ def written(record: Recorder, seconds: float) -> str:
                 reasons.setdefault(f"{heading}: {record.skipped.get((name, law), 'not tried')}", []).append(name)
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += ["", "What a dash means:", ""] + [f"- *{reason}*: {', '.join(each)}." for reason, each in sorted(reasons.items())]
-    lines += ["", f"All laws together take {seconds / 60:.0f} minutes on two shared cores.", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, ""])
+
+
+def written(record: Recorder, seconds: float) -> str:
+    return f"{HEAD}{table(record)}\nAll laws together take {seconds / 60:.0f} minutes on two shared cores.\n"
 
 
 def main() -> int:
@@ -87,12 +92,13 @@ def main() -> int:
     return 0
 
 
-def renewed(text: str) -> str:
+def renewed(text: str, libraries: tuple[str, ...] = LIGHT) -> str:
     """Return the source of ``assay.model.tested`` with the versions that are installed here; what is not keeps its own."""
-    for library in ("pandas", "catboost", "httpx", "lightgbm", "onnxruntime", "joblib", "scikit-learn", "skops", "xgboost"):
-        for name in (library, f"{library}-cpu"):
+    for library in libraries:
+        for name in (library, f"{library}-cpu", f"{library}-skinny"):
             with contextlib.suppress(metadata.PackageNotFoundError):
-                text = re.sub(rf"\b{library} \d[\w.]*\d", f"{library} {metadata.version(name)}", text)
+                version = metadata.version(name).partition("+")[0]
+                text = re.sub(rf"\b{library}(-cpu)? \d[\w.]*\d", rf"{library}\1 {version}", text)
     return text
 
 
