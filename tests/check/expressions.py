@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from assay.check.expression import BASES, KEYWORDS, Bound, Check
+from assay.check.expression import BASES, Bound, Check
+from assay.check.lexeme import KEYWORDS
 
 nasty = st.one_of(
     st.text(min_size=1, max_size=12),

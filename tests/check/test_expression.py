@@ -10,7 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.check.expression import MAX_DEPTH, MAX_LENGTH, Bound, Check, check, parse
+from assay.check.expression import Bound, Check, check, parse
+from assay.check.lexeme import MAX_DEPTH, MAX_LENGTH
 from assay.errors import ConfigError, ExpressionError
 from tests.check.expressions import checks
 

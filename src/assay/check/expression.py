@@ -29,42 +29,24 @@ from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Literal, NoReturn, TypeAlias, cast
 
+from assay.check import lexeme
+from assay.check.lexeme import COMPARES, KEYWORDS, MAX_LENGTH, Scalar, Token
 from assay.errors import ConfigError, ExpressionError, listed, nearest
 
 __all__ = ["Bound", "Check", "check", "parse"]
 
-Scalar: TypeAlias = str | int | float | bool | None
 Base: TypeAlias = Literal["champion", "reference", "train"]
 Compare: TypeAlias = Literal["ratio", "difference"]
 
-MAX_LENGTH = 4000  # an expression is a line that a person reads; the limit keeps hostile configurations cheap
-MAX_DEPTH = 32
 BASES = ("champion", "reference", "train")
-COMPARES = ("ratio", "difference")
-KEYWORDS = frozenset({"of", "by", "where", "between", "and", "warn", *COMPARES})
 
-_WORD = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)
-    |(?P<string>'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")
-    |(?P<quoted>`(?:[^`]|``)*`)
-    |(?P<number>(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?%?)
-    |(?P<word>[^\W\d]\w*(?:\.\w+)*)
-    |(?P<compare>>=|<=|=>|=<|==|!=|<>|[<>=≥≤])
-    |(?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
-)
 _COMPARE: dict[str, Literal["at_least", "at_most"]] = {
     ">=": "at_least", ">": "at_least", "≥": "at_least", "<=": "at_most", "<": "at_most", "≤": "at_most"}
 _MISTYPED = {"=>": "did you mean '>='?", "=<": "did you mean '<='?"}
-_OPEN, _CLOSE = {"(": ")", "[": "]", "{": "}"}, {")", "]", "}"}
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", "'": "'", '"': '"'}
 _EXAMPLE = "auc by carrier >= 0.6"
 
 
@@ -89,15 +71,15 @@ class Bound:
         if self.relative is not None and self.relative not in BASES:
             raise ConfigError(f"a bound cannot be relative to {self.relative!r}", expected=f"one of {listed(BASES)}")
         if self.factor <= 0 or (self.relative is None and self.factor != 1):
-            raise ConfigError(f"the factor {_shown(self.factor)} of a bound is not usable",
+            raise ConfigError(f"the factor {lexeme.shown(self.factor)} of a bound is not usable",
                               expected="a positive factor of champion, reference or train")
 
     def __str__(self) -> str:
         if self.relative is None:
-            return _shown(self.number)
-        factor = "" if self.factor == 1 else f" * {_shown(self.factor)}"
+            return lexeme.shown(self.number)
+        factor = "" if self.factor == 1 else f" * {lexeme.shown(self.factor)}"
         sign = "-" if self.number < 0 else "+"
-        return self.relative + factor + (f" {sign} {_shown(abs(self.number))}" if self.number else "")
+        return self.relative + factor + (f" {sign} {lexeme.shown(abs(self.number))}" if self.number else "")
 
     def to_json(self) -> float | str:
         """Return a number, or the text of a relative bound."""
@@ -197,17 +179,17 @@ class Check:
     @property
     def subject(self) -> str:
         """What is measured, without the bound and the slices: ``psi of dep_delay``."""
-        columns = "*" if self.columns == ("*",) else ", ".join(map(_name, self.columns))
+        columns = "*" if self.columns == ("*",) else ", ".join(map(lexeme.named, self.columns))
         return self._measured + (f" of {columns}" if columns else "")
 
     def subject_of(self, column: str) -> str:
         """What is measured of one of the columns: ``psi of dep_delay`` where the check is of all."""
-        return f"{self._measured} of {_name(column)}"
+        return f"{self._measured} of {lexeme.named(column)}"
 
     @functools.cached_property
     def _measured(self) -> str:
-        options = ", ".join(f"{_name(key)}={_literal(value)}" for key, value in self.options.items())
-        return _name(self.metric) + (f"({options})" if options else "")
+        options = ", ".join(f"{lexeme.named(key)}={lexeme.literal(value)}" for key, value in self.options.items())
+        return lexeme.named(self.metric) + (f"({options})" if options else "")
 
     @functools.cached_property
     def text(self) -> str:
@@ -223,7 +205,7 @@ class Check:
         return " ".join(filter(None, parts))
 
     def __str__(self) -> str:
-        return (f"{_quoted(self.name, chr(34))}: " if self.name is not None else "") + self.text
+        return (f"{lexeme.quoted(self.name, chr(34))}: " if self.name is not None else "") + self.text
 
     def __hash__(self) -> int:
         return hash(str(self))
@@ -319,20 +301,12 @@ def parse(text: str) -> Check:
     return _Parser(text).check()
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    depth: int
-
-
 class _Parser:
     """One pass over the tokens of a text, left to right."""
 
     def __init__(self, text: str):
         self.text = text
-        everything = _tokens(text)
+        everything = lexeme.tokens(text)
         self.tokens = [each for each in everything if each.kind != "space"]
         self.at = 0
 
@@ -343,7 +317,7 @@ class _Parser:
             raise ExpressionError("the expression is empty", text=self.text, hint=_EXAMPLE)
         name = None
         if self.peek().kind == "string":
-            name = _unquoted(self.take(), self.text)
+            name = lexeme.unquoted(self.take(), self.text)
             self.expect(":", "':' and what to check after the name")
         parts: dict[str, Any] = {"metric": self.name("the name of a metric"), "name": name}
         if self.accept("("):
@@ -390,7 +364,7 @@ class _Parser:
     def scalar(self) -> Scalar:
         token = self.peek()
         if token.kind == "string":
-            return _unquoted(self.take(), self.text)
+            return lexeme.unquoted(self.take(), self.text)
         if token.kind == "word" and token.text in ("true", "false", "null", "True", "False", "None"):
             return {"t": True, "f": False, "n": None}[self.take().text[0].lower()]
         if token.kind == "number" or token.text in ("+", "-"):
@@ -412,7 +386,7 @@ class _Parser:
             if not self.accept(","):
                 return tuple(found)
 
-    def clause(self, word: _Token, end: int) -> str:
+    def clause(self, word: Token, end: int) -> str:
         first = self.at
         while self.at < end and not (self.peek().depth == 0 and self.peek().kind == "word" and self.peek().text in ("by", "where")):
             self.at += 1
@@ -451,7 +425,7 @@ class _Parser:
                                       hint=error.hint) from error
         return found
 
-    def no_bound(self, token: _Token) -> NoReturn:
+    def no_bound(self, token: Token) -> NoReturn:
         expected = ">=, <= or between"
         if token.kind == "compare":
             hint = _MISTYPED.get(token.text)
@@ -493,7 +467,7 @@ class _Parser:
         token = self.peek()
         if token.kind != "number":
             raise self.error(f"{self.found()} is not a number", expected=f"{noun}, a number such as 0.7 or 70%")
-        number = _number(token, self.text)
+        number = lexeme.number(token, self.text)
         self.take()
         after = self.peek()
         if after.start == token.start + len(token.text) and after.kind in ("word", "number"):
@@ -527,10 +501,10 @@ class _Parser:
                 return index
         return len(self.tokens)
 
-    def peek(self) -> _Token:
-        return self.tokens[self.at] if self.at < len(self.tokens) else _Token("end", "", len(self.text.rstrip()), 0)
+    def peek(self) -> Token:
+        return self.tokens[self.at] if self.at < len(self.tokens) else Token("end", "", len(self.text.rstrip()), 0)
 
-    def take(self) -> _Token:
+    def take(self) -> Token:
         token = self.peek()
         self.at += 1
         return token
@@ -552,42 +526,15 @@ class _Parser:
         guess = nearest(self.peek().text, words) if self.peek().kind == "word" else None
         return f"did you mean '{guess}'?" if guess else None
 
-    def error(self, what: str, *, at: _Token | None = None, expected: str | None = None, hint: str | None = None) -> ExpressionError:
+    def error(self, what: str, *, at: Token | None = None, expected: str | None = None, hint: str | None = None) -> ExpressionError:
         return ExpressionError(what, text=self.text, position=(at or self.peek()).start, expected=expected, hint=hint)
-
-
-def _tokens(text: str) -> list[_Token]:
-    """Return every token with its depth of parentheses; quotes closed, parentheses balanced, length and depth bounded."""
-    if len(text) > MAX_LENGTH:
-        raise ExpressionError(f"the expression has {len(text)} characters", text=text[:40] + "...", position=MAX_LENGTH,
-                              expected=f"at most {MAX_LENGTH}")
-    found: list[_Token] = []
-    stack: list[_Token] = []
-    for match in _TOKEN.finditer(text):
-        kind, part, start = str(match.lastgroup), match.group(), match.start()
-        if kind == "other" and part in "'\"`":
-            raise ExpressionError(f"the quote {part} is never closed", text=text, position=start, expected=f"another {part}")
-        if kind == "other" and part in _CLOSE:
-            if not stack or _OPEN[stack[-1].text] != part:
-                raise ExpressionError(f"'{part}' closes nothing", text=text, position=start)
-            stack.pop()
-        found.append(_Token(kind, part, start, len(stack)))
-        if kind == "other" and part in _OPEN:
-            stack.append(found[-1])
-            if len(stack) > MAX_DEPTH:
-                raise ExpressionError("parentheses are nested too deeply", text=text, position=start,
-                                      expected=f"at most {MAX_DEPTH} levels")
-    if stack:
-        raise ExpressionError(f"'{stack[-1].text}' is never closed", text=text, position=stack[-1].start,
-                              expected=f"a '{_OPEN[stack[-1].text]}'")
-    return found
 
 
 def _clause(text: object, key: str) -> str:
     """Return the text of a clause without needless blanks and without parentheses around all of it."""
     if not isinstance(text, str):
         raise ConfigError(f"'{key}' of a check is text, not a {type(text).__name__}")
-    tokens = _tokens(text)
+    tokens = lexeme.tokens(text)
     while True:
         while tokens and tokens[0].kind == "space":
             del tokens[0]
@@ -601,7 +548,7 @@ def _clause(text: object, key: str) -> str:
     if not tokens:
         raise ConfigError(f"'{key}' of a check is empty", expected="a column or a predicate")
     if len(tokens) == 1 and tokens[0].kind == "string":
-        raise ConfigError(f"'{key}' is in quotes", expected="a column or a predicate", hint=f"{key} ({_unquoted(tokens[0], text)})")
+        raise ConfigError(f"'{key}' is in quotes", expected="a column or a predicate", hint=f"{key} ({lexeme.unquoted(tokens[0], text)})")
     if any(each.text == "," and each.depth == level for each in tokens):
         raise ConfigError(f"there is a ',' in '{key}'", expected="one way to slice",
                           hint="columns are crossed by 'carrier * origin'; slices of each are two checks")
@@ -612,7 +559,7 @@ def _enclosed(clause: str) -> str:
     """Return the clause as it is written: in parentheses where it compares, or reads like more of the expression."""
     apart = {"and", "or", "not", "in", "is", "like", *KEYWORDS}
     plain = all(each.depth > 0 or not (each.kind == "compare" or (each.kind == "word" and each.text in apart))
-                for each in _tokens(clause))
+                for each in lexeme.tokens(clause))
     return clause if plain else f"({clause})"
 
 
@@ -673,47 +620,5 @@ def _finite(number: object, noun: str) -> float:
     if not math.isfinite(found):
         raise ConfigError(f"{noun} is {found}", expected="a finite number")
     return found + 0.0  # -0.0 becomes 0.0
-
-
-def _number(token: _Token, text: str) -> float:
-    digits = token.text.rstrip("%")
-    found = float(digits)
-    if not math.isfinite(found):
-        raise ExpressionError(f"'{token.text[:40]}' is too large for a number", text=text, position=token.start)
-    # through decimals: 0.7% must be the number that 0.007 is
-    return float(Decimal(digits).scaleb(-2)) if token.text.endswith("%") and found else found
-
-
-def _shown(number: float) -> str:
-    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else repr(number)
-
-
-def _literal(value: Scalar) -> str:
-    if isinstance(value, str):
-        return _quoted(value, "'")
-    return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else repr(value)
-
-
-def _name(name: str) -> str:
-    return name if _WORD.fullmatch(name) and name not in KEYWORDS else f"`{name.replace('`', '``')}`"
-
-
-def _quoted(text: str, mark: str) -> str:
-    names = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", mark: "\\" + mark}
-    shown = (names.get(c) or (c if c.isprintable() else f"\\u{ord(c):04x}" if ord(c) < 0x10000 else f"\\U{ord(c):08x}") for c in text)
-    return mark + "".join(shown) + mark
-
-
-def _unquoted(token: _Token, text: str) -> str:
-    def decoded(match: re.Match[str]) -> str:
-        code, plain = match.group(1), match.group(2)
-        if code and int(code[1:], 16) <= 0x10FFFF:
-            return chr(int(code[1:], 16))
-        if plain in _ESCAPES:
-            return _ESCAPES[plain]
-        raise ExpressionError(f"'{match.group()}' is not an escape", text=text, position=token.start + 1 + match.start(),
-                              expected=r"one of \\ \' \" \n \r \t \uXXXX", hint="a backslash is written \\\\")
-
-    return re.sub(r"\\(?:(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8})|(.))", decoded, token.text[1:-1], flags=re.DOTALL)
 
 

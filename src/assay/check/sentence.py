@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from assay.check.expression import Check, Scalar
+from assay.check.expression import Check
+from assay.check.lexeme import Scalar
 from assay.result import FEWEST_SHOWN, Outcome, Value
 
 __all__ = ["Reason", "cut", "sentence"]

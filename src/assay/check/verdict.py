@@ -14,7 +14,8 @@ from functools import cached_property
 
 from assay.check import sentence
 from assay.check.correction import holm
-from assay.check.expression import Check, Scalar
+from assay.check.expression import Check
+from assay.check.lexeme import Scalar
 from assay.errors import AssayError, ConfigError, without_secrets
 from assay.result import LEVEL, Outcome, Spread, Value, Verdict
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.check.correction import holm
-from assay.check.expression import MAX_LENGTH, Check, parse
+from assay.check.expression import Check, parse
+from assay.check.lexeme import MAX_LENGTH
 from assay.check.suite.default import Item
 from assay.check.verdict import ALPHA, Case
 from assay.result import Outcome, Scalar, Value, Verdict

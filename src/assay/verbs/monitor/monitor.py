@@ -32,7 +32,8 @@ from assay.store.incident import Mark
 from assay.verbs.config import Config, read
 from assay.verbs.explain.cause import CAUSED, Stretch, paged
 from assay.verbs.monitor.account import reported
-from assay.verbs.monitor.stream import Held, Job, Memory, Progress, Said, apart, due, micros, moment, near, passed, timed
+from assay.verbs.monitor.held import Held, apart, due, micros, moment, near, passed, timed
+from assay.verbs.monitor.stream import Job, Memory, Progress, Said
 
 __all__ = ["Watched", "forget", "labels", "mark", "note", "otlp", "prometheus", "repeat", "replay", "run", "status"]
 
