@@ -1,6 +1,6 @@
 """Alerts: false pages where nothing happens, a real year, faults put into it, and what a window costs; one command, one table.
 
-    python bench/alerts [--quick] [--copies 6] [--each 40] [--workers 2] [--json FILE]
+    python bench/alerts [--quick] [--copies 6] [--each 40] [--workers 2] [--only-cost] [--json FILE]
 
 Flights of 2013 (``truth.py`` says which days deserve a page, and why; it was written before anything was tuned), their rows permuted,
 their weeks resampled; simulated fleets; the census of Massachusetts and FBPosts from the folder of shared data (``ASSAY_SHARED``), on
@@ -28,6 +28,7 @@ import numpy as np  # noqa: E402
 import recall  # noqa: E402
 from census import census  # noqa: E402
 from corruption import SLOW  # noqa: E402
+from cost import costs  # noqa: E402
 from fleet import SCENARIOS, quiet  # noqa: E402
 from outage import outages, struck  # noqa: E402
 from posts import auc, posts, recall_at  # noqa: E402
@@ -37,9 +38,6 @@ from streams import Day, flights, permuted, resampled, tables  # noqa: E402
 from truth import HOLIDAYS, PAGES, TICKETS  # noqa: E402
 
 from assay.monitor import reading  # noqa: E402
-from assay.monitor.baseline import Season  # noqa: E402
-from assay.monitor.evidence import State, step  # noqa: E402
-from assay.monitor.reading import Readings, Stream  # noqa: E402
 
 SHARED = Path(os.environ.get("ASSAY_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 LEARNING, RESTING, A_YEAR = 56, ("schedule", "planes"), 365 / 30
@@ -148,64 +146,13 @@ def shown(trials: Sequence[recall.Trial], tell: Callable[[str], None]) -> dict[s
     return out
 
 
-def costs(tell: Callable[[str], None]) -> dict[str, float]:
-    """Return microseconds a stream-window of evidence, and milliseconds a window of a small model from summaries to alerts."""
-    rng, out = np.random.default_rng(0), {}
-    for streams in (1_000, 20_000, 200_000):
-        names = tuple(Stream(f"model {at // 100}", f"column {at // 5 % 20}", ("mean", "spread", "missing", "shift", "varieties")[at % 5])
-                      for at in range(streams))
-        state, taken = State(), []
-        for day in range(12):
-            x = np.abs(0.3 + 0.05 * rng.normal(size=streams))
-            start = time.process_time()
-            state, _ = step(state, Readings(names, x, np.full(streams, 0.001)), alpha=0.025, season=Season.daily(day % 7))
-            taken.append(time.process_time() - start)
-        out[f"evidence, {streams:,} streams"] = float(np.median(taken[4:])) / streams * 1e6
-        tell(f"  evidence, {streams:7,} streams: {out[f'evidence, {streams:,} streams']:.2f} microseconds a stream-window (CPU)")
-    from assay.monitor.budget import Budget
-    from assay.monitor.watch import Watch, advanced
-
-    days = flights()[:40]
-    watch = Watch()
-    for day in days:
-        tables(day)
-    start = time.process_time()
-    for day in days:
-        watch, _ = advanced(watch, tables(day), budget=Budget(), season=day.season)
-    out["watch of 26 columns"] = (time.process_time() - start) / len(days) * 1e3
-    tell(f"  from summaries to alerts, 26 columns of flights: {out['watch of 26 columns']:.1f} ms a window (CPU), "
-         f"state of {len(watch.dump()):,} bytes")
-    small = [replace_parts(day) for day in days]
-    for day in small:
-        tables(day)
-    watch = Watch()
-    start = time.process_time()
-    for day in small:
-        watch, _ = advanced(watch, tables(day), budget=Budget(), season=day.season)
-    each = (time.process_time() - start) / len(small)
-    out["20 features"] = each * 1e3
-    tell(f"  a model of 20 features (no names of thousands of values): {each * 1e3:.1f} ms a window, so 10,000 models {each * 1e4:.0f} s on one core")
-    return out
-
-
-def replace_parts(day: Day) -> Day:
-    from dataclasses import replace
-
-    from streams import Part
-
-    names = [("schedule", name) for name in day.parts["schedule"].columns if name != "tailnum"]
-    names += [("weather", name) for name in day.parts["weather"].columns]
-    columns = {name: day.parts[source].columns[name] for source, name in names}
-    columns |= {f"{name} again": day.parts["schedule"].columns[name] for name in ("carrier", "origin", "dest")}
-    return replace(day, parts={"model": Part(columns)})
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one copy, few trials: a sanity run")
     parser.add_argument("--copies", type=int, default=6)
     parser.add_argument("--each", type=int, default=40)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only-cost", action="store_true", help="part f alone")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     copies, each, slow = (1, 6, 3) if options.quick else (options.copies, options.each, max(options.each // 2, 2))
@@ -216,6 +163,11 @@ def main() -> int:
 
     tell(f"assay on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}; "
          f"copies {copies}, trials {each} of each kind\n")
+    if options.only_cost:
+        out["cost"] = costs(tell, options.workers)
+        if options.json:
+            options.json.write_text(json.dumps(out, indent=1))
+        return 0
     with ProcessPoolExecutor(options.workers) as pool:
         sizes = (100,) if options.quick else (100, 1_000, 4_000)
         jobs = [(scenario, streams, seed, answers) for scenario in SCENARIOS for streams in sizes
@@ -271,7 +223,7 @@ def main() -> int:
             tell(f"  {name:20s}{auc(scores):.3f}  {recall_at(scores, 0.95):.2f}")
             out[f"posts, {name}"] = (auc(scores), recall_at(scores, 0.95))
     tell("\nf. cost")
-    out["cost"] = costs(tell)
+    out["cost"] = costs(tell, options.workers, 200 if options.quick else 10_000)
     tell(f"\n{time.time() - start:.0f} s in all")
     if options.json:
         options.json.write_text(json.dumps(out, indent=1, default=str))
