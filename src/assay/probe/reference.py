@@ -22,11 +22,13 @@ Array = np.ndarray[Any, Any]
 
 BATCH = 1_024
 SEEDS, STEPS = 1_000, 1_000   # of Aequitas: inputs drawn first, and steps from each seed
-SIDE = 64                     # walks that go side by side, with one shared distribution
+SIDE = 64                     # walks at most that go side by side, with one shared distribution
+FEWEST = 8                    # seeds for which even draws go on, where finds are rare
 SLOW = 0.001                  # what one step changes of a probability
 UPHILL = np.exp(-2.0)         # chance to accept a step away from a find: Metropolis at temperature 1, objectives 0 and 2
 GENES, POPULATION = 0.05, 100  # of the genetic search: mutation of a gene, and the size of the population
 CROSSED = 0.9
+IDLE = 100                    # rounds with nothing new, after which a strategy gives up
 ALPHA = 1.0
 GROWTH = 1.5                  # more tests after which regions are cut anew
 
@@ -55,7 +57,7 @@ def reference(name: str, oracle: Oracle, *, budget: int = 200_000, seconds: floa
 
 def _uniform(ledger: Ledger, rng: np.random.Generator) -> None:
     idle = 0
-    while ledger.left > 0 and idle < 100:
+    while ledger.left > 0 and idle < IDLE:
         before = ledger.tests
         ledger.test(ledger.oracle.space.uniform(BATCH, rng))
         idle = idle + 1 if ledger.tests == before else 0
@@ -80,9 +82,15 @@ class _Aequitas:
         down = np.full(count, 0.5)        # chance that a column is moved down
         chance = np.full(count, 1 / count)
         while ledger.left > 0:
-            drawn = space.uniform(SEEDS, rng)
-            at, found = ledger.test(drawn)
-            seeds = drawn[at[found]]
+            seeds = np.empty((0, count), np.int16)
+            idle = 0
+            while len(seeds) < FEWEST and ledger.left > 0 and idle < IDLE:
+                drawn = space.uniform(SEEDS, rng)
+                at, found = ledger.test(drawn)
+                seeds = np.concatenate([seeds, drawn[at[found]]])
+                idle = idle + 1 if not len(at) else 0
+            if not len(seeds):
+                return
             for start in range(0, len(seeds), SIDE):
                 here = seeds[start:start + SIDE].copy()
                 inside = np.ones(len(here), bool)
@@ -143,7 +151,7 @@ def _regions(ledger: Ledger, rng: np.random.Generator, alpha: float = ALPHA) -> 
     space = ledger.oracle.space
     ledger.test(space.uniform(min(5_000, max(ledger.budget // 10, 1)), rng))
     cut, boxes, idle = 0.0, None, 0
-    while ledger.left > 0 and idle < 100:
+    while ledger.left > 0 and idle < IDLE:
         if ledger.tests >= GROWTH * cut and ledger.bits.any():
             cut = float(ledger.tests)
             boxes = regions(space, ledger.points, ledger.bits, seed=0)

@@ -241,8 +241,7 @@ class _Run:
 
     def chosen(self) -> Method:
         """Return whether to walk or to screen, by what a test costs."""
-        oracle = self.ledger.oracle
-        return "screen" if oracle.seconds / max(oracle.tests, 1) >= DEAR else "walk"
+        return "screen" if self.ledger.oracle.quick >= DEAR else "walk"
 
     # -- asking and remembering
 
