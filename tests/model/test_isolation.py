@@ -104,7 +104,7 @@ def test_a_model_that_hangs_or_leaks_is_stopped(unruly) -> None:
     host = model._host   # loading took its time; a batch need not
     host.limits.timeout = 1.0
     host.limits.memory = 10**12
-    with pytest.raises(PredictionError, match=r"did not answer within 1 s|the model cannot"):
+    with pytest.raises(PredictionError, match=r"did not answer within [13] s"):
         guard.answer(model, rows(5))
 
 

@@ -10,12 +10,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from assay.model import guard
 from assay.model.column import matrix
+from assay.model.linear import linear
 from assay.model.load import load
 
 
@@ -76,3 +79,20 @@ def test_what_only_reads_gets_the_block_itself() -> None:
     numbers, batch = block(64, 3)
     model = load(LinearRegression().fit(numbers, numbers[:, 0]), features=["f0", "f1", "f2"])
     np.testing.assert_allclose(guard.answer(model, batch).value, numbers[:, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("output", ["default", "pandas"])
+@pytest.mark.parametrize("steps", [[], [StandardScaler()], [SimpleImputer(), "passthrough", StandardScaler()]])
+def test_a_linear_model_with_names_is_asked_with_the_block_and_without_a_word(steps, output) -> None:
+    numbers, batch = block(64, 3)
+    frame = batch.to_pandas()
+    steps = [each if isinstance(each, str) else clone(each).set_output(transform=output) for each in steps]
+    model = make_pipeline(*steps, LogisticRegression()) if steps else LogisticRegression()
+    model.fit(frame, numbers[:, 0] > 0)
+    asked = load(model)
+    shuffled = batch.select(["f2", "f0", "f1"])
+    for rows in (batch, shuffled):
+        np.testing.assert_allclose(guard.answer(asked, rows).score, model.predict_proba(frame), rtol=1e-12)   # warnings are errors here
+    assert linear(asked) is not None
+    assert list(model.feature_names_in_) == ["f0", "f1", "f2"]    # the user's own object is as it was
+    assert asked.digest == load(model).digest

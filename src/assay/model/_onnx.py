@@ -22,7 +22,7 @@ import pyarrow as pa
 from assay.errors import ConfigError, MissingExtraError, ModelError, SignatureError, listed
 from assay.model import guard
 from assay.model.answer import Answer, places
-from assay.model.column import is_numeric, is_text, numbers, texts
+from assay.model.column import filled, is_numeric, is_text, numbers, texts
 from assay.model.file import File
 from assay.model.folder import still
 from assay.model.format import Format, Options, described
@@ -227,10 +227,8 @@ class _Respond:
             return {each.name: self._column(batch, place, each.type).reshape((-1, 1) if len(each.shape) == 2 else (-1,))
                     for place, each in enumerate(self.inputs)}
         kind = self.inputs[0].type
-        out = np.empty((batch.num_rows, batch.num_columns), TYPES[kind])   # ONNX Runtime takes rows one after another
-        for place in range(batch.num_columns):
-            out[:, place] = self._column(batch, place, kind)
-        return {self.inputs[0].name: out}
+        made = filled(batch.num_rows, batch.num_columns, TYPES[kind], lambda place: self._column(batch, place, kind))
+        return {self.inputs[0].name: np.ascontiguousarray(made)}    # ONNX Runtime takes rows one after another
 
     def _column(self, batch: pa.RecordBatch, place: int, kind: str) -> Array:
         array, name, dtype = batch.column(place), batch.schema.names[place], TYPES[kind]
@@ -248,8 +246,10 @@ class _Respond:
             raise SignatureError(f"the column '{name}' holds nulls or fractions", where=self.where,
                                  expected=f"whole numbers, as the model takes {kind} there",
                                  hint="fill the nulls, or export the model with float inputs")
-        with np.errstate(over="ignore"):
-            return values.astype(dtype, copy=False)
+        if not self.single:
+            with np.errstate(over="ignore"):
+                values = values.astype(dtype, copy=False)
+        return values
 
     def _read(self, said: Mapping[str, Any]) -> Answer:
         labels = None if self.label is None else said[self.label]

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from assay.errors import SignatureError, listed, nearest
 
-__all__ = ["chosen", "codes", "is_numeric", "is_text", "matrix", "numbers", "texts"]
+__all__ = ["chosen", "codes", "filled", "is_numeric", "is_text", "matrix", "numbers", "texts"]
 
 Array = np.ndarray[Any, Any]
 
@@ -104,13 +104,27 @@ def matrix(batch: pa.RecordBatch, *, where: str, columns: Mapping[int, Array] | 
     process); such an array cannot be written to, so it is for libraries that never do.
     """
     if view and order == "F" and not columns:
-        found = _viewed(batch)
-        if found is not None:
-            return found
-    out: Array = np.empty((batch.num_rows, batch.num_columns), np.float64, order=order)
+        lying = _viewed(batch)
+        if lying is not None:
+            return lying
     made = columns or {}
-    for place, name in enumerate(batch.schema.names):
-        out[:, place] = made[place] if place in made else numbers(batch.column(place), name=name, where=where)
+    found = filled(batch.num_rows, batch.num_columns, np.float64, lambda place: made[place] if place in made else
+                   numbers(batch.column(place), name=batch.schema.names[place], where=where))
+    return np.ascontiguousarray(found) if order == "C" else found
+
+
+def filled(rows: int, columns: int, kind: Any, column: Callable[[int], Array]) -> Array:
+    """Return a (rows, columns) array of one kind, made column by column; Fortran's order, as Arrow lays columns.
+
+    Who needs it row by row copies it once more as a whole: writing columns into rows takes two to three times as long as both.
+
+    >>> filled(2, 2, float, lambda place: np.array([place, 2])).tolist()
+    [[0.0, 1.0], [2.0, 2.0]]
+    """
+    out: Array = np.empty((rows, columns), kind, order="F")
+    with np.errstate(over="ignore"):
+        for place in range(columns):
+            out[:, place] = column(place)
     return out
 
 

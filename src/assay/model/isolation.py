@@ -156,7 +156,11 @@ class _Host:
         if self._lives <= 0:
             raise PredictionError(f"the model broke down {LIVES} times and is not started again"
                                   + (f"; {self._last}" if self._last else ""), where=self.name)
-        self.started()
+        try:
+            self.started()
+        except ModelError as error:   # told as what it is here: rows have no answer
+            raise PredictionError(f"the model broke down and cannot be started again: {error.what}", where=self.name,
+                                  expected=error.expected, hint=error.hint) from error
 
     def _exchange(self, what: bytes, request: dict[str, Any], data: list[Any], shared: int = 0) -> memoryview | bytes:
         assert self._child is not None

@@ -15,7 +15,6 @@ import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from assay.errors import ConfigError, ModelError, PredictionError, without_secrets
@@ -24,7 +23,7 @@ __all__ = ["Child", "Limits", "environ", "last_words"]
 
 KEPT = 16_384        # bytes of standard error
 PIPE = 2**20         # what Linux gives an ordinary user; its usual 64 KiB mean a switch of processes for each
-WATCHED = 0.02       # seconds between two looks at the memory
+WATCHED = 0.05       # seconds between two looks at the memory
 # What a program needs to run at all. Everything else in the environment, secrets first, is not its business.
 PASSED = re.compile(r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|TEMP|TMP|LD_LIBRARY_PATH|DYLD_\w+|JAVA_HOME|R_HOME|"
                     r"R_LIBS\w*|\w+_NUM_THREADS|OMP_\w+|KMP_\w+|CUDA_VISIBLE_DEVICES|XDG_CACHE_HOME|SOURCE_DATE_EPOCH")
@@ -257,18 +256,26 @@ def _shown(size: int) -> str:
 
 def _memory(pid: int) -> int:
     """The resident memory of a process and of those that it started, in bytes; 0 where it has ended."""
-    if not Path("/proc/self/statm").exists():
+    if sys.platform != "linux":
         done = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, check=False)  # noqa: S603, S607
         return int(done.stdout or 0) * 1024
     total = 0
     try:
-        shared = Path(f"/proc/{pid}/statm").read_bytes().split()
+        shared = _told(f"/proc/{pid}/statm")
         total += (int(shared[1]) - int(shared[2])) * os.sysconf("SC_PAGE_SIZE")   # what is shared (libraries, our rows) is not its own
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            total += sum(_memory(int(each)) for each in children.read_bytes().split())
+        for task in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208 (twenty times a second: a Path for each takes three times as long)
+            total += sum(_memory(int(each)) for each in _told(f"/proc/{pid}/task/{task}/children"))
     except (OSError, ValueError, IndexError):
         return total
     return total
+
+
+def _told(place: str) -> list[bytes]:
+    file = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(file, 2**20).split()
+    finally:
+        os.close(file)
 
 
 def last_words(said: bytes) -> str:
