@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["explain", "lines"]
 
 MOST, FEW = 20, 6   # columns that one table lists, and one of many tables
+_LINES = 5          # that a name takes in a table, such as the conditions of a segment
 _STATED = ("quantity", "method", "stable", "compared with", "additivity gap")
 _EXAMPLES = """
 assay explain assay.yaml --row 10432
@@ -49,7 +50,8 @@ _ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segme
 
 @click.command(cls=Command, short_help="Say why a model answers what it does.", parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
 @click.argument("config", required=False, type=click.Path(), metavar="[ASSAY.YAML]")
-@option("--row", "What is asked", "ID", "Why did this row get its answer? A value of the id's column, else a number counted from 0.")
+@option("--row", "What is asked", "ID", "Why did this row get its answer? A value of the id's column, else a number counted from 0.",
+        multiple=True)
 @click.option("--global", "overall", is_flag=True, cls=Option, group="What is asked",
               help="What do answers hang on? On a sample of the data; this is asked where nothing else is.")
 @click.option("--training-rows", "training_rows", is_flag=True, cls=Option, group="What is asked",
@@ -109,7 +111,7 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
     influence). They are exact for trees and linear models, and sampled with intervals for any other model.
     """
     from assay.app.layout import Terminal, drawn
-    from assay.errors import ConfigError
+    from assay.errors import ConfigError, listed
 
     options = arguments(given)
     if "change" in options:
@@ -117,6 +119,11 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
 
         options["changeable"] = changes(options.pop("change"))
     asked = {name: options.pop(name) for name in _ASKED if name in options}
+    if "row" in asked:
+        if len(asked["row"]) > 1:
+            raise ConfigError(f"{len(asked['row'])} rows were named: {listed(asked['row'])}", expected="one of them at a time",
+                              hint="all rows of a kind: --global --where PREDICATE")
+        asked["row"] = asked["row"][0]
     if overall and "row" in asked:
         raise ConfigError("--global and --row are different questions", expected="one of them at a time")
     if training_rows:
@@ -194,7 +201,7 @@ def _closed(text: str) -> str:
 
 def _table(title: str, values: list[Value], most: int, screen: Terminal) -> list[Line]:
     """Return values of columns, one a line, those of 0 left out: number, interval, and a bar where there is room."""
-    from assay.app.layout import cells, clean, cut, padded
+    from assay.app.layout import cells, clean, cut, padded, wrapped
 
     shown = [each for each in values if each.value != 0][:most] or values[:1]
     names = [clean(str(each.column or each.model or each.slice.get("segment") or _place(each))) for each in shown]
@@ -210,8 +217,10 @@ def _table(title: str, values: list[Value], most: int, screen: Terminal) -> list
     for name, text, end, each in zip(names, numbers, ends, shown, strict=True):
         bar = mark * round(room * abs(each.value or 0.0) / largest) if room > 6 else ""
         style = "fail" if (each.value or 0.0) < 0 else "pass"
-        out.append([(padded(cut(name, first), first), ""), ("  " + padded(text, wide, right=True), ""), ("  " + padded(end, far), "dim"),
+        head, *rest = ("".join(part for part, _ in line) for line in wrapped([], cut(name, _LINES * (first - 2)), "", first, indent=2))
+        out.append([(padded(head, first), ""), ("  " + padded(text, wide, right=True), ""), ("  " + padded(end, far), "dim"),
                     ("  " + bar, style)])
+        out += [[(line, "")] for line in rest]
     if len(values) > len(shown):
         out.append([(f"and {len(values) - len(shown):,} more: --json has all", "dim")])
     return out

@@ -48,7 +48,7 @@ def answer(model: Model, batch: pa.RecordBatch) -> Answer:
         if error.where is None:
             error.where = name
         raise
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, GeneratorExit) as error:   # not KeyboardInterrupt: that is the user, who wants an end
         raise PredictionError(f"the model raised {cause(error)}", where=name) from error
     return given
 

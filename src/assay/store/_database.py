@@ -33,8 +33,8 @@ class Database(abc.ABC):
     parameters = 30_000
     """The most that one statement takes."""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, name: str, *, wait: float = WAIT):
+        self.name, self.wait = name, wait
         self._lock = threading.RLock()
         self._depth = 0
         self._broken = False

@@ -33,14 +33,14 @@ class Postgres(Database):
 
     shared = True
 
-    def __init__(self, url: str):
+    def __init__(self, url: str, *, wait: float = WAIT):
         try:
             import pg8000.dbapi as driver
         except ImportError as error:
             raise MissingExtraError.of("pg8000", "to keep results in Postgres", "postgres") from error
         self._driver = driver
         self._arguments, name = _arguments(url)
-        super().__init__(name)
+        super().__init__(name, wait=wait)
         self._faults = (driver.Error, OSError, UnicodeError, EOFError)
         self._connection: Any = None
         self._connect()
@@ -51,7 +51,7 @@ class Postgres(Database):
             self._connection = self._driver.connect(**self._arguments)
             self._connection.autocommit = True
             self._connection._usock.settimeout(_PATIENCE)   # the time to connect is not the time to answer
-            self._connection.cursor().execute(f"set lock_timeout = {int(WAIT * 1000)}")
+            self._connection.cursor().execute(f"set lock_timeout = {int(self.wait * 1000)}")
         except self._faults as error:
             self._connection = None
             raise StoreError(f"the database cannot be reached ({_told(error)})", where=self.name) from error

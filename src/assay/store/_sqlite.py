@@ -32,10 +32,10 @@ _FORKED: list[sqlite3.Connection] = []   # never closed here: that would drop th
 class Sqlite(Database):
     """One file, or ``:memory:``."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, *, wait: float = WAIT):
         self._memory = path == ":memory:"
         self.path = Path(path).expanduser()
-        super().__init__(path)
+        super().__init__(path, wait=wait)
         if not path or "\0" in path:
             raise StoreError("the store has no name", expected="the path of a file")
         if not self._memory:
@@ -81,7 +81,7 @@ class Sqlite(Database):
         if forked:
             _FORKED.append(self._connection)
         try:
-            self._connection = sqlite3.connect(self.path if not self._memory else ":memory:", timeout=WAIT, isolation_level=None,
+            self._connection = sqlite3.connect(self.path if not self._memory else ":memory:", timeout=self.wait, isolation_level=None,
                                                check_same_thread=False)
             for each in ("trusted_schema = off", "cell_size_check = on", "mmap_size = 0", "foreign_keys = off"):
                 self._connection.execute(f"pragma {each}")
@@ -101,7 +101,7 @@ class Sqlite(Database):
             try:
                 self._connection.execute("pragma journal_mode = wal")
             except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or place > 300:
+                if "locked" not in str(error) or place > 10 * self.wait:
                     raise
                 time.sleep(0.02)
             else:

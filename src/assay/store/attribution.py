@@ -73,12 +73,11 @@ class Attributions:
 
     def find(self, key: Key, marks: Mapping[str, int]) -> tuple[dict[str, Any], dict[str, Array]]:
         """Return what the explanations of a key share, and the numbers of those rows whose id and content are as in ``marks``."""
-        name = key.digest
-        with self._database.transaction():
-            shared = self._database.execute("select body from assay_explained where id = ?", [name])
-            if not shared:
-                return {}, {}
-            found = {row: self._numbers(body) for row, mark, body in self._rows(name, marks) if mark == marks[row]}
+        name = key.digest   # no transaction: to read, nobody need wait for a writer
+        shared = self._database.execute("select body from assay_explained where id = ?", [name])
+        if not shared:
+            return {}, {}
+        found = {row: self._numbers(body) for row, mark, body in self._rows(name, marks) if mark == marks[row]}
         return decode(shared[0][0], self._database), found
 
     def drop(self, *, ids: Iterable[Any] = (), entity: Any = None, model: str | None = None) -> int:

@@ -23,7 +23,7 @@ from typing import Any, Self
 
 from assay.errors import ConfigError, without_secrets
 from assay.result import Run, Value
-from assay.store._database import Database
+from assay.store._database import WAIT, Database
 from assay.store._migration import identity, migrate
 from assay.store._pg8000 import Postgres
 from assay.store._sqlite import Sqlite
@@ -39,8 +39,9 @@ __all__ = ["Store"]
 class Store:
     """A store of results at a path (made readable for its owner only), or at ``postgresql://user:password@host/database``.
 
-    Older ones are brought forward; raises ``StoreError`` for what is none, is damaged, or was written by a newer release,
-    ``ConfigError`` for another kind of URL, ``MissingExtraError`` where the driver for Postgres is not installed.
+    A writer waits ``wait`` seconds for another, then raises ``BusyError``. Older stores are brought forward; raises ``StoreError`` for what
+    is none, is damaged, or was written by a newer release, ``ConfigError`` for another kind of URL, ``MissingExtraError`` where the driver
+    for Postgres is not installed.
 
     >>> from assay.result import Run, Spread, Value
     >>> store = Store(":memory:")
@@ -49,8 +50,8 @@ class Store:
     (True, [0.75])
     """
 
-    def __init__(self, url: str | os.PathLike[str]):
-        self._database = _opened(url)
+    def __init__(self, url: str | os.PathLike[str], *, wait: float = WAIT):
+        self._database = _opened(url, wait)
         try:
             self.version = migrate(self._database)
             self.id = identity(self._database)
@@ -110,13 +111,13 @@ class Store:
         return f"<store {self.name}>"
 
 
-def _opened(url: str | os.PathLike[str]) -> Database:
+def _opened(url: str | os.PathLike[str], wait: float) -> Database:
     """Return the database at a path, ``sqlite:///path`` or ``postgresql://...``; raises ``ConfigError`` or ``StoreError``."""
     text = os.fspath(url)
     scheme = text.partition("://")[0].lower() if "://" in text else ""
     if scheme in ("postgresql", "postgres", "postgresql+pg8000"):
-        return Postgres(text)
+        return Postgres(text, wait=wait)
     if scheme not in ("", "sqlite"):
         raise ConfigError("there is no store of this kind", where=without_secrets(text), expected="a path, or postgresql://user@host/database",
                           hint="leave out the name of the driver" if scheme.startswith(("postgres", "sqlite")) else None)
-    return Sqlite(text.partition(":///")[2] if scheme else text)
+    return Sqlite(text.partition(":///")[2] if scheme else text, wait=wait)

@@ -85,6 +85,8 @@ def test_two_files(table: pa.Table, tmp_path: Any) -> None:
 @pytest.mark.parametrize(("two", "words"), [
     (("2013-01", "2013-07"), r"no row is of 2013-07.*between 2013-01-01"),
     (("2013-01", "2013-13"), "'2013-13' is no time"),
+    (("2013-01", "2013-02-01 25:00"), "'2013-02-01 25:00' is no time"),
+    (("2013-01", "2013-02..2013-01"), "ends before it begins"),
     (("2013-01", "2013-01"), "both parts are 2013-01"),
     (("2013-01",), "1 parts were given"),
     (("2013-01", "prot = 'B'"), "did you mean port"),
@@ -92,6 +94,23 @@ def test_two_files(table: pa.Table, tmp_path: Any) -> None:
 def test_mistakes(table: pa.Table, two: tuple[str, ...], words: str) -> None:
     with pytest.raises(assay.AssayError, match=words):
         assay.explain(score, table, between=two, **GIVEN)
+
+
+@pytest.mark.parametrize("zone", ["", "Z", "+01:00"])
+def test_times_that_are_text(table: pa.Table, zone: str) -> None:
+    stamps = [f"{each:%Y-%m-%dT%H:%M:%S}{zone}" for each in table["at"].to_pylist()]
+    text = table.set_column(table.column_names.index("at"), "at", pa.array(stamps))
+    asked = {**GIVEN, "between": ("2013-01", "2013-02"), "quantity": "score", "rows": 200, "train": table.drop_columns(["at"])}
+    found = assay.explain(score, text, **asked)
+    if not zone.startswith("+"):
+        assert found.sentences == assay.explain(score, table, **asked).sentences
+
+
+def test_hours_and_stretches_of_time(table: pa.Table) -> None:
+    month = assay.explain(score, table, between=("2013-01", "2013-02"), quantity="score", rows=200, **GIVEN)
+    days = assay.explain(score, table, between=("2013-01-01..2013-01-31", "2013-02-01 00:00..2013-02-28 23:59"), quantity="score", rows=200,
+                         **GIVEN)
+    assert [each.value for each in days.values] == [each.value for each in month.values]
 
 
 def test_without_labels_the_score_alone(table: pa.Table) -> None:
@@ -169,6 +188,11 @@ def test_two_named_groups_and_numbers(people: pa.Table) -> None:
 def test_mistakes_in_groups(people: pa.Table, asked: str, words: str) -> None:
     with pytest.raises((ConfigError, UnknownColumnError), match=words):
         assay.explain(fit, people, disparity=asked, **HIRED)
+
+
+def test_justified_names_columns(people: pa.Table) -> None:
+    with pytest.raises(assay.AssayError, match="did you mean 'height'"):
+        assay.explain(fit, people, disparity="group", justified={"heigt": "must reach the shelf"}, **HIRED)
 
 
 def test_justified_is_read_strictly(tmp_path: Any) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
 import assay
-from assay.errors import ConfigError, DataError, ExpressionError, SignatureError, UnknownNameError
+from assay.errors import ConfigError, DataError, ExpressionError, PredictionError, SignatureError, UnknownNameError
 from assay.result import FEWEST_SHOWN, Run
 from assay.store import Store
 from assay.verbs.explain.explanation import drawn
@@ -322,3 +324,77 @@ def test_a_way_that_there_is_not_is_refused(boosted, table, asked, said) -> None
     with pytest.raises((ConfigError, UnknownNameError), match=said) as told:
         explained(boosted, table, **({"row": "loan-12"} if "disparity" not in asked else {}), **asked)
     assert "\n" not in str(told.value)[:60]
+
+
+# a store that is locked or damaged, rows that are left out, names that are wrong ---------------------------------------------------
+
+
+@pytest.mark.parametrize("damage", [b"\x01\x02\x03", np.full(6, -1.0).tobytes(), np.r_[1.0, -2.0, 0.1, 0.2, np.inf, 0.0].tobytes()])
+def test_damaged_rows_of_a_store_are_computed_anew(logistic, table, tmp_path, damage) -> None:
+    plain = explained(logistic, table, rows=10, quantity="decision")
+    with Store(tmp_path / "s.db") as store:
+        explained(logistic, table, rows=10, quantity="decision", store=store)
+        store._database.execute("update assay_attribution set body = ?", [damage])
+        assert explained(logistic, table, rows=10, quantity="decision", store=store).attributions[0].contributions == plain.attributions[0].contributions
+
+
+@pytest.mark.parametrize("body", ["{}", "no json", "[1]", '{"columns": ["debts", "income"], "base": 0.5}', '{"columns": 3, "base": "x"}', b"\xff"])
+def test_what_damaged_explanations_share_is_made_anew(logistic, table, tmp_path, body) -> None:
+    plain = explained(logistic, table, row="loan-3")
+    with Store(tmp_path / "s.db") as store:
+        explained(logistic, table, row="loan-3", store=store)
+        store._database.execute("update assay_explained set body = ?", [body])
+        assert explained(logistic, table, row="loan-3", store=store).attributions[0].contributions == plain.attributions[0].contributions
+        again = explained(logistic, table, row="loan-3", store=store)   # and what was put anew is whole
+        assert again.attributions[0].contributions == plain.attributions[0].contributions
+        assert again.cost.model_rows < plain.cost.model_rows or again.cost == plain.cost
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_a_store_that_another_process_holds_does_not_keep_back_the_explanation(logistic, table, tmp_path, monkeypatch, made) -> None:
+    monkeypatch.setattr("assay.verbs.explain.explain._PATIENCE", 0.1)
+    place = tmp_path / "s.db"
+    plain = explained(logistic, table, row="loan-3")
+    if made:
+        Store(place).close()
+    holder = sqlite3.connect(place, isolation_level=None)
+    holder.execute("begin immediate" if made else "begin exclusive")
+    began = time.monotonic()
+    run = explained(logistic, table, row="loan-3", store=place)
+    assert time.monotonic() - began < 10
+    holder.execute("rollback")
+    holder.close()
+    assert run.attributions[0].contributions == plain.attributions[0].contributions
+    assert any("kept" in each and "another process writes to the store" in each for each in run.notes)
+
+
+def test_the_loss_of_rows_without_a_label_is_left_out_and_said(logistic, table) -> None:
+    some = [value if place % 3 else None for place, value in enumerate(LABEL.tolist())]
+    gaps = table.set_column(table.column_names.index("denied"), "denied", pa.array(some))
+    run = explained(logistic, gaps, quantity="loss", rows=60, budget=6000)
+    assert len(run.attributions[0].output) < 60
+    assert any("have no label, and so no loss" in each for each in run.notes)
+    none = table.set_column(table.column_names.index("denied"), "denied", pa.nulls(N, pa.int64()))
+    with pytest.raises(DataError, match="none of the 60 rows that were drawn has a label"):
+        explained(logistic, none, quantity="loss", rows=60)
+
+
+def test_a_row_that_a_predicate_left_out_is_told_so(logistic, table) -> None:
+    with pytest.raises(DataError, match=r"no row where town == 'a' has the number 'loan-1'"):
+        explained(logistic, table, row="loan-1", where="town = 'a'")
+    with pytest.raises(DataError, match=r"there is no row 900 where town == 'a'"):
+        assay.explain(logistic, table, label="denied", features=["debts", "income"], row=900, where="town = 'a'")
+
+
+def test_a_model_that_raises_what_no_model_should_is_a_sentence(table) -> None:
+    def leaves(batch):
+        raise GeneratorExit("gone")
+
+    with pytest.raises(PredictionError, match="the model raised GeneratorExit"):
+        assay.explain(leaves, table, task="regression", features=["debts"], row=1)
+
+    def interrupts(batch):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):   # as from the keyboard: whoever presses it wants an end
+        assay.explain(interrupts, table, task="regression", features=["debts"], row=1)

@@ -98,6 +98,22 @@ def test_disparity_is_a_gap_between_groups() -> None:
     assert run.values[1].value < -0.2
 
 
+def test_every_protected_column_has_its_disparity() -> None:
+    rng = np.random.default_rng(6)
+    data = table(6, 9000)
+    first, group, age = rng.choice(["p", "q"], 9000), rng.choice(["a", "b"], 9000, p=[0.6, 0.4]), rng.uniform(20, 70, 9000)
+    signal = np.asarray(data["signal"]) - np.where((group == "b") & (np.asarray(data["hour"]) >= 12), 2.0, 0.0)
+    data = data.set_column(0, "signal", pa.array(signal))
+    for name, each in (("first", first), ("group", group), ("age", age)):
+        data = data.append_column(name, pa.array(each))
+    run = asked(data, segments="disparity", protected=["first", "group", "age"], positive=1)
+    assert sum("; " in each and "segment" in each for each in run.sentences) == 3
+    assert {each.metric for each in run.values} == {f"gap in the share decided as 1 by group{end}" for end in ("", " difference")}
+    assert "hour" in str(run.values[0].slice["segment"])
+    assert "rows searched, age" in run.about
+    assert any("at most 1.7 % of what is shown is false" in each for each in run.notes)
+
+
 def test_a_champion_is_compared_row_by_row() -> None:
     def worse(batch: pa.RecordBatch) -> Array:
         return np.where(np.asarray(batch.column("hour")) < 6, 0.5 - 0.4 * np.sign(np.asarray(batch.column("signal"))), score(batch))

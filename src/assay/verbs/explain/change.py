@@ -46,7 +46,8 @@ def between(ground: Ground, two: Sequence[Any]) -> Part:
     """Return why the score, and the error where labels are there, is another in the second of two parts of the data than in the first.
 
     A part is a period of the column with the role ``timestamp`` (``2013``, ``2013-02``, ``2013-02-14``, ``2013-02-14 09``,
-    ``2013-02-14 09:30``, or the time from one to the end of another: ``2013-02..2013-04``), a predicate, or other data. The quantity is that of the ground; without one, the accuracy (the squared error where numbers are predicted), and the score.
+    ``2013-02-14 09:30``, or the time from one to the end of another: ``2013-02..2013-04``), a predicate, or other data. The quantity is
+    that of the ground; without one, the accuracy (the squared error where numbers are predicted), and the score.
     """
     if len(two) != 2:
         raise ConfigError(f"{len(two)} parts were given", expected="two: what it was before, and after", hint="--between 2013-02 2013-07")
@@ -160,11 +161,11 @@ def _ends(period: re.Match[str]) -> tuple[str, str]:
         first = dt.datetime(year or 1, month or 1, day or 1, hour or 0, minute or 0)   # noqa: DTZ001 (in the zone of the column)
         days = 1 if day else calendar.monthrange(first.year, first.month)[1] if month else 366 if calendar.isleap(first.year) else 365
         length = dt.timedelta(days) if hour is None else dt.timedelta(hours=1) if minute is None else dt.timedelta(minutes=1)
-        shown = (lambda each: each.date().isoformat()) if hour is None else (lambda each: each.isoformat(" ", "minutes"))
-        return shown(first), shown(first + length)
+        return (first.isoformat(" ", "minutes"), (first + length).isoformat(" ", "minutes")) if hour is not None else (
+            first.date().isoformat(), (first + length).date().isoformat())
     except (ValueError, OverflowError):
-        raise ConfigError(f"'{period.string.strip()}' is no time", expected="a year, a month, a day, an hour or a minute, such as 2013-02 or "
-                          "'2013-02-14 09:30'") from None
+        raise ConfigError(f"'{period.string.strip()}' is no time", expected="a year, a month, a day, an hour or a minute, such as 2013-02 "
+                          "or '2013-02-14 09:30'") from None
 
 
 def _span(data: Source) -> str:

@@ -28,7 +28,7 @@ from assay.verbs.explain.explanation import Ground, Part, drawn
 from assay.verbs.explain.steady import unsteady
 from assay.verbs.measure import Subject
 
-__all__ = ["disparity", "named", "powers"]
+__all__ = ["disparity", "grouped", "named", "powers"]
 
 GROUPS = 6     # that are compared with the largest
 _BINS = 4      # of numbers
@@ -113,7 +113,7 @@ def named(ground: Ground, asked: str) -> tuple[str, tuple[str, str] | None]:
 def _groups(table: pa.Table, column: str, two: tuple[str, str] | None, where: str) -> tuple[dict[str, Any], list[str]]:
     """Return the rows of each group that is compared, the one to compare with first; and what was left out."""
     values = table[column].combine_chunks()
-    names = _texts(values)
+    names = grouped(values)
     known, counts = np.unique(names[names != ""], return_counts=True)
     if two is not None:
         for each in two:
@@ -134,7 +134,7 @@ def _groups(table: pa.Table, column: str, two: tuple[str, str] | None, where: st
     return {name: names == name for name in chosen}, notes
 
 
-def _texts(values: pa.Array) -> Any:
+def grouped(values: pa.Array) -> Any:
     """Return the group of each row as text, empty where it is missing; numbers of many values are cut at their quartiles."""
     values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
     missing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), bool)
@@ -155,7 +155,7 @@ def powers(subject: Subject, column: str, group: str | None = None, other: str |
     the rare ones would not count.
     """
     study = subject.study()
-    names = _texts(study.data.column(column))
+    names = grouped(study.data.column(column))
     if group is None:
         known, counts = np.unique(names[names != ""], return_counts=True)
         found: dict[str, Value] = {}

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+
 from assay.data.meter import metered
 from assay.data.source import source
-from assay.errors import ConfigError, listed
+from assay.errors import BusyError, ConfigError, listed
 from assay.result import Cost, Run
 from assay.store import Store
 from assay.verbs.explain import counterfactual, training_row
@@ -28,6 +31,10 @@ from assay.verbs.subject import checked, configuration, merged, opened
 from assay.verbs.suite import about
 
 __all__ = ["explain"]
+
+_PATIENCE = 3.0   # seconds that an explanation waits for whoever writes to the store
+_RANDOM = "the model is not deterministic"
+_ZONE = re.compile(r"\d(?:Z|[+-]\d{2}:?\d{2})$")
 
 
 def explain(model: Any = None, data: Any = None, *, row: Any = None, against: str | None = None, quantity: str | None = None,
@@ -94,19 +101,55 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
         return explain(**every, **asked, trust=trust, progress=progress)
     if data is None:
         raise ConfigError("there are no data to explain the model on", hint="pass data, or a configuration such as assay.yaml")
+    whole = data
+    data, train, reference = (_timed(each, roles.get("timestamp"), types, sql if each is whole else None)
+                              for each in (data, train, reference))
     with metered() as meter, contextlib.ExitStack() as held:
         subject, notes = opened(
             model, data, train=train, reference=reference, champion=champion, positive=positive, threshold=threshold, task=task,
-            classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
+            classes=classes, features=features, trust=trust, where=where, sql=sql if data is whole else None, types=types, roles=roles)
         behind = None if background is None else source(background, types=types, **_label(background, roles))
-        kept = held.enter_context(Store(store)) if isinstance(store, str | os.PathLike) else store
+        kept = held.enter_context(_store(store, notes)) if isinstance(store, str | os.PathLike) else store
         ground = Ground(subject, quantity, against, behind, rows, at_most, budget, seed, positive, kept, way)
         part = _answered(ground, row, between=between, disparity=disparity, justified=justified, training_rows=training_rows,
                          among=among, otherwise=(changeable, wanted) if counterfactual else None, segments=segments, tolerance=tolerance)
     notes += [each for model in subject.models.values() for each in getattr(model, "remarks", list)()]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
-    return Run("explain", part.values, findings=part.findings, cost=cost, notes=tuple(dict.fromkeys([*part.notes, *notes])),
+    return Run("explain", part.values, findings=part.findings, cost=cost, notes=_told([*part.notes, *notes]),
                figures=part.figures, about={**about(subject, {}), **part.about}, sentences=part.sentences, attributions=part.attributions)
+
+
+def _told(notes: Sequence[str]) -> tuple[str, ...]:
+    """Return notes, each once; of those that the model is not deterministic, which several parts find, the first."""
+    random = [each for each in notes if each.startswith(_RANDOM)]
+    return tuple(dict.fromkeys(each for each in notes if each not in random[1:]))
+
+
+def _store(place: str | os.PathLike[str], notes: list[str]) -> contextlib.AbstractContextManager[Store | None]:
+    """Open a store; where another process holds it, do without, and note that: an explanation need not be kept to be told."""
+    try:
+        return Store(place, wait=_PATIENCE)
+    except BusyError as error:
+        notes.append(f"nothing was read from the store or kept: {error.what}")
+        return contextlib.nullcontext()
+
+
+def _timed(data: Any, name: Any, types: Mapping[str, str] | None, sql: str | None = None) -> Any:
+    """Return data with the column ``name``, the timestamp, read as times where it is text: a command line has no other way to say so."""
+    again = isinstance(data, str | os.PathLike | pa.Table) or hasattr(data, "columns")   # a stream can be read once only
+    if not isinstance(name, str) or name in (types or {}) or not again:
+        return data
+    plain = source(data, types=types, sql=sql)
+    if name not in plain.schema.names or not _textual(plain.schema[name].type):
+        return data
+    values = (each for batch in plain.batches([name]) for each in batch.column(0).to_pylist() if each)
+    zoned = _ZONE.search(str(next(values, "")).strip())
+    return source(data, types={**(types or {}), name: "timestamp[us, UTC]" if zoned else "timestamp[us]"}, sql=sql)
+
+
+def _textual(kind: pa.DataType) -> bool:
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner))
 
 
 def _answered(ground: Ground, row: Any, *, between: Sequence[Any] | None = None, disparity: str | None = None,

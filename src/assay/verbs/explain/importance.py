@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from assay.errors import ConfigError, listed
+from assay.errors import ConfigError, EmptyDataError, listed
 from assay.explain.attribution import Attributions
 from assay.explain.explain import explain
 from assay.result import Figure, Scalar, Value
@@ -47,8 +48,27 @@ def sampled(ground: Ground) -> tuple[Attributions, pa.Table]:
     names = [*ground.inputs, *(each for each in (data.schema.id, data.schema.entity, data.schema.label) if each)]
     exact = _exact(ground, drawn(data, _TRIED, ground.seed, names))
     rows = drawn(data, ground.rows or (EXACT if exact else ASKED), ground.seed, names)
+    rows, left = _labelled(ground, rows)
     budget = None if exact or ground.budget is not None else BUDGET
-    return ground.attributions(rows, budget=budget), rows
+    made = ground.attributions(rows, budget=budget)
+    return made.replace(notes=(*made.notes, *left)), rows
+
+
+def _labelled(ground: Ground, rows: pa.Table) -> tuple[pa.Table, list[str]]:
+    """Return the rows that have a label, where one is needed, and in words how many have none."""
+    label = ground.subject.data.schema.label
+    if ground.quantity != "loss" or label not in rows.column_names:
+        return rows, []
+    there = pc.is_valid(rows.column(label))
+    if pa.types.is_floating(rows.column(label).type):
+        there = pc.and_(there, pc.invert(pc.fill_null(pc.is_nan(rows.column(label)), True)))
+    kept = rows.filter(there)
+    if not kept.num_rows:
+        raise EmptyDataError(f"none of the {rows.num_rows:,} rows that were drawn has a label", where=ground.subject.data.name,
+                             expected="labelled rows, as the loss is explained", hint="--quantity score needs none")
+    left = rows.num_rows - kept.num_rows
+    said = f"{left:,} of the {rows.num_rows:,} rows that were drawn have no label, and so no loss: they are left out"
+    return kept, [said] if left else []
 
 
 def _exact(ground: Ground, some: pa.Table) -> bool:

@@ -68,6 +68,8 @@ def row(ground: Ground, id: Any) -> Part:
     if kind is not None:
         part = pieces(ground, one.table, kind, title=one.title, chosen=chosen)
         return dataclasses.replace(part, sentences=(decision, *part.sentences), notes=(*one.notes, *notes, *part.notes))
+    if not notes:   # else it is said already
+        notes += unsteady(ground.model, ground.behind)
     made = _spread(ground, one, ground.attributions(one.table, target=chosen, budget=ground.budget or BUDGET), chosen)
     values = contributions(made, ground.behind.num_rows)
     sentence = _sentence(ground, made, values, one)
@@ -162,8 +164,6 @@ def _decision(ground: Ground, one: Named) -> tuple[str, Any, list[str]]:
         text = f"{one.title}: predicted {f'{label} = ' if label else ''}{classes[place]}{said}"
     if not same:
         notes.append("the model is not deterministic: asked twice about this row it answered differently; what is explained is its mean")
-    else:
-        notes += unsteady(ground.model, ground.behind)
     return text, chosen, notes
 
 
@@ -216,8 +216,8 @@ def _places(data: Source, column: str, wanted: str) -> list[int]:
         seen += batch.num_rows
     if not places:
         near = nearest(wanted, known)
-        raise DataError(f"no row{_some(data)} has the {column} '{wanted}'", where=data.name, expected=f"a value of {column} in one of {seen:,} rows",
-                        hint=f"did you mean '{near}'?" if near else None)
+        raise DataError(f"no row{_some(data)} has the {column} '{wanted}'", where=data.name,
+                        expected=f"a value of {column} in one of {seen:,} rows", hint=f"did you mean '{near}'?" if near else None)
     return places
 
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from assay.data.derived import joined, shown
 from assay.data.source import Source
@@ -24,7 +24,9 @@ from assay.model.answer import Answer
 from assay.model.model import Model
 from assay.result import Better, Figure, Scalar, Spread, Value
 from assay.segment.segment import Direction, Found, Segment, segments
+from assay.verbs.explain.disparity import grouped
 from assay.verbs.explain.explanation import Ground, Part, drawn, number, table_of
+from assay.verbs.explain.steady import unsteady
 
 __all__ = ["KINDS", "segment"]
 
@@ -36,6 +38,7 @@ TOLERANCE = 0.1     # of the loss of all rows, or of a share: a difference of le
 PAIRED = 0.02       # the same of two models on the same rows
 DECIDED = 0.02      # of the rows that are decided one way, where groups are compared
 WEIGHT = 3.0        # of a segment's rows in the training whose cost is told
+RATE = 0.05         # of what is shown, that is false
 _TOLD = 5
 _BATCH = 65_536
 
@@ -55,10 +58,24 @@ def segment(ground: Ground, what: str = "error", *, tolerance: float | None = No
         raise UnknownNameError.among("kind of segments", what, KINDS)
     if tolerance is not None and not tolerance >= 0:
         raise ConfigError(f"a tolerance of {tolerance} means nothing", expected="0 or more")
-    case = _CASES[what](ground, tolerance)
-    found = segments(case.table, case.value, side=case.side, weight=case.weight, entity=case.entity, tolerance=case.tolerance,
-                     direction=case.direction, columns=case.columns, cyclic=case.cyclic, seed=ground.seed)
-    return _part(ground, case, found)
+    cases = _CASES[what](ground, tolerance)
+    rate = RATE / max(len(cases), 1)   # of several questions together no more is false than of one
+    parts = [_part(ground, case, segments(case.table, case.value, side=case.side, weight=case.weight, entity=case.entity,
+                                          tolerance=case.tolerance, direction=case.direction, columns=case.columns, cyclic=case.cyclic,
+                                          rate=rate, seed=ground.seed), rate) for case in cases]
+    return _joined(parts, [case.group for case in cases], unsteady(ground.model, ground.inputs_of(cases[0].table.slice(0, 1000)))
+                   if what != "drift" and not getattr(_model(ground), "recorded", False) else ())
+
+
+def _joined(parts: Sequence[Part], groups: Sequence[str], notes: Sequence[str]) -> Part:
+    """Return the answers for several columns of groups as one; figures and numbers of each are told apart by its name."""
+    if len(parts) == 1:
+        return dataclasses.replace(parts[0], notes=(*notes, *parts[0].notes))
+    figures = tuple(dataclasses.replace(each, name=f"{each.name} {group}", title=f"{each.title}, {group}")
+                    for part, group in zip(parts, groups, strict=True) for each in part.figures)
+    about = {f"{name}, {group}": value for part, group in zip(parts, groups, strict=True) for name, value in part.about.items()}
+    return Part(tuple(each for part in parts for each in part.sentences), tuple(each for part in parts for each in part.values), figures,
+                notes=tuple(dict.fromkeys([*notes, *(each for part in parts for each in part.notes)])), about=about)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,21 +96,22 @@ class _Case:
     compared: str = "elsewhere"
     total: str = ""
     cyclic: tuple[str, ...] = ()
+    group: str = ""
 
 
 # what is compared -----------------------------------------------------------------------------------------------------------------
 
 
-def _error(ground: Ground, tolerance: float | None) -> _Case:
+def _error(ground: Ground, tolerance: float | None) -> list[_Case]:
     table, columns = _rows(ground, ground.subject.data)
     loss, name = _losses(ground, _model(ground), ground.subject.data, table)
     mean = _mean(loss, _weight(ground, table))
-    return _case(ground, table, columns, loss, tolerance=TOLERANCE * mean if tolerance is None else tolerance, name=name,
+    return [_case(ground, table, columns, loss, tolerance=TOLERANCE * mean if tolerance is None else tolerance, name=name,
                  all=f"the {name} is {number(mean)} in {table.num_rows:,} rows of {_called(ground.subject.data)}", overall=mean,
-                 total="errors" if name == "error rate" else f"of the {name}")
+                 total="errors" if name == "error rate" else f"of the {name}")]
 
 
-def _overfit(ground: Ground, tolerance: float | None) -> _Case:
+def _overfit(ground: Ground, tolerance: float | None) -> list[_Case]:
     subject = ground.subject
     train = subject.source("train")
     parts = [(*_rows(ground, each), each) for each in (subject.data, train)]
@@ -101,46 +119,52 @@ def _overfit(ground: Ground, tolerance: float | None) -> _Case:
     table, columns, side = _stacked(parts[0], parts[1])
     means = [_mean(loss, None) for loss, _ in losses]
     name = losses[0][1]
-    return _case(ground, table, columns, np.concatenate([each for each, _ in losses]), side=side, name=f"{name} above training",
+    return [_case(ground, table, columns, np.concatenate([each for each, _ in losses]), side=side, name=f"{name} above training",
                  tolerance=TOLERANCE * means[0] if tolerance is None else tolerance, overall=means[0] - means[1],
-                 all=f"the {name} is {number(means[0])} in {_called(subject.data)} and {number(means[1])} in the training data")
+                 all=f"the {name} is {number(means[0])} in {_called(subject.data)} and {number(means[1])} in the training data")]
 
 
-def _drift(ground: Ground, tolerance: float | None) -> _Case:
+def _drift(ground: Ground, tolerance: float | None) -> list[_Case]:
     subject = ground.subject
     reference = subject.source("reference")
     table, columns, side = _stacked((*_rows(ground, subject.data), subject.data), (*_rows(ground, reference), reference))
-    return _case(ground, table, columns, None, side=side, tolerance=TOLERANCE if tolerance is None else tolerance, direction="both",
+    return [_case(ground, table, columns, None, side=side, tolerance=TOLERANCE if tolerance is None else tolerance, direction="both",
                  name="share of rows", compared=f"in {_called(reference)}", overall=None,
                  all=f"{int((side == 0).sum()):,} rows of {_called(subject.data)} compared with {int((side == 1).sum()):,} of "
-                     f"{_called(reference)}")
+                     f"{_called(reference)}")]
 
 
-def _disparity(ground: Ground, tolerance: float | None) -> _Case:
+def _disparity(ground: Ground, tolerance: float | None) -> list[_Case]:
     data = ground.subject.data
     if not data.schema.protected:
         raise ConfigError("no column is protected, so that there are no groups to compare", where=data.name,
                           hint="--protected COLUMN, or columns: {protected: [COLUMN]} in assay.yaml")
-    column = data.schema.protected[0]
     table, columns = _rows(ground, data)
-    groups = table.column(column).combine_chunks()
-    counts = {each["values"]: each["counts"] for each in groups.value_counts().to_pylist() if each["values"] is not None}
-    if len(counts) < 2:
-        raise ConfigError(f"the protected column '{column}' has fewer than two groups", where=data.name)
-    largest = min(counts, key=lambda each: (-counts[each], str(each)))
-    side = np.asarray(pc.equal(groups, pa.scalar(largest, groups.type)).fill_null(False)).astype(np.uint8)
     value, name = _decision(ground, table)
-    value = np.where(np.asarray(groups.is_null()), np.nan, value)
+    return [_gap(ground, table, columns, value, name, column, tolerance) for column in data.schema.protected]
+
+
+def _gap(ground: Ground, table: pa.Table, columns: Sequence[str], value: Array, name: str, column: str, tolerance: float | None) -> _Case:
+    """Return the question where the gap between the largest group of a protected column and the others is another than elsewhere."""
+    groups = grouped(table.column(column).combine_chunks())
+    names, counts = np.unique(groups[groups != ""], return_counts=True)
+    if len(names) < 2:
+        raise ConfigError(f"the protected column '{column}' has fewer than two groups", where=ground.subject.data.name)
+    largest = str(names[np.argmax(counts)])   # of equals the first by name
+    side = (groups == largest).astype(np.uint8)
+    value = np.where(groups == "", np.nan, value)
     known = np.isfinite(value)
     gap = float(value[known & (side == 0)].mean() - value[known & (side == 1)].mean())
     usual = DECIDED if name != "score" else TOLERANCE * float(np.nanstd(value))
-    others = next(str(each) for each in counts if each != largest) if len(counts) == 2 else "all others"
-    return _case(ground, table, [each for each in columns if each != column], value, side=side, direction="both", overall=gap,
-                 tolerance=usual if tolerance is None else tolerance, name=f"gap in the {name}",
+    others = next(str(each) for each in names if each != largest) if len(names) == 2 else "all others"
+    many = len(ground.subject.data.schema.protected) > 1
+    made = _case(ground, table, [each for each in columns if each != column], value, side=side, direction="both", overall=gap,
+                 tolerance=usual if tolerance is None else tolerance, name=f"gap in the {name}" + (f" by {column}" if many else ""),
                  all=f"the {name} of {column} {others} is {number(abs(gap))} {'above' if gap > 0 else 'below'} that of {column} {largest}")
+    return dataclasses.replace(made, group=column)
 
 
-def _champion(ground: Ground, tolerance: float | None) -> _Case:
+def _champion(ground: Ground, tolerance: float | None) -> list[_Case]:
     champion = ground.subject.models.get("champion")
     if champion is None:
         raise ConfigError("there is no champion to compare the model with", hint="--champion FILE, or champion: FILE in assay.yaml")
@@ -148,9 +172,9 @@ def _champion(ground: Ground, tolerance: float | None) -> _Case:
     (mine, name), (theirs, _) = (_losses(ground, each, ground.subject.data, table) for each in (_model(ground), champion))
     mean, difference = _mean(theirs, None), _mean(mine - theirs, _weight(ground, table))
     way = "more" if difference > 0 else "less"
-    return _case(ground, table, columns, mine - theirs, tolerance=PAIRED * mean if tolerance is None else tolerance, direction="both",
+    return [_case(ground, table, columns, mine - theirs, tolerance=PAIRED * mean if tolerance is None else tolerance, direction="both",
                  name=f"{name} less the champion's", overall=difference,
-                 all=f"the {name} is {number(abs(difference))} {way} than the champion's {number(mean)} in {table.num_rows:,} rows")
+                 all=f"the {name} is {number(abs(difference))} {way} than the champion's {number(mean)} in {table.num_rows:,} rows")]
 
 
 _CASES = {"error": _error, "overfit": _overfit, "drift": _drift, "disparity": _disparity, "champion": _champion}
@@ -290,7 +314,7 @@ def _called(data: Source) -> str:
 # words ----------------------------------------------------------------------------------------------------------------------------
 
 
-def _part(ground: Ground, case: _Case, found: Found) -> Part:
+def _part(ground: Ground, case: _Case, found: Found, rate: float) -> Part:
     some = found.segments
     head = f"{case.all}; " + (f"{_counted(len(some), 'segment')} of the rows {'differs' if len(some) == 1 else 'differ'} from the rest "
                               f"by more than {_tolerance(case)}" if some else
@@ -298,7 +322,8 @@ def _part(ground: Ground, case: _Case, found: Found) -> Part:
     sentences = [head, *(_sentence(case, each) for each in some[:_TOLD])]
     values = [value for each in some for value in _values(case, each)]
     how = (f"{found.tried:,} conjunctions of up to three conditions were tried on {found.rows - found.confirmed_on:,} rows; "
-           f"{found.candidates} were judged on the other {found.confirmed_on:,}, and at most 5 % of what is shown is false on average")
+           f"{found.candidates} were judged on the other {found.confirmed_on:,}, and at most {_percent(rate)} of what is shown is false "
+           "on average")
     notes = [*found.notes, how]
     if len(some) > _TOLD:
         notes.append(f"{len(some) - _TOLD} more segments are in the table")
