@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from assay.verbs.interop.expectation import expectations as expectations
     from assay.verbs.interop.scorer import evaluation as evaluation
     from assay.verbs.interop.scorer import scorer as scorer
+    from assay.verbs.probe.experiment import experiment as experiment
     from assay.verbs.probe.fairness import probe as probe
     from assay.verbs.profile import profile as profile
 
@@ -82,6 +83,7 @@ _TARGETS = {
     "errors": "assay.errors",
     "evaluation": "assay.verbs.interop.scorer:evaluation",
     "expectations": "assay.verbs.interop.expectation:expectations",
+    "experiment": "assay.verbs.probe.experiment:experiment",
     "explain": "assay.verbs.explain.explain:explain",
     "gate": "assay.verbs.gate.gate:gate",
     "load": "assay.model.load:load",

@@ -11,6 +11,7 @@ import click
 
 from assay.app.check import check
 from assay.app.demo import demo
+from assay.app.experiment import experiment
 from assay.app.explain import explain
 from assay.app.gate import gate
 from assay.app.metrics import metrics
@@ -51,6 +52,9 @@ def assay() -> None:
 
 for _command in (check, demo, explain, gate, metrics, models, monitor, probe, profile):
     assay.add_command(_command)
+
+
+probe.add_command(experiment)
 
 
 def run(arguments: Sequence[str], state: State) -> int:

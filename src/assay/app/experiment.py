@@ -1,0 +1,93 @@
+"""``assay probe experiment``: a randomized experiment on a system that one can only use. Parses, calls ``assay.verbs.probe.experiment``.
+
+``experiment`` is the command, ``lines`` draws what it found.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from assay.app.option import Command, Option, option, quietly, shared
+from assay.app.output import files_of, put
+from assay.app.state import State
+
+if TYPE_CHECKING:
+    from assay.app.layout import Line, Terminal
+    from assay.result import Run
+
+__all__ = ["experiment", "lines"]
+
+_EXAMPLES = """
+assay probe experiment design.yaml --plan               what would be done, how many blocks it takes; asks nothing
+assay probe experiment design.yaml --trust              do it, or go on where it stopped, and say what it proves
+assay probe experiment design.yaml --url https://test.example.com
+assay probe experiment ads.yaml prices.yaml --trust     several, their p-values corrected together
+"""
+_CODES = """
+0 no difference found (or none above at_most)   1 treated differently   2 wrong usage or bad input   3 inconclusive
+"""
+
+
+@click.command("experiment", cls=Command, short_help="Prove, or not, that a system treats two kinds of users differently.",
+               parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
+@click.argument("designs", nargs=-1, required=True, type=click.Path(), metavar="DESIGN.YAML...")
+@click.option("--plan", is_flag=True, cls=Option, group="What is done",
+              help="Draw the lots, say how many blocks the difference that matters takes, and ask nothing.")
+@click.option("--trust", is_flag=True, cls=Option, group="What is done",
+              help="Act at the address, or run the command, that stands in the design. Only for designs that you trust.")
+@option("--url", "What is done", "URL", "The system, in place of the one in the design.")
+@option("--log", "What is done", "FILE", "Where what is seen is kept, line by line (usually DESIGN.log.jsonl).")
+@option("--draws", "How it is tested", "N", "Assignments that the test draws, where there are too many to try all.",
+        type=click.IntRange(99, 1_000_000), default=9_999, show_default=True)
+@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
+@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
+@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
+@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
+@quietly
+@shared
+@click.pass_obj
+def experiment(state: State, /, designs: tuple[str, ...], *, plan: bool, trust: bool, url: str | None, log: str | None, draws: int,
+               json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool, no_progress: bool) -> int:
+    """Prove, or not, that a system treats two kinds of simulated users differently.
+
+    Lots decide who gets which treatment, block by block, so that neither time nor order nor chance can pass for a difference. What each
+    unit was shown is logged as it comes; an experiment that was interrupted goes on with the same lots. How a design is written stands in
+    docs/commands/experiment.md.
+    """
+    from assay.app.layout import Terminal, drawn
+    from assay.verbs.probe.experiment import experiment as verb
+
+    files = files_of({"json": json, "html": html, "markdown": markdown}, [*designs, log])
+    state.written = not plan   # the log stays, whatever ends this
+    run = verb(list(designs), log=log, url=url, plan=plan, draws=draws, trust=trust)
+    state.code = run.exit_code
+
+    def draw() -> None:
+        screen = Terminal.of(sys.stdout, plain=plain)
+        drawn(lines(run, screen, quiet=quiet), screen)
+
+    put(run, files, state, json=json, draw=draw)
+    return run.exit_code
+
+
+def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
+    """Return the lines that show an experiment: the verdict, the sentences, the items that differ most, the notes."""
+    from assay.app.layout import clean, wrapped
+    from assay.app.terminal import cost
+
+    head, *rest = run.sentences or (run.verdict,)
+    word = [(f"{run.verdict.upper()}: ", run.verdict)] if run.verdicts else []
+    parts: list[list[Line]] = [wrapped([*word], clean(head), "head", screen.width)]
+    if quiet:
+        return parts[0]
+    parts.append([line for each in rest for line in wrapped([], clean(each), "", screen.width)])
+    others = [each.sentence for each in run.verdicts if each.sentence not in run.sentences]
+    parts.append([line for each in others for line in wrapped([("  ", "")], clean(each), "", screen.width)])
+    parts.append([line for each in run.findings for line in wrapped([("  ", "")], clean(each.sentence), "", screen.width)])
+    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
+    parts.append(wrapped([], "; ".join(f"{name}: {clean(str(each))}" for name, each in run.about.items()), "dim", screen.width))
+    parts.append(wrapped([], cost(run), "dim", screen.width))
+    return [line for part in parts if part for line in (*part, [])][:-1]
