@@ -7,21 +7,31 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 import assay
+from assay.model.trees import trees
+from assay.probe import _loops, ensemble
 from assay.probe.certificate import certificate
+from assay.probe.discrimination import even
+from assay.probe.ensemble import bounds
 from assay.probe.oracle import Oracle
 from assay.probe.space import Space, axis
 from assay.verbs.probe.fairness import probe
 
 SIZES = {"a": 7, "b": 9, "c": 5, "d": 6, "s": 3}
 NAMES = list(SIZES)
-SPACE = Space(tuple(axis(name, None, declared=[0, SIZES[name] - 1]) for name in "abcd"), (axis("s", None, declared=[0, 2]),), order=tuple(NAMES))
+SPACE = Space(tuple(axis(name, None, declared=[0, SIZES[name] - 1]) for name in "abcd"), (axis("s", None, declared=[0, 2]),),
+              order=tuple(NAMES))
 
 
 def rows(seed: int, *, fair: bool = False) -> tuple[Any, Any]:
@@ -75,7 +85,90 @@ def test_what_never_reads_the_column_is_proved_fair() -> None:
     assert any(each.startswith("proved: no input") for each in run.sentences)
 
 
-def test_nothing_is_proved_of_a_black_box_or_of_many_trees() -> None:
-    x, y = rows(2)
-    assert certificate(assay.load(HistGradientBoostingClassifier(max_iter=5).fit(x, y), features=NAMES), SPACE) is None
+def test_nothing_is_proved_of_a_black_box() -> None:
     assert certificate(assay.load(lambda batch: [0] * batch.num_rows, task="binary", classes=[0, 1], features=NAMES), SPACE) is None
+
+
+ENSEMBLES = {
+    "binned": lambda seed: HistGradientBoostingClassifier(max_iter=12, max_leaf_nodes=8, random_state=seed),
+    "boosted": lambda seed: GradientBoostingClassifier(n_estimators=15, random_state=seed),
+    "forest": lambda seed: RandomForestClassifier(8, max_depth=4, random_state=seed),
+    "full forest": lambda seed: RandomForestClassifier(6, random_state=seed),   # votes with ties
+    "extra": lambda seed: ExtraTreesClassifier(7, max_depth=5, random_state=seed),
+}
+
+
+@pytest.mark.parametrize("kind", ENSEMBLES)
+@pytest.mark.parametrize("threshold", [None, 0.35])
+def test_many_trees_are_exact_where_they_are_finished(kind: str, threshold: float | None) -> None:
+    x, y = rows(3)
+    if kind == "full forest":
+        y = (x[:, 0] + x[:, 4] > x[:, 2] + 1).astype(int)   # the same for the same row: every leaf is one class
+    model = assay.load(ENSEMBLES[kind](3).fit(x, y), features=NAMES)
+    found = certificate(model, SPACE, threshold=threshold, seconds=60)
+    assert found is not None
+    assert found.kind == "trees"
+    share = float(Oracle(model, SPACE, threshold=threshold).ask(SPACE.everything()).found.mean())
+    assert found.low <= share + 1e-12
+    assert share <= found.high + 1e-12
+    assert found.high - found.low < 1e-9
+
+
+def test_lightgbm_and_xgboost_are_exact_too() -> None:
+    lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+    x, y = rows(4)
+    for own in (lightgbm.LGBMClassifier(n_estimators=15, num_leaves=8, n_jobs=1, verbose=-1),
+                xgboost.XGBClassifier(n_estimators=15, max_depth=3, n_jobs=1)):
+        model = assay.load(own.fit(x.astype(float), y), features=NAMES)
+        found = certificate(model, SPACE)
+        assert found is not None
+        assert (found.low, found.high) == (pytest.approx(truth(model), abs=1e-9), pytest.approx(truth(model), abs=1e-9))
+
+
+@pytest.mark.parametrize("boxes", [1, 5, 40, 200])
+def test_bounds_are_true_wherever_cutting_ends(boxes: int) -> None:
+    x, y = rows(5)
+    model = assay.load(ENSEMBLES["binned"](5).fit(x, y), features=NAMES)
+    grown = trees(model)
+    assert grown is not None
+    found = bounds(grown, SPACE, NAMES, boxes=boxes)
+    assert found is not None
+    every = SPACE.everything()
+    hit = Oracle(model, SPACE).ask(every).found
+    assert found.low <= hit.mean() <= found.high
+    inside = ((every[:, None] >= found.boxes[:, 0]) & (every[:, None] <= found.boxes[:, 1])).all(axis=2).sum(axis=1)
+    assert inside.max(initial=0) <= 1
+    assert found.low + inside.mean() == pytest.approx(found.high)
+    assert hit[inside == 0].mean() == pytest.approx(found.low / max((inside == 0).mean(), 1e-12))
+
+
+def test_the_loop_gives_the_same_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = rows(6)
+    grown = trees(assay.load(ENSEMBLES["binned"](6).fit(x, y), features=NAMES))
+    assert grown is not None
+    quick = bounds(grown, SPACE, NAMES, boxes=100)
+    monkeypatch.setattr(ensemble, "_loop", lambda: (_loops.decide, 8))
+    slow = bounds(grown, SPACE, NAMES, boxes=100)
+    assert quick is not None
+    assert slow is not None
+    assert (quick.low, quick.looked) == (slow.low, slow.looked)
+    assert quick.high == pytest.approx(slow.high, abs=1e-12)
+    assert quick.boxes.tolist() == slow.boxes.tolist()
+
+
+@pytest.mark.slow
+def test_what_is_proved_of_the_coded_census_agrees_with_a_million_draws(shared: Any) -> None:
+    data = np.loadtxt(shared / "data" / "fairness" / "adf-census-coded.csv", delimiter=",", skiprows=1, dtype=np.int64)
+    names = [f"x{place}" for place in range(13)]
+    high = [9, 7, 39, 15, 6, 13, 5, 4, 1, 99, 39, 99, 39]
+    axes = [axis(name, None, declared=[1 if name == "x0" else 0, high[place]]) for place, name in enumerate(names)]
+    space = Space(tuple(axes[:8] + axes[9:]), (axes[8],), order=tuple(names))
+    for count in (5, 20):
+        own = HistGradientBoostingClassifier(max_iter=count, random_state=0).fit(data[:, :-1].astype(float), data[:, -1])
+        model = assay.load(own, features=names)
+        found = certificate(model, space, seconds=60)
+        assert found is not None
+        assert found.high - found.low < 1e-6
+        drawn = even(Oracle(model, space), 1_000_000)
+        assert abs(drawn.share - found.low) <= 2.58 * np.sqrt(found.low * (1 - found.low) / drawn.n) + 1e-9
+        assert found.fair == (count == 5)

@@ -1,7 +1,7 @@
 """Exact answers where a model can be read: the share of all inputs that is discriminatory, with bounds that are proved.
 
-``certificate(model, space)`` reads a linear model or one decision tree through their neutral layouts; of any other model it says nothing.
-The verbs import it.
+``certificate(model, space)`` reads a linear model, a decision tree, or the trees of a forest or of a boosted model, through their neutral
+layouts; of any other model it says nothing. The verbs import it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 from assay.model.linear import Linear, linear
 from assay.model.model import Model
 from assay.model.trees import Trees, trees
+from assay.probe.ensemble import Bounds, bounds
+from assay.probe.grid import columns, cuts
 from assay.probe.space import Space
 
 __all__ = ["Certificate", "certificate"]
@@ -24,19 +26,24 @@ Array = np.ndarray[Any, Any]
 
 CELLS = 1 << 19      # of a line on which scores are added up
 BOXES = 2_000_000    # that are looked at before a tree is given up
+SECONDS = 20.0       # that several trees are cut for
 
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """The share of all points of a space that is discriminatory: at least ``low``, at most ``high``. ``kind`` is ``linear`` or ``tree``.
+    """The share of all points of a space that is discriminatory: at least ``low``, at most ``high``.
 
-    ``boxes`` (boxes, 2, axes) are of a tree the boxes that hold all of them, from a place to a place, both in it.
+    ``kind`` is ``linear``, ``tree`` or ``trees``. ``boxes`` (boxes, 2, axes) are of a tree the boxes that hold all of them, from a place to
+    a place, both in it; of several ``trees`` those in which any of them may lie that is not proved. ``looked`` is how many were looked at,
+    ``count`` how many trees there are.
     """
 
     kind: str
     low: float
     high: float
     boxes: Array | None = None
+    looked: int = 0
+    count: int = 1
 
     @property
     def fair(self) -> bool:
@@ -44,11 +51,13 @@ class Certificate:
         return self.high == 0
 
 
-def certificate(model: Model, space: Space, *, positive: int = 1, threshold: float | None = None) -> Certificate | None:
-    """Return what is proved of a model's classes over all points of ``space``; None where it is neither linear nor one tree, or has not
-    two classes, or splits a column in a way that does not follow the order of the axis.
+def certificate(model: Model, space: Space, *, positive: int = 1, threshold: float | None = None,
+                seconds: float = SECONDS) -> Certificate | None:
+    """Return what is proved of a model's classes over all points of ``space``; None where it is neither linear nor made of trees, or has
+    not two classes, or splits a column in a way that does not follow the order of the axis.
 
-    Scores are added in 64 bits as the model does, up to rounding. ``threshold`` is that of the score of ``positive``.
+    Scores are added in 64 bits as the model does, up to rounding. ``threshold`` is that of the score of ``positive``. Of several trees
+    boxes are cut for so many ``seconds`` at most; what is then open lies between ``low`` and ``high``.
 
     >>> import assay, pyarrow as pa
     >>> from sklearn.tree import DecisionTreeClassifier
@@ -70,21 +79,10 @@ def certificate(model: Model, space: Space, *, positive: int = 1, threshold: flo
     grown = trees(model)
     if grown is not None and len(grown.roots) == 1:
         return _tree(grown, space, threshold, signature.names or space.order)
-    return None
-
-
-def _columns(space: Space, matrix: Any) -> tuple[Array, list[Array], Array]:
-    """Return the numbers of the usual point, those with each axis at each of its places, and those of each variant."""
-    usual = space.usual
-    first = np.zeros(1, np.int64)
-    base = matrix(space.batch(usual[None], first))
-    each = []
-    for place, size in enumerate(space.sizes):
-        points = np.tile(usual, (int(size), 1))
-        points[:, place] = np.arange(size)
-        each.append(matrix(space.batch(points, np.zeros(int(size), np.int64))))
-    variants = matrix(space.batch(np.tile(usual, (len(space.variants), 1)), np.arange(len(space.variants))))
-    return np.asarray(base), each, np.asarray(variants)
+    if grown is None:
+        return None
+    proved: Bounds | None = bounds(grown, space, signature.names or space.order, threshold=threshold, seconds=seconds)
+    return None if proved is None else Certificate("trees", proved.low, proved.high, proved.boxes, proved.looked, len(grown.roots))
 
 
 # linear models ------------------------------------------------------------------------------------------------------------
@@ -92,9 +90,9 @@ def _columns(space: Space, matrix: Any) -> tuple[Array, list[Array], Array]:
 
 def _linear(found: Linear, space: Space, level: float, *, reached: bool) -> Certificate:
     """Add up the distributions of what each axis contributes: discriminatory is where the sum lies between two planes."""
-    base, columns, variants = _columns(space, found.matrix)
+    base, numbered, variants = columns(space, found.matrix)
     start = float(found.sums(base)[0, 0])
-    parts = [found.sums(each)[:, 0] - start for each in columns]
+    parts = [found.sums(each)[:, 0] - start for each in numbered]
     shift = found.sums(variants)[:, 0]
     # class 1 where part + shift > level, of a threshold >=: between are those with the sum in (low, high], of a threshold [low, high)
     low, high = level - float(shift.max()), level - float(shift.min())
@@ -122,10 +120,10 @@ def _linear(found: Linear, space: Space, level: float, *, reached: bool) -> Cert
 
 def _tree(grown: Trees, space: Space, threshold: float | None, inputs: Sequence[str]) -> Certificate | None:
     """Let a copy of the tree for each variant go down through shared boxes, until all copies agree or differ."""
-    cuts = _cuts(grown, space, inputs)
-    if cuts is None:
+    split = cuts(grown, space, inputs)
+    if split is None:
         return None
-    axes, cut, sides = cuts
+    axes, cut, sides = split
     classes = _classes(grown, threshold)
     if classes is None:
         return None
@@ -176,30 +174,6 @@ def _down(node: int, variant: int, low: list[int], high: list[int], left: list[i
         else:
             break
     return node
-
-
-def _cuts(grown: Trees, space: Space, inputs: Sequence[str]) -> tuple[list[int], list[int], dict[int, list[bool]]] | None:
-    """Return for each split its axis and how many of its first places go left; of protected ones -1, and which variants go left."""
-    named, protected = {each.name: place for place, each in enumerate(space.axes)}, {each.name for each in space.protected}
-    _, columns, variants = _columns(space, grown.matrix)
-    axes, cut = [0] * len(grown.left), [0] * len(grown.left)
-    sides: dict[int, list[bool]] = {}
-    for node in np.flatnonzero(grown.left >= 0).tolist():
-        feature = int(grown.feature[node])
-        name = inputs[int(grown.source[feature])]
-        if name in protected:
-            axes[node] = -1
-            sides[node] = grown.goes_left(np.full(len(variants), node), variants[:, feature].astype(np.float64)).tolist()
-            continue
-        if name not in named:
-            return None
-        numbers = columns[named[name]][:, feature].astype(np.float64)
-        goes = grown.goes_left(np.full(len(numbers), node), numbers)
-        count = int(goes.sum())
-        if not goes[:count].all():
-            return None
-        axes[node], cut[node] = named[name], count
-    return axes, cut, sides
 
 
 def _classes(grown: Trees, threshold: float | None) -> Array | None:
