@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from assay.verbs.interop.expectation import expectations as expectations
     from assay.verbs.interop.scorer import evaluation as evaluation
     from assay.verbs.interop.scorer import scorer as scorer
+    from assay.verbs.probe.association import associations as associations
     from assay.verbs.probe.experiment import experiment as experiment
     from assay.verbs.probe.fairness import probe as probe
     from assay.verbs.profile import profile as profile
@@ -76,6 +77,7 @@ _TARGETS = {
     "Summary": "assay.summary.summary:Summary",
     "Value": "assay.result:Value",
     "Verdict": "assay.result:Verdict",
+    "associations": "assay.verbs.probe.association:associations",
     "behaviour": "assay.verbs.behaviour.behaviour:behaviour",
     "canary": "assay.verbs.gate.canary:canary",
     "check": "assay.verbs.check:check",

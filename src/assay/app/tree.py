@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import click
 
+from assay.app.association import associations
 from assay.app.check import check
 from assay.app.demo import demo
 from assay.app.experiment import experiment
@@ -55,6 +56,7 @@ for _command in (check, demo, explain, gate, metrics, models, monitor, probe, pr
 
 
 probe.add_command(experiment)
+probe.add_command(associations)
 
 
 def run(arguments: Sequence[str], state: State) -> int:

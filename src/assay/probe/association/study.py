@@ -23,7 +23,7 @@ from assay.segment.confirm import Control, standing
 from assay.segment.search import Box
 from assay.summary.hashing import hashes, mixed
 
-__all__ = ["EVERYONE", "OTHERS", "Association", "Pair", "Search", "Study", "study"]
+__all__ = ["EVERYONE", "OTHERS", "Association", "Pair", "Search", "Study", "against_others", "named", "study"]
 
 Array = np.ndarray[Any, Any]
 Search: TypeAlias = Literal["exact", "tree", "both"]
@@ -67,7 +67,7 @@ class Pair:
             return [self]
         metric: Metric | None = None if self.metric in ("information", "ratio") else self.metric
         return [replace(self, attribute=one, output=other, metric=metric)
-                for one in _against_others(self.attribute) for other in _against_others(self.output)]
+                for one in against_others(self.attribute) for other in against_others(self.output)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +104,11 @@ class Association:
     def interval(self) -> tuple[float, float]:
         """The interval of its size, corrected."""
         return self.inside.effect.interval(self.level)
+
+    @property
+    def certain(self) -> bool:
+        """Whether no association at all is outside that interval: rows that a stronger candidate holds may hide what the others show."""
+        return self.inside.effect.weakest(self.level) > 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,13 +164,14 @@ def study(table: pa.Table, pairs: Sequence[Pair], *, columns: Iterable[str] | No
     stand = sum(each <= rate for each in adjusted)
     many = len(tests) if control == "fwer" else max(len(tests) / max(stand, 1), 1.0)   # Benjamini and Yekutieli 2005
     tests = [replace(each, adjusted=p, level=1 - rate / max(many, 1)) for each, p in zip(tests, adjusted, strict=True)]
-    found = sorted((each for each in tests if each.adjusted <= rate), key=lambda each: -each.inside.effect.weakest(each.level))
+    found = sorted((each for each in tests if each.adjusted <= rate and (not each.conditions or each.certain)),
+                   key=lambda each: -each.inside.effect.weakest(each.level))
     order = {key: min(each.p for each in found if each.pair.key == key) for key in {each.pair.key for each in found}}
     found.sort(key=lambda each: order[each.pair.key])
     return Study(tuple(found), tuple(tests), looked, table.num_rows, tuple(dict.fromkeys(notes)))
 
 
-def _against_others(variable: Variable) -> list[Variable]:
+def against_others(variable: Variable) -> list[Variable]:
     """Return a variable of several groups as one of two for each of the most frequent, itself where it is of two, or of numbers."""
     if variable.size <= 2:
         return [variable]
@@ -173,6 +179,15 @@ def _against_others(variable: Variable) -> list[Variable]:
     order = [int(each) for each in np.argsort(-counts, kind="stable")[:GROUPS] if counts[each] >= SMALLEST]
     return [Variable(variable.name, np.where(variable.known, variable.values == each, -1), (OTHERS, (variable.names or ())[each]))
             for each in order]
+
+
+def named(parts: Iterable[str]) -> str:
+    """Return the id of what some texts name, the same in every run.
+
+    >>> named(["hired", "sex"])
+    'b29d67ee'
+    """
+    return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:8]
 
 
 def _half(rows: int, entity: Array | None, seed: int) -> Array:
@@ -283,8 +298,7 @@ class _Asked:
 
     def _association(self, conditions: tuple[Condition, ...], inside: Measured, elsewhere: Effect | None, p: float,
                      rows: int) -> Association:
-        text = " and ".join(sorted(each.text or each.words for each in conditions))
         who = [names[1] for names in (self.pair.attribute.names, self.pair.output.names) if names is not None and names[0] == OTHERS]
-        key = "\0".join((self.pair.output.name, self.pair.attribute.name, *who, "", *sorted(self.pair.given), "", text))
-        name = hashlib.sha256(key.encode("utf-8")).hexdigest()[:8]
-        return Association(name, self.pair, conditions, inside, elsewhere, rows, p if math.isfinite(p) else 1.0, 1.0, 0.95)
+        key = (self.pair.output.name, self.pair.attribute.name, *who, "", *sorted(self.pair.given), "",
+               *sorted(each.text or each.words for each in conditions))
+        return Association(named(key), self.pair, conditions, inside, elsewhere, rows, p if math.isfinite(p) else 1.0, 1.0, 0.95)
