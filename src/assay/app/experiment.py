@@ -55,7 +55,7 @@ def experiment(state: State, /, designs: tuple[str, ...], *, plan: bool, trust: 
 
     Lots decide who gets which treatment, block by block, so that neither time nor order nor chance can pass for a difference. What each
     unit was shown is logged as it comes; an experiment that was interrupted goes on with the same lots. How a design is written stands in
-    docs/commands/experiment.md.
+    docs/howto/experiment.md.
     """
     from assay.app.layout import Terminal, drawn
     from assay.verbs.probe.experiment import experiment as verb
