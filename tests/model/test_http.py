@@ -156,9 +156,30 @@ def test_a_token_goes_where_it_should_and_nowhere_else(monkeypatch) -> None:
             assert "abc" not in text.replace(model.digest, "")
         load(f"{server.url}/v2/models/flights", **{**options, "header": "X-API-Key"})
         assert server.asked[-1][2]["X-API-Key"] == "s3cr3t-t0ken"
-        server.faults = [(307, {"Location": "http://127.0.0.1:1/"}, b"")]
-        with pytest.raises(ModelError, match="redirects"):
-            guard.answer(model, BATCH)
+        for place in ("http://127.0.0.1:1/", "http://127.0.0.1:1/s3cr3t-t0ken", "http://127.0.0.1:1/S3CR3T-T0KEN"):
+            server.faults = [(307, {"Location": place}, b"")]
+            with pytest.raises(ModelError, match="redirects") as caught:
+                guard.answer(model, BATCH)
+            assert "s3cr3t" not in str(caught.value).lower()
+
+
+@pytest.mark.parametrize("echo", ["s3cr3t/t0ken", r"s3cr3t\/t0ken"])
+def test_a_server_that_echoes_the_token_in_an_answer_brings_it_into_no_message(monkeypatch, echo) -> None:
+    monkeypatch.setenv("FLIGHTS_TOKEN", "s3cr3t/t0ken")
+    with serving(PLAIN, ["wind", "delay"]) as server:
+        options = {"features": ["wind", "delay"], "token_env": "FLIGHTS_TOKEN", "retries": 0, **SAID}
+        model = load(f"{server.url}/invocations", **options)
+        server.faults = [(200, {}, f'{{"predictions": ["Bearer {echo}"]}}'.encode())]
+        with pytest.raises(PredictionError, match=r"answered 'Bearer \*\*\*' in row 0"):
+            guard.answer(model, BATCH.slice(0, 1))
+        server.faults = [(200, {"Content-Encoding": echo}, b"{}")]
+        with pytest.raises(PredictionError, match=r"packed its answer \(") as caught:
+            guard.answer(model, BATCH.slice(0, 1))
+        assert "s3cr3t/t0ken" not in str(caught.value)
+        about = f'{{"name": "m", "inputs": [{{"name": "{echo}", "datatype": "FP64", "shape": [-1, 1]}}], "outputs": []}}'
+        server.faults = [(200, {}, about.encode())]
+        named = load(f"{server.url}/v2/models/flights", **{**options, "features": None})
+        assert named.signature.names == ("***",)
 
 
 @pytest.mark.parametrize(("uri", "options", "words"), [

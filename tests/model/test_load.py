@@ -316,3 +316,14 @@ def test_a_file_is_read_once(tmp_path) -> None:
     path.write_bytes(pickle.dumps(Evil()))
     assert joblib.load(io.BytesIO(file.data)).classes_.tolist() == ["no", "yes"]
     assert file.digest == digest
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("m.onnx", b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 9\n", r"pointer of Git LFS.*git lfs pull"),
+    ("m.pmml", b"<html><body>Sign in</body></html>", r"this is a web page"), ("m.joblib", b"\n<!DOCTYPE html>", r"this is a web page"),
+    ("m.pmml", b"<PML/>", r"the name ends in \.pmml, and the content is something else"),
+])
+def test_what_lies_there_when_a_model_was_not_fetched_is_named(tmp_path, name, content, words) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelError, match=words):
+        load(tmp_path / name)

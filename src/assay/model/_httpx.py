@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import threading
 import time
 import weakref
@@ -23,6 +24,7 @@ AGAIN = (408, 425, 429, 500, 502, 503, 504)   # a prediction changes nothing, so
 LONGEST_WAIT = 30.0   # seconds between two tries, whatever the server asks for
 SAME = (307, 308)     # the redirects that keep a request what it is
 FIRST_WAIT = 0.25
+SHORTEST = 8          # letters of a secret that cannot occur by chance
 LATE = 0.5            # seconds by which the timeouts of a socket are ahead, which tell more
 
 
@@ -140,16 +142,16 @@ class Client:
                     continue
                 packed = answer.headers.get("content-encoding", "identity").strip().lower()
                 if packed not in ("", "identity"):    # it could unpack to a thousand times its size
-                    raise PredictionError(f"the server packed its answer ({packed[:20]}), which was not asked for", where=self.where,
-                                          expected="an answer as it is")
-                return answer.status_code, self._body(answer.iter_raw(65_536), until), answer.headers
+                    raise PredictionError(f"the server packed its answer ({self.clean(packed)[:20]}), which was not asked for",
+                                          where=self.where, expected="an answer as it is")
+                return answer.status_code, self._wiped(self._body(answer.iter_raw(65_536), until)), answer.headers
         raise ModelError("the server redirects in a circle", where=self.where, expected="an answer")
 
     def _followed(self, url: str, status: int, place: str) -> str:
         found = urljoin(url, place)
         here, there = urlsplit(url), urlsplit(found)
         if (here.scheme, here.netloc) != (there.scheme, there.netloc) or status not in SAME:
-            raise ModelError(f"the server redirects to {without_secrets(found)[:200]}", where=self.where,
+            raise ModelError(f"the server redirects to {self.clean(found)[:200]}", where=self.where,
                              expected="an answer from the host that was named",
                              hint="redirects to other places are not followed; name that one if it is meant")
         return found
@@ -198,7 +200,17 @@ class Client:
 
     def clean(self, text: str) -> str:
         """Return text of the server without the secret, should it echo it."""
-        return without_secrets(text.replace(self._secret, "***") if self._secret else text)
+        return without_secrets(re.sub(re.escape(self._secret), "***", text, flags=re.IGNORECASE) if self._secret else text)
+
+    def _wiped(self, body: bytes) -> bytes:
+        """An answer without the secret: names of columns, labels and kinds that a server says end up in messages and in the report.
+
+        One of fewer than eight letters may occur by chance, and stays; messages about a failed request are cleaned of any.
+        """
+        for each in {self._secret, json.dumps(self._secret)[1:-1], self._secret.replace("/", "\\/")}:
+            if len(each) >= SHORTEST and each.encode() in body:
+                body = body.replace(each.encode(), b"***")
+        return body
 
 
 def _opened(timeout: float, concurrency: int, headers: Mapping[str, str], options: Options) -> Any:

@@ -67,12 +67,11 @@ def load(model: Any, options: Options) -> Predictor:
     signature = described(signature, names, options, width=width, kind="text" if textual else "unknown",
                           takes="places" if width is not None else "names")
     own = None if names is None else tuple(map(str, names))
-    kept = options.digest or digest(model)
-    if own is not None and width is not None and _blind(model):
-        model, own = _nameless(model), None
+    bare = own is not None and width is not None and _blind(model)
     prepare = _Texts(options.name) if textual else _Prepare(own, by_name=width is None, whole=_takes_numbers(first),
                                                                  view=_only_reads(model), where=options.name)
-    return Predictor(options.name, signature, kept, _Respond(model, signature, prepare), textual=textual)
+    quick = (_nameless(model), _Prepare(None, by_name=False, whole=True, view=_only_reads(model), where=options.name)) if bare else None
+    return Predictor(options.name, signature, options.digest or digest(model), _Respond(model, signature, prepare, quick), textual=textual)
 
 
 def digest(model: object) -> str:
@@ -269,8 +268,10 @@ def _unnamed(numbers: Array) -> Array:
 
 
 class _Respond:
-    def __init__(self, model: Any, signature: Signature, prepare: Callable[[pa.RecordBatch], Any]):
+    def __init__(self, model: Any, signature: Signature, prepare: Callable[[pa.RecordBatch], Any],
+                 quick: tuple[Any, Callable[[pa.RecordBatch], Any]] | None = None):
         self.model, self.signature, self.prepare = model, signature, prepare
+        self.asked, self.given = quick or (model, prepare)     # the same answers, sooner
         last = _last(model)
         self.probable = hasattr(model, "predict_proba")
         self.once = type(last).__name__ in GREATEST and type(last).__module__.startswith("sklearn.")
@@ -278,20 +279,20 @@ class _Respond:
         self.numeric = signature.task in NUMERIC_TASKS or (not classifies and not hasattr(model, "decision_function"))
 
     def __call__(self, batch: pa.RecordBatch) -> Answer:
-        given = self.prepare(batch)
+        given = self.given(batch)
         if self.numeric:
-            return Answer.valued(self.signature, self.model.predict(given))
+            return Answer.valued(self.signature, self.asked.predict(given))
         if self.signature.task == "multilabel":
             return self._labels(given)
         if self.probable:
-            score = self.model.predict_proba(given)
+            score = self.asked.predict_proba(given)
             if self.once:
                 return Answer.scored(self.signature, score)
         elif self.signature.scores:
-            score = self.model.decision_function(given)
+            score = self.asked.decision_function(given)
         else:
             score = None
-        said = Answer.labelled(_own(self.model, self.signature), self.model.predict(given))
+        said = Answer.labelled(_own(self.model, self.signature), self.asked.predict(given))
         return said if score is None else Answer.scored(self.signature, score, prediction=said.prediction)
 
     def trees(self) -> Trees | None:
@@ -321,12 +322,12 @@ class _Respond:
         return anew(self.model, given, own[labels], weight, around=around, where=type(self.model).__name__)
 
     def _labels(self, given: Any) -> Answer:
-        said = self.model.predict(given)
+        said = self.asked.predict(given)
         said = said.toarray() if hasattr(said, "toarray") else said
         marks = Answer.labelled(self.signature, said)
         if not self.signature.scores:
             return marks
-        score = self.model.predict_proba(given) if self.probable else self.model.decision_function(given)
+        score = self.asked.predict_proba(given) if self.probable else self.asked.decision_function(given)
         if isinstance(score, list):   # one array a label, with a column for each value that occurred in training
             score = np.stack([_of_one(each, known) for each, known in zip(score, self.model.classes_, strict=True)], axis=1)
         return Answer.scored(self.signature, score, prediction=marks.prediction)

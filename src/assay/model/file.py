@@ -25,6 +25,12 @@ EXPECTED = {".onnx": {"onnx", ""}, ".ort": {"onnx", ""}, ".ubj": {"xgboost", ""}
             ".pmml": {"pmml"}, ".keras": {"zip"}, ".pt2": {"zip"}}
 SAYS = {"pickle": "a pickle", "zip": "a zip archive", "compressed": "compressed data", "catboost": "a CatBoost model",
         "lightgbm": "a LightGBM model", "xgboost": "an XGBoost model", "onnx": "an ONNX model", "pmml": "a PMML model"}
+# What lies in the place of a model when fetching it went wrong.
+MISTAKEN = (
+    (re.compile(rb"version https://git-lfs\.github\.com/spec/"), "this is a pointer of Git LFS to the model, not the model",
+     "fetch what it points to: git lfs pull"),
+    (re.compile(rb"(?i)(\xef\xbb\xbf)?\s*<(!doctype html|html)\b"), "this is a web page, not a model",
+     "the download may have wanted a login: fetch the file itself"))
 HEAD = 4096
 
 
@@ -49,8 +55,11 @@ class File:
                              hint=f"did you mean '{guess}'?" if guess else None)
         if not file.head:
             raise ModelError("the file is empty", where=str(path), expected="a model")
+        for mark, what, hint in MISTAKEN:
+            if mark.match(file.head):
+                raise ModelError(what, where=str(path), expected="the model itself", hint=hint)
         if file.kind not in EXPECTED.get(file.suffix, {file.kind}):
-            what = f"the name ends in {file.suffix}, and the content is {SAYS[file.kind]}"
+            what = f"the name ends in {file.suffix}, and the content is {SAYS.get(file.kind, 'something else')}"
             raise ModelError(what, where=str(path), expected="a name that says what the file is",
                              hint="do not load it unless you know where it comes from; rename it if you do")
         return file
