@@ -35,8 +35,8 @@ CORE = {
     "yaml": Fence(("data/_yaml.py",), "PyYAML"),   # one module only, so that no second one forgets the safe loader
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
-    "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "screen/*", "explain/_sklearn.py", "probe/_sklearn.py",
-                      "verbs/demos/*"), "scikit-learn", late=True),
+    "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "model/_sklearn_refit.py", "screen/*", "explain/_sklearn.py", "probe/_sklearn.py",
+                      "estimate/*", "verbs/demos/*"), "scikit-learn", late=True),
     "threadpoolctl": Fence(("verbs/measure.py", "explain/_sklearn.py"), "threadpoolctl", late=True),
     "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", late=True),
 }
