@@ -327,3 +327,18 @@ def test_what_lies_there_when_a_model_was_not_fetched_is_named(tmp_path, name, c
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ModelError, match=words):
         load(tmp_path / name)
+
+
+def test_a_pickle_of_another_version_says_how_to_run_it_with_its_own(tmp_path, monkeypatch) -> None:
+    import sklearn
+
+    here = sklearn.__version__
+    fitted = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    monkeypatch.setattr("sklearn.base.__version__", "1.3.2")     # what __getstate__ writes
+    data = pickle.dumps(fitted)
+    monkeypatch.undo()
+    (tmp_path / "old.pkl").write_bytes(data.replace(b"sklearn.linear_model._logistic", b"sklearn.linear_model._logistik"))
+    with pytest.raises(ModelError, match=rf"made with scikit-learn 1\.3\.2, and {here} is installed: run it with its own, isolation=process"):
+        load(tmp_path / "old.pkl", trust=True)
+    del fitted.C    # as an older version may lack what was added since: it still answers
+    assert guard.answer(load(fitted, features=["a"]), pa.record_batch({"a": [0.2, 0.9]})).prediction.tolist() == [0, 1]

@@ -9,6 +9,7 @@ import copy
 import hashlib
 import importlib.util
 import io
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -176,7 +177,11 @@ def _only_reads(model: Any) -> bool:
     """Whether a model never writes into what it is given: scikit-learn's own, where nobody has asked for that to save a copy."""
     if not type(model).__module__.startswith("sklearn.") or not hasattr(model, "get_params"):
         return False
-    for name, value in model.get_params(deep=True).items():
+    try:
+        held = model.get_params(deep=True)
+    except AttributeError:    # one of an older version, which lacks what was added since
+        return False
+    for name, value in held.items():
         if name.rpartition("__")[2].startswith("copy") and value is False:
             return False
         foreign = not type(value).__module__.startswith("sklearn.") and (hasattr(value, "predict") or hasattr(value, "transform"))
@@ -361,10 +366,23 @@ def unpickled(file: File, options: Options) -> object:
         return joblib.load(io.BytesIO(file.data))
     except (ImportError, AttributeError) as error:
         raise ModelError(f"the pickle needs code that is not here ({guard.cause(error)})", where=options.name,
-                         hint="install that library, put that module on the Python path, or save the model without code") from error
+                         hint=_older(file.data) or "install that library, put that module on the Python path, or save the model without "
+                         "code") from error
     except (Exception, SystemExit) as error:
         raise ModelError(f"the pickle cannot be read: it is cut off, damaged, or from other versions ({guard.cause(error)})",
-                         where=options.name) from error
+                         where=options.name, hint=_older(file.data)) from error
+
+
+def _older(data: bytes) -> str | None:
+    """What to do with a pickle of another version of scikit-learn, which is written there unless the file is compressed."""
+    from sklearn import __version__ as here
+
+    found = re.search(rb"_sklearn_version.{1,8}?(\d+\.\d+[.\w]{0,12})", data, re.DOTALL)
+    said = found[1].decode() if found is not None else here
+    if said == here:
+        return None
+    return (f"it was made with scikit-learn {said}, and {here} is installed: run it with its own, isolation=process and "
+            "requirements=FILE (a file with the versions that it was made with)")
 
 
 FORMAT = Format(recognises, load, what="scikit-learn: fitted estimators and pipelines, and what behaves like one",
