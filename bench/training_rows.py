@@ -1,6 +1,6 @@
 """Which training rows led there: how near to training without the row, and how many planted wrong labels are found.
 
-    python bench/training_rows.py [--quick] [--json FILE]
+    python bench/training_rows.py [--quick] [--only networks] [--json FILE]
 
 A tenth of the training labels is replaced by another class (of numbers, shuffled among themselves), the model is trained on them, and
 every way ranks the rows. Beside: no knowledge (0.5), the loss alone, and the screen ``suspect_labels``, which does not see the model.
@@ -10,6 +10,8 @@ Figures are areas under the curve, means over seeds. Data: scikit-learn's own, a
 from __future__ import annotations
 
 import argparse
+import copy
+import importlib.util
 import json
 import sys
 import time
@@ -120,6 +122,64 @@ def graded(name: str, estimator: Any, x: Array, y: Array, classes: int, seed: in
     return rows.method, {way: float(roc_auc_score(wrong, score)) for way, score in scores.items()}
 
 
+def network(x: Array, y: Array, classes: int, seed: int, epochs: int) -> list[Any]:
+    """Return a network of two hidden layers at five times of its training by PyTorch, the last when it ended."""
+    import torch
+
+    torch.manual_seed(seed)
+    given, truth = torch.tensor(x, dtype=torch.float32), torch.tensor(y)
+    net = torch.nn.Sequential(torch.nn.Linear(x.shape[1], 64), torch.nn.ReLU(), torch.nn.Linear(64, 32), torch.nn.ReLU(),
+                              torch.nn.Linear(32, max(classes, 1)))
+    lost = torch.nn.functional.cross_entropy if classes else lambda said, wanted: ((said[:, 0] - wanted) ** 2).mean()
+    steps, found = torch.optim.AdamW(net.parameters(), lr=2e-3), []
+    for epoch in range(1, epochs + 1):
+        for some in torch.randperm(len(y)).split(64):
+            steps.zero_grad()
+            lost(net(given[some]), truth[some] if classes else truth[some].float()).backward()
+            steps.step()
+        if epoch % (epochs // 5) == 0:
+            found.append(copy.deepcopy(net))
+    return found
+
+
+def traced(x: Array, y: Array, classes: int, seed: int, epochs: int) -> dict[str, float]:
+    """Return the area under the curve of each way for a network: of the trained weights, and of checkpoints."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(y))
+    held, train = order[:len(y) // 4], order[len(y) // 4:]
+    x = (x - x[train].mean(axis=0)) / np.maximum(x[train].std(axis=0), 1e-9)
+    y = y if classes else (y - y[train].mean()) / y[train].std()
+    labels, wrong = planted(y[train], classes, rng)
+    names = [f"c{place}" for place in range(x.shape[1])]
+    table, other = (pa.table(dict(zip(names, x[part].T, strict=True))) for part in (train, held))
+    said: dict[str, Any] = {"task": "regression"} if not classes else {
+        "task": "binary" if classes == 2 else "multiclass", "classes": list(range(classes)), "activation": "softmax"}
+    *earlier, last = (assay.load(each, features=names, **said) for each in network(x[train], labels, classes, seed, epochs))
+    alone = TrainingRows.of(last, table, labels)
+    followed = TrainingRows.of(last, table, labels, checkpoints=earlier)
+    assert alone.method == followed.method == "TracIn"
+    scores = {f"{way}{end}": score for end, rows in (("", alone), (", checkpoints", followed)) for way, score in (
+        ("loss alone", rows.cost()), ("self-influence", rows.own()), ("loss without the row", rows.suspicion()),
+        ("harm to clean rows", rows.harm(other, y[held])))}
+    return {way: float(roc_auc_score(wrong, score)) for way, score in scores.items()}
+
+
+def networks(seeds: int) -> dict[str, dict[str, float]]:
+    """Print and return the areas of networks by how long they were trained, means over data sets and seeds."""
+    found: dict[str, dict[str, float]] = {}
+    for epochs in (20, 100):
+        for kind in ("classes", "numbers"):
+            every: dict[str, list[float]] = defaultdict(list)
+            for _, x, y, classes in tables():
+                if bool(classes) == (kind == "classes"):
+                    for seed in range(seeds):
+                        for way, area in traced(x, y, classes, seed, epochs).items():
+                            every[way].append(area)
+            found[f"network, {epochs} epochs, {kind}"] = means = {way: float(np.mean(areas)) for way, areas in every.items()}
+            print(f"network, {epochs} epochs, {kind}: " + ", ".join(f"{way} {area:.3f}" for way, area in means.items()), flush=True)
+    return found
+
+
 def left_out() -> dict[str, float]:
     """Return how near the linear ways are to training without the row."""
     from sklearn.linear_model import LinearRegression, LogisticRegression, PoissonRegressor, Ridge
@@ -173,8 +233,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", choices=("networks",), help="networks alone, which need PyTorch")
     given = parser.parse_args()
     warnings.simplefilter("ignore")
+    seeds = 1 if given.quick else 3
+    if given.only:
+        found = networks(seeds)
+        if given.json:
+            given.json.write_text(json.dumps({"networks": found}, indent=1))
+        return
     began = time.process_time()
     linear = left_out()
     print("beside training without the row:")
@@ -199,9 +266,12 @@ def main() -> None:
     print("mean over data sets, classes and numbers apart:")
     for line in summed:
         print("  " + "  ".join(f"{key} {value:.3f}" if isinstance(value, float) else f"{value:28}" for key, value in line.items()))
+    nets = networks(seeds) if importlib.util.find_spec("torch") else {}
+    if not nets:
+        print("networks: skipped, PyTorch is not installed")
     print(f"CPU {time.process_time() - began:.0f} s; numpy {np.__version__}, Python {sys.version.split()[0]}")
     if given.json:
-        given.json.write_text(json.dumps({"linear": linear, "taken out": falls, "noise": results, "means": summed}, indent=1))
+        given.json.write_text(json.dumps({"linear": linear, "taken out": falls, "noise": results, "means": summed, "networks": nets}, indent=1))
 
 
 def summary(results: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -112,9 +112,9 @@ def test_bad_columns_are_taken_as_they_are() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["none", "harder", "answer", "unseen"])
 def test_intervals_cover(kind: str) -> None:
-    """In 60 draws: at least 85 % of each hold the truth (95 % are promised), which where nothing changed is 0."""
+    """In 24 draws: at least 20 of each hold the truth (95 % are promised; fewer have a chance of 1 in 1,000), which is 0 where nothing changed."""
     wanted, held = truth(kind), np.zeros(3)
-    for seed in range(60):
+    for seed in range(24):
         before, after, lost = drawn(1000 + seed, 1500, kind)
         held += [each.low <= value <= each.high for each, value in zip(split(before, after, lost, seed=seed).parts, wanted, strict=True)]
-    assert (held >= 51).all()
+    assert (held >= 20).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any, cast
 
 import lightgbm
 import numpy as np
@@ -447,3 +448,44 @@ def test_constant_and_missing_columns_do_not_stop_it(diabetes):
     assert np.isfinite(made.suspicion()).all()
     assert np.isfinite(traced(LinearRegression().fit(x[:, 1:-1], y), x[:, 1:-1], y).suspicion()).all()
     assert Forest.of(trees(assay.load(estimator)), x, y) is None
+
+
+# classes that were weighted ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weights", ["balanced", {0: 5.0, 1: 1.0, 2: 2.0}], ids=["balanced", "named"])
+@pytest.mark.parametrize("kind", ["two", "three", "ridge"])
+def test_weights_of_classes_are_read_off_the_coefficients(kind: str, weights: Any) -> None:
+    x, y = (datasets.load_wine if kind == "three" else datasets.load_breast_cancer)(return_X_y=True)
+    x = ((x - x.mean(axis=0)) / x.std(axis=0))[:, :8]
+    classes = int(y.max()) + 1
+    given = weights if weights == "balanced" else {each: weights[each] for each in range(classes)}
+    fixed = dict(enumerate(len(y) / (classes * np.bincount(y)))) if weights == "balanced" else given
+    estimator = RidgeClassifier(2.0) if kind == "ridge" else LogisticRegression(C=0.3, tol=1e-9, max_iter=5000)
+    names = [f"c{place}" for place in range(8)]
+    table = pa.table(dict(zip(names, x.T, strict=True)))
+    rows = TrainingRows.of(assay.load(clone(estimator).set_params(class_weight=given).fit(x, y), features=names), table, y)
+    assert rows.method.startswith("leave-one-out")
+    assert "classes counted" in rows.caveat
+    made = cast(Any, rows)._way.counted
+    assert made == pytest.approx([fixed[each] / min(fixed.values()) for each in range(classes)], rel=1e-3)
+    whole, some = clone(estimator).set_params(class_weight=fixed).fit(x, y), range(0, len(y), len(y) // 8)
+    place = -1 if classes == 2 else 1
+
+    def said(model: Any) -> float:
+        return float(np.ravel(model.decision_function(x[3:4]))[place])
+
+    expected = [said(whole) - said(clone(whole).fit(np.delete(x, each, 0), np.delete(y, each))) for each in some]
+    told = rows.answer(table.slice(3, 1), 1)[0][list(some)]
+    assert np.corrcoef(expected, told)[0, 1] > (0.99 if kind == "three" else 0.9999)
+
+
+def test_weights_of_classes_are_not_made_up_for_rows_of_others() -> None:
+    """A model that was trained on other rows, or on other labels, is not explained by weights of classes."""
+    x, y = datasets.load_breast_cancer(return_X_y=True)
+    x = (x - x.mean(axis=0)) / x.std(axis=0)
+    for columns, rows in ((slice(0, 8), slice(0, 300)), (slice(0, 2), slice(0, 300)), (slice(0, 1), slice(100, 400))):
+        model = LogisticRegression(C=1.0).fit(x[rows, columns], y[rows])
+        names = [f"c{place}" for place in range(x[:, columns].shape[1])]
+        table = pa.table(dict(zip(names, x[:, columns].T, strict=True)))
+        assert TrainingRows.of(assay.load(model, features=names), table, y).method == "nearest neighbours"

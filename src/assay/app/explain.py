@@ -24,6 +24,7 @@ __all__ = ["explain", "lines"]
 
 MOST, FEW = 20, 6   # columns that one table lists, and one of many tables
 _LINES = 5          # that a name takes in a table, such as the conditions of a segment
+_ROWS = ("training influence", "suspicion of label")   # values of single training rows, whose notes have their inputs
 _STATED = ("quantity", "method", "stable", "compared with", "additivity gap")
 _EXAMPLES = """
 assay explain assay.yaml --row 10432
@@ -57,6 +58,8 @@ _ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segme
 @click.option("--training-rows", "training_rows", is_flag=True, cls=Option, group="What is asked",
               help="With --row: which training rows led to its answer? Alone: which led to the errors, and whose labels look wrong?")
 @option("--among", "How it is asked", "PREDICATE", "With --training-rows alone: trace the errors of these rows of the data.")
+@option("--checkpoint", "How it is asked", "FILE", "With --training-rows: the network at an earlier time of its training (repeatable).",
+        multiple=True)
 @option("--segments", "What is asked", "WHAT", "Where does it differ? error (if nothing is said), overfit, drift, disparity or champion.",
         is_flag=False, flag_value="error")
 @option("--tolerance", "How it is asked", "NUMBER", "With --segments: a difference that is not worth a line.", type=float)
@@ -126,6 +129,10 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
         asked["row"] = asked["row"][0]
     if overall and "row" in asked:
         raise ConfigError("--global and --row are different questions", expected="one of them at a time")
+    if "checkpoint" in options:
+        if not training_rows:
+            raise ConfigError("--checkpoint is of training rows", expected="--training-rows")
+        asked["checkpoints"] = list(options.pop("checkpoint"))
     if training_rows:
         if overall:
             raise ConfigError("--global and --training-rows are different questions", expected="one of them at a time")
@@ -200,7 +207,7 @@ def _closed(text: str) -> str:
 
 
 def _table(title: str, values: list[Value], most: int, screen: Terminal) -> list[Line]:
-    """Return values of columns, one a line, those of 0 left out: number, interval, and a bar where there is room."""
+    """Return values of columns, one a line, those of 0 left out: number, interval, and a bar where there is room; of rows their inputs."""
     from assay.app.layout import cells, clean, cut, padded, wrapped
 
     shown = [each for each in values if each.value != 0][:most] or values[:1]
@@ -221,6 +228,9 @@ def _table(title: str, values: list[Value], most: int, screen: Terminal) -> list
         out.append([(padded(head, first), ""), ("  " + padded(text, wide, right=True), ""), ("  " + padded(end, far), "dim"),
                     ("  " + bar, style)])
         out += [[(line, "")] for line in rest]
+        if each.name in _ROWS and each.note:
+            inputs = clean(", ".join(each.note.split("; ")[2:]))
+            out.append([("  " + cut(inputs, screen.width - 2), "dim")])
     if len(values) > len(shown):
         out.append([(f"and {len(values) - len(shown):,} more: --json has all", "dim")])
     return out

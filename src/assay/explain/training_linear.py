@@ -24,6 +24,8 @@ Array = np.ndarray[Any, Any]
 _WIDEST = 3_000     # coefficients whose curvature is held and inverted
 _LOOSE = 0.02       # of the rows' slopes, which may be left over where a solver stopped early
 _AGAIN = 100        # rows that are left out by refitting, those that one step moves furthest
+_SPARE = 2          # equations beyond those that weights of classes need, so that they can be wrong
+_CLEAR = 0.2        # of the next singular value: a smaller one tells that the equations agree
 _WORK = 2e9         # products that this may take
 _STEPS = 12         # of Newton, for each
 _PART = 20_000_000  # moves of sums held at once
@@ -37,7 +39,8 @@ class Newton:
     of squared coefficients; ``sparse``: absolute ones are held back too, and those at 0 are taken to stay there. ``inverse`` is the
     inverse curvature, (outputs, outputs, numbers, numbers) where outputs depend on each other and (outputs, 1, numbers, numbers) where
     not, ``step`` (rows, outputs) the slope of each row divided by one less its leverage. ``again`` are rows that were left out by
-    refitting, ``moved`` (again, numbers) their coefficients without them, less those with them.
+    refitting, ``moved`` (again, numbers) their coefficients without them, less those with them. ``counted`` are weights of classes, the
+    least 1, where they were read off the coefficients.
     """
 
     model: Linear
@@ -55,6 +58,7 @@ class Newton:
     leverage: Array
     again: Array
     moved: Array
+    counted: tuple[float, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -76,6 +80,15 @@ class Newton:
         if not found:
             return None
         left, penalty, sparse, loss = min(found, key=lambda each: each[0])
+        counted: tuple[float, ...] = ()
+        if left > _LOOSE:   # perhaps classes were weighted, which the rows do not show
+            tried = [(*_penalty(model, numbers, each.slope(sums, labels) * (weight * some[places])[:, None], constant=constant), each, some)
+                     for each in losses if each.classes for places in (labels.astype(np.int64),)
+                     for some in _classes(model, numbers, each.slope(sums, labels) * weight[:, None], places, constant=constant)]
+            if not tried:
+                return None
+            left, penalty, sparse, loss, some = min(tried, key=lambda each: each[0])
+            weight, counted = weight * some[labels.astype(np.int64)], tuple(some.tolist())
         if left > _LOOSE:
             return None
         active = (model.weights != 0).any(axis=0)
@@ -88,7 +101,7 @@ class Newton:
         inverse = _inverse(used, curve * weight[:, None, None], held)
         step, leverage = _steps(used, inverse, curve, slope, weight)
         made = cls(model, loss, used, labels, weight, sums, penalty, left, sparse, active, inverse, step, leverage, np.empty(0, np.int64),
-                   np.empty((0, used.shape[1])))
+                   np.empty((0, used.shape[1])), counted)
         return made if made.exact or slope.shape[1] > 1 or sparse else made._refitted(held)
 
     def shifts(self, numbers: Array, output: int) -> Array:
@@ -194,6 +207,38 @@ def _penalty(model: Linear, numbers: Array, slope: Array, *, constant: bool) -> 
     if norm / size < 0.5 * alone:
         return max(float(norm) / size, rest), float(both[1]), True
     return max(alone, rest), squared, False
+
+
+def _classes(model: Linear, numbers: Array, slope: Array, places: Array, *, constant: bool) -> list[Array]:
+    """Return weights of classes under which a model may have been fitted to rows, the least 1: balanced ones, and those read off.
+
+    At the optimum sum_c v_c P_c = b w and, for an intercept, sum_c v_c S_c = 0, where P_c and S_c are the slopes of the rows of class c: a
+    homogeneous system in the weights v and the penalty b. It is solved where it has more equations than unknowns by enough to be wrong.
+    """
+    size = int(places.max(initial=0)) + 1
+    counts = np.bincount(places, minlength=size).astype(np.float64)
+    if size < 2 or not (counts > 0).all():
+        return []
+    found = [counts.max() / counts]
+    there = model.weights != 0
+    parts = [-(slope[places == each].T @ numbers[places == each])[there] for each in range(size)]
+    system = np.column_stack([*parts, -model.weights[there]])
+    if constant:
+        ends = np.column_stack([*(slope[places == each].sum(axis=0) for each in range(size)), np.zeros(slope.shape[1])])
+        scale = float(np.abs(numbers).mean()) or 1.0
+        system = np.concatenate([system, ends * scale])
+    if len(system) < size + 1 + _SPARE:
+        return found
+    norms = np.linalg.norm(system, axis=0)
+    if not (norms[:size] > 0).all():
+        return found
+    for width in (size + 1, size):   # with a penalty, and without
+        _, spread, ways = np.linalg.svd(system[:, :width] / norms[:width])
+        solved = ways[-1] / norms[:width]
+        solved = solved * np.sign(solved[:size].sum())
+        if (solved[:size] > 0).all() and (width == size or solved[-1] >= 0) and spread[-1] < _CLEAR * spread[-2]:
+            found.append(solved[:size] / solved[:size].min())
+    return found
 
 
 def _curve(loss: Loss, sums: Array, labels: Array) -> Array:

@@ -31,6 +31,11 @@ class Loss:
     kind: Kind
 
     @property
+    def classes(self) -> bool:
+        """Whether labels are places of classes."""
+        return self.kind in ("logistic", "softmax", "one against all", "signed")
+
+    @property
     def joined(self) -> bool:
         """Whether the slope of one output depends on the others."""
         return self.kind == "softmax"

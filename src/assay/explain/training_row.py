@@ -1,13 +1,13 @@
 """Which training rows led a model to an answer or to an error, and whose labels are probably wrong.
 
 ``TrainingRows.of(model, train, labels)`` is the interface; verbs use it. It takes the way that fits the model: leave-one-out for linear
-models, BoostIn for boosted trees, shares of the answer for forests, and the nearest rows for any other.
+models, BoostIn for boosted trees, shares of the answer for forests, TracIn for networks, and the nearest rows for any other.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, cast
 
@@ -21,7 +21,8 @@ from assay.explain.training_forest import Forest
 from assay.explain.training_linear import Newton
 from assay.explain.training_loss import candidates
 from assay.explain.training_neighbour import Neighbours
-from assay.model.linear import linear
+from assay.explain.training_step import Steps
+from assay.model.linear import last_layer, linear
 from assay.model.model import Model, bind, called
 from assay.model.trees import trees
 
@@ -30,6 +31,7 @@ __all__ = ["TrainingRows"]
 Array = np.ndarray[Any, Any]
 _FEWEST = 10                # training rows
 _CELLS = 100_000_000        # leaves of training rows that are held
+_SHOWN = 50                 # rows by which a last layer shows itself
 
 
 class _Way(Protocol):
@@ -71,12 +73,13 @@ class TrainingRows:
     _outputs: int = 1
 
     @classmethod
-    def of(cls, model: Model, train: Any, labels: Any, *, weight: Array | None = None) -> Self:
+    def of(cls, model: Model, train: Any, labels: Any, *, weight: Array | None = None, checkpoints: Sequence[Model] = ()) -> Self:
         """Return what ``train`` did to ``model``.
 
         ``train`` is an Arrow batch or table with the model's inputs, in the order and number in which the model was trained where it
         is a forest; ``labels`` are numbers, or for a classifier places of its classes; ``weight`` those of the training. Rows without a
-        label must not be among them. Raises ``DataError`` for too few rows, or where no way fits.
+        label must not be among them. ``checkpoints`` are the same network at earlier times of its training. Raises ``DataError`` for too
+        few rows, or where no way fits, ``ConfigError`` for checkpoints of what is no network.
         """
         given = batch(train)
         model = bind(model, given.schema)
@@ -92,7 +95,8 @@ class TrainingRows:
             raise ConfigError(f"training rows are not traced for {model.signature.task}", where=called(model),
                               expected="a model of one label or number")
         some = taken(model, given, names)
-        found = _inside(model, some, labels, weight)
+        found = _network(model, [bind(each, given.schema) for each in checkpoints], some, labels, weight) if checkpoints else _inside(
+            model, some, labels, weight)
         if found is None:
             classes = model.signature.classes
             near = Neighbours.of(some, labels, classes=None if classes is None else len(classes), weight=weight)
@@ -172,6 +176,8 @@ class TrainingRows:
         way = self._way
         if isinstance(way, Neighbours):
             return way.placed(some)
+        if isinstance(way, Steps):
+            return way.matrix(some)
         held = way.model if isinstance(way, Newton) else cast(Any, way).trees
         return cast(Array, held.matrix(some))
 
@@ -191,10 +197,36 @@ def _inside(model: Model, rows: pa.RecordBatch, labels: Array, weight: Array | N
         return None if boosted is None else _of_boosting(boosted)
     coefficients = linear(model) if grown is None else None
     if coefficients is None:
-        return None
+        return _network(model, (), rows, labels, weight) if grown is None else None
     newton = Newton.of(coefficients, coefficients.matrix(rows), labels, weight,
                        candidates(coefficients.unit, coefficients.outputs, classes=classes))
     return None if newton is None else _of_newton(newton)
+
+
+def _network(model: Model, checkpoints: Sequence[Model], rows: pa.RecordBatch, labels: Array,
+             weight: Array | None) -> dict[str, Any] | None:
+    """Return the way through the last layer of a network, at its checkpoints and as it was trained; None where it has no such layer."""
+    some = rows.slice(0, _SHOWN)
+    layers = [last_layer(each, some) for each in (*checkpoints, model)]
+    known = [each for each in layers if each is not None]
+    if len(known) < len(layers) or len({(each.outputs, each.unit) for each in known}) > 1:
+        if checkpoints:
+            raise ConfigError("a checkpoint and the model do not end in the same linear layer", where=called(model),
+                              expected="one network of PyTorch at several times of its training")
+        return None
+    losses = candidates(known[-1].unit, known[-1].outputs, classes=model.signature.classes is not None)
+    kinds = {"multiclass": "softmax", "binary": "softmax"} if getattr(getattr(model, "respond", None), "how", "none") != "sigmoid" else {}
+    loss = next((each for each in losses if each.kind == kinds.get(model.signature.task or "")), None) or next(
+        (each for each in losses if each.kind in ("logistic", "one against all", "squared")), None)
+    if loss is None:
+        return None
+    made = Steps.of(known, rows, labels, weight, loss)
+    times = "at the trained weights only, where rows that were learned by heart have hardly a slope left" if not checkpoints else (
+        f"at {len(known):,} times of the training, the trained weights among them")
+    return {"method": "TracIn", "exact": False, "told": None, "quantity": known[-1].unit, "loss": _NAMES[loss.kind], "_way": made,
+            "_outputs": known[-1].outputs,
+            "caveat": f"products of slopes of the last layer, {times}; the layers before it are taken to stay as they are, and sizes are "
+                      "those of one step of a set length, so that order and sign tell something, and sizes only beside each other"}
 
 
 def _of_newton(made: Newton) -> dict[str, Any]:
@@ -208,6 +240,8 @@ def _of_newton(made: Newton) -> dict[str, Any]:
         caveat = f"one step of each row{again}; {kept}{sparse}"
         if made.left > 1e-3:
             caveat += f"; the model was not fitted to the end ({made.left:.1%} of the rows' pull is left over)"
+    if made.counted:
+        caveat += f"; classes counted {', '.join(f'{each:.3g}' for each in made.counted)} times, which the coefficients tell"
     return {"method": method, "caveat": caveat, "exact": made.exact, "told": 1 - made.left, "quantity": made.model.unit,
             "loss": _NAMES[made.loss.kind], "_way": made, "_outputs": made.model.outputs}
 

@@ -78,7 +78,8 @@ def load(model: Any, options: Options) -> Predictor:
     if signature.inputs is None and not signature.positional:
         signature = replace(signature, positional=True)
     digest = hashlib.sha256(f"{digest}{activation(options)}".encode()).hexdigest() if options["activation"] else digest
-    network = Network(_called(torch, model), signature, entry, activation(options), options.name, _pulled(torch, model))
+    network = Network(_called(torch, model), signature, entry, activation(options), options.name, _pulled(torch, model),
+                      _ended(torch, model))
     return Predictor(options.name, signature, digest, network)
 
 
@@ -180,6 +181,26 @@ def _pulled(torch: Any, model: Any) -> Any:
             (found,) = torch.autograd.grad((said * torch.from_numpy(weight)).sum(), array)
         return found.numpy()  # type: ignore[no-any-return]
     return pull
+
+
+def _ended(torch: Any, model: Any) -> Any:
+    def end(given: Array) -> tuple[Array, Array, Array] | None:
+        """What enters the last linear layer that is called, (rows, numbers), and its weights and constants; None where there is none."""
+        held: list[tuple[Any, Any]] = []
+        hooks = [each.register_forward_pre_hook(lambda layer, entered: held.append((layer, entered[0])))
+                 for each in model.modules() if type(each) is torch.nn.Linear]
+        try:
+            with torch.inference_mode():
+                model(torch.from_numpy(np.ascontiguousarray(given)))
+        finally:
+            for each in hooks:
+                each.remove()
+        if not held or held[-1][1].ndim != 2:
+            return None
+        layer, entered = held[-1]
+        constant = np.zeros(layer.out_features) if layer.bias is None else layer.bias.detach().double().numpy()
+        return entered.double().numpy(), layer.weight.detach().double().numpy(), constant
+    return end
 
 
 def _digest(model: Any, weights: Any) -> str:

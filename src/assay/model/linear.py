@@ -1,12 +1,13 @@
 """The coefficients of a linear model in one layout, whichever library fitted it.
 
-``linear(model)`` returns the :class:`Linear` of a model, or None where it is not linear. Layers above the models may import this.
+``linear(model)`` returns the :class:`Linear` of a model, or None where it is not linear; ``last_layer(model, batch)`` that in which a
+network ends. Layers above the models may import this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow as pa
 
 from assay.model.trees import Unit
 
-__all__ = ["Linear", "linear"]
+__all__ = ["Linear", "last_layer", "linear"]
 
 Array = np.ndarray[Any, Any]
 
@@ -54,3 +55,22 @@ def linear(model: object) -> Linear | None:
     """
     ask = getattr(getattr(model, "respond", None), "linear", None)
     return None if ask is None else cast("Linear | None", ask())
+
+
+def last_layer(model: object, batch: pa.RecordBatch) -> Linear | None:
+    """Return the linear layer in which a network ends, over the numbers that enter it; None where there is none, as ``batch`` shows.
+
+    ``matrix`` takes batches of the model's columns, as that of a linear model does.
+
+    >>> import assay
+    >>> last_layer(assay.load(lambda batch: [0.0], task="regression"), pa.record_batch({"x": [1.0]})) is None
+    True
+    """
+    ask, taken = getattr(getattr(model, "respond", None), "layer", None), getattr(model, "taken", None)
+    if ask is None or taken is None:
+        return None
+    found = cast("Linear | None", ask(taken(batch)))
+    if found is None:
+        return None
+    inner = found.matrix
+    return replace(found, matrix=lambda rows: inner(taken(rows)))

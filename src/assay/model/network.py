@@ -18,7 +18,9 @@ from assay.errors import ConfigError, PredictionError, SignatureError
 from assay.model.answer import Answer
 from assay.model.column import is_text, matrix, numbers, texts
 from assay.model.format import Options
+from assay.model.linear import Linear
 from assay.model.signature import Signature
+from assay.model.trees import Unit
 
 __all__ = ["OPTIONS", "Columns", "Entry", "Network", "activated", "activation"]
 
@@ -26,6 +28,7 @@ Array = np.ndarray[Any, Any]
 OPTIONS = frozenset({"activation", "image", "layout", "dtype"})
 ACTIVATIONS = ("softmax", "sigmoid", "none")
 CELLS = 4_000_000     # of an array that is given at once: what lies between the layers is several times as much
+_STEP = 4_096         # rows whose last layer is read at once
 TYPES: Mapping[str, Any] = {"float32": np.float32, "float64": np.float64, "int64": np.int64, "int32": np.int32, "float16": np.float16,
                             "uint8": np.uint8}
 
@@ -164,12 +167,14 @@ def activated(raw: Array, how: str) -> Array:
 class Network:
     """The ``respond`` of a network: ``call`` takes an array of rows and returns one of outputs, (rows,) or (rows, K).
 
-    ``pull(array, weight)`` returns the gradient of the weighted sum of the outputs of each row, in the shape of the array.
+    ``pull(array, weight)`` returns the gradient of the weighted sum of the outputs of each row, in the shape of the array; ``end(array)``
+    what enters the last linear layer, its weights (outputs, numbers) and its constants, None where there is no such layer.
     """
 
     def __init__(self, call: Callable[[Any], Any], signature: Signature, entry: Entry | Columns, how: str, where: str,
-                 pull: Callable[[Any, Array], Any] | None = None):
+                 pull: Callable[[Any, Array], Any] | None = None, end: Callable[[Any], tuple[Array, Array, Array] | None] | None = None):
         self.call, self.signature, self.entry, self.how, self.where, self.pull = call, signature, entry, how, where, pull
+        self.end = end
 
     def __call__(self, batch: pa.RecordBatch) -> Answer:
         width = int(np.prod(self.entry.shape)) if self.entry.shape else max(batch.num_columns, 1)
@@ -197,6 +202,29 @@ class Network:
             return None
         given = self.entry(batch, self.where)
         return np.asarray(self.pull(given, self._slope(self._raw(given), output)), np.float64)
+
+    def layer(self, batch: pa.RecordBatch) -> Linear | None:
+        """Return the last linear layer, over what enters it, or None: the network does not end in one, as ``batch`` shows."""
+        given = self.entry(batch, self.where)
+        found = None if self.end is None or isinstance(given, dict) else self.end(given)
+        if found is None or not batch.num_rows:
+            return None
+        entered, weights, constant = found
+        sums, raw = entered @ weights.T + constant, self._raw(given)
+        unit: Unit
+        if self.signature.classes is None:
+            how, unit = "none", "value"
+        else:   # the last layer gives logits: the adapter turns them into scores, or the network itself
+            how = self.how if self.how != "none" else "sigmoid" if sums.shape[1] == 1 else "softmax"
+            unit = "log-odds" if sums.shape[1] == 1 else "margin"
+        same = sums if self.how != "none" or self.signature.classes is None else activated(sums, how)
+        if same.shape != raw.shape or not np.allclose(same, raw, rtol=1e-4, atol=1e-4 * max(1.0, float(np.abs(raw).max()))):
+            return None
+
+        def matrix(rows: pa.RecordBatch) -> Array:
+            parts = [self.end(self.entry(rows.slice(at, _STEP), self.where)) for at in range(0, max(rows.num_rows, 1), _STEP)]  # type: ignore[misc]
+            return np.concatenate([each[0] for each in parts if each is not None])
+        return Linear(weights, constant, unit, matrix, np.zeros(weights.shape[1], np.int64))
 
     def _slope(self, raw: Array, output: int) -> Array:
         """How the asked score changes with each raw output, (rows, K)."""

@@ -54,9 +54,15 @@ def test_the_rows_behind_one_answer_are_named_with_their_labels(model):
     assert first.metric == "training influence"
     label = SPOILED["approved"][which(first) - 1000].as_py()
     assert first.column == f"loan {which(first)} (approved = {label})"
-    assert first.note == f"loan={which(first)}; approved={label}"
+    row = SPOILED.slice(which(first) - 1000, 1).to_pylist()[0]
+    inputs = f"income={row['income']:.3g}; debt={row['debt']:.3g}; state={row['state']}"
+    assert first.note == f"loan={which(first)}; approved={label}; {inputs}"
     assert (first.value > 0) == (label == 1)
-    assert abs(first.value) >= abs(run.values[-1].value)
+    moved = [each.value for each in run.values]
+    assert moved[:10] == sorted(moved[:10], reverse=True)
+    assert min(moved[:10]) > 0 > max(moved[10:])            # those that raised the answer, then those that lowered it
+    assert moved[10:] == sorted(moved[10:])
+    assert f"debt = {DATA['debt'][7].as_py():.3g}" in run.notes[0]
     assert run.exit_code == 0
     assert run.about["training rows"] == 1500
 

@@ -18,6 +18,8 @@ import pyarrow as pa
 from assay.data.meter import metered
 from assay.data.source import source
 from assay.errors import BusyError, ConfigError, listed
+from assay.model.load import load
+from assay.model.model import Model
 from assay.result import Cost, Run
 from assay.store import Store
 from assay.verbs.explain import counterfactual, training_row
@@ -40,7 +42,7 @@ _ZONE = re.compile(r"\d(?:Z|[+-]\d{2}:?\d{2})$")
 def explain(model: Any = None, data: Any = None, *, row: Any = None, against: str | None = None, quantity: str | None = None,
             way: str | None = None,
             between: Sequence[Any] | None = None, disparity: str | None = None, justified: Mapping[str, str] | None = None,
-            training_rows: bool = False, among: str | None = None, counterfactual: bool = False,
+            training_rows: bool = False, among: str | None = None, checkpoints: Sequence[Any] = (), counterfactual: bool = False,
             changeable: Mapping[str, Any] | None = None, wanted: Any = None, segments: str | bool = False, tolerance: float | None = None,
             background: Any = None, rows: int | None = None,
             at_most: float | None = None, budget: int | None = None, seed: int = 0,
@@ -64,7 +66,8 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
     ``justified`` is what people said of these.
 
     With ``training_rows``: which rows of ``train`` led to the answer to the ``row``; without a row, which parts of them raised the loss of
-    the rows of the data, or of those ``among`` them that a predicate keeps, and whose labels are probably wrong.
+    the rows of the data, or of those ``among`` them that a predicate keeps, and whose labels are probably wrong. ``checkpoints`` are a
+    network at earlier times of its training.
 
     With ``counterfactual``: what would have had to differ for the ``row`` to be decided otherwise (as the class ``wanted``; for numbers
     ``">= 3"``), where ``changeable`` says what a person can change: ``{"income": "increase", "savings": [0, 100000], "job": ["cook"]}``.
@@ -84,7 +87,7 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
     checked("explain", roles, explain.__kwdefaults__ or ())
     asked: dict[str, Any] = {"row": row, "between": between, "disparity": disparity, "justified": justified,
                              "against": against, "quantity": quantity, "way": way, "background": background, "rows": rows,
-                             "training_rows": training_rows, "among": among,
+                             "training_rows": training_rows, "among": among, "checkpoints": checkpoints,
                              "counterfactual": counterfactual, "changeable": changeable, "wanted": wanted,
                              "segments": segments, "tolerance": tolerance,
                              "at_most": at_most, "budget": budget, "seed": seed,
@@ -110,13 +113,23 @@ def explain(model: Any = None, data: Any = None, *, row: Any = None, against: st
             classes=classes, features=features, trust=trust, where=where, sql=sql if data is whole else None, types=types, roles=roles)
         behind = None if background is None else source(background, types=types, **_label(background, roles))
         kept = held.enter_context(_store(store, notes)) if isinstance(store, str | os.PathLike) else store
-        ground = Ground(subject, quantity, against, behind, rows, at_most, budget, seed, positive, kept, way)
+        ground = Ground(subject, quantity, against, behind, rows, at_most, budget, seed, positive, kept, way,
+                        _earlier(checkpoints, model, {"trust": trust, "task": task, "classes": classes, "features": features}))
+        if checkpoints and not training_rows:
+            raise ConfigError("checkpoints tell of training rows", expected="training_rows beside them")
         part = _answered(ground, row, between=between, disparity=disparity, justified=justified, training_rows=training_rows,
                          among=among, otherwise=(changeable, wanted) if counterfactual else None, segments=segments, tolerance=tolerance)
     notes += [each for model in subject.models.values() for each in getattr(model, "remarks", list)()]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     return Run("explain", part.values, findings=part.findings, cost=cost, notes=_told([*part.notes, *notes]),
                figures=part.figures, about={**about(subject, {}), **part.about}, sentences=part.sentences, attributions=part.attributions)
+
+
+def _earlier(checkpoints: Sequence[Any], model: Any, said: Mapping[str, Any]) -> tuple[Model, ...]:
+    """Load what a network was at earlier times, as the model itself is loaded."""
+    if isinstance(checkpoints, str | os.PathLike):
+        raise ConfigError("checkpoints are one text", expected="a list of files, or of networks")
+    return tuple(load({**model, "uri": each} if isinstance(model, Mapping) else each, **said) for each in checkpoints)
 
 
 def _told(notes: Sequence[str]) -> tuple[str, ...]:

@@ -59,7 +59,8 @@ class Part:
 class Ground:
     """What a question stands on.
 
-    ``quantity`` None is what the model adds up; ``against`` chooses rows of the background; ``way`` is one of ``WAYS``, None the best.
+    ``quantity`` None is what the model adds up; ``against`` chooses rows of the background; ``way`` is one of ``WAYS``, None the best;
+    ``checkpoints`` are the model at earlier times of its training.
     """
 
     subject: Subject
@@ -73,6 +74,7 @@ class Ground:
     positive: Any = None
     store: Store | None = None
     way: str | None = None
+    checkpoints: tuple[Model, ...] = ()
 
     def __post_init__(self) -> None:
         if self.way is not None and self.way not in WAYS:

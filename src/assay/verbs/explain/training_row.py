@@ -24,6 +24,7 @@ from assay.model import guard
 from assay.result import Scalar, Spread, Value
 from assay.verbs.explain.explanation import Ground, Part, drawn, number, signed
 from assay.verbs.explain.row import found as row_of
+from assay.verbs.explain.row import named
 from assay.verbs.measure import Question, Subject, measure
 from assay.verbs.subject import fits
 
@@ -32,9 +33,10 @@ __all__ = ["of_errors", "of_row"]
 Array = np.ndarray[Any, Any]
 MOST, ASKED = 100_000, 5_000   # training rows, and rows whose errors are traced
 NEAR, CALLED = 20_000, 1_000    # the same where each is compared with each
-_TOLD, _LISTED = 3, 20         # rows that sentences name, and that are listed
+_TOLD, _LISTED = 3, 20         # rows that sentences name, and that are listed (half raised an answer, half lowered it)
 _VALUES = 20                   # of a column, up to which each is a group
 _FEWEST = 30                   # rows of a group
+_SHOWN = 12                    # inputs of the row that was asked about, in words
 _NOTHING = 1e-12               # less is rounding
 
 
@@ -78,14 +80,14 @@ class _Learned:
         weight = None
         if train.schema.weight in table.column_names:
             weight = np.nan_to_num(table.column(train.schema.weight).cast(pa.float64()).to_numpy(), nan=0.0)
-        traced = TrainingRows.of(model, ground.inputs_of(table), outcome, weight=weight)
+        traced = TrainingRows.of(model, ground.inputs_of(table), outcome, weight=weight, checkpoints=ground.checkpoints)
         given = train.schema.id
         return cls(table, outcome, traced, given if given in table.column_names else None, label, places, tuple(notes))
 
     @property
     def inside(self) -> bool:
         """Whether the way looks into the model, and not only at the rows."""
-        return self.rows.told is not None
+        return self.rows.told is not None or self.rows.method == "TracIn"
 
     def name(self, row: int) -> str:
         """Return a training row in words: ``id 103 (approved = 1)``."""
@@ -98,9 +100,10 @@ class _Learned:
         return number(value) if isinstance(value, float) else value
 
     def key(self, row: int) -> str:
-        """Return what tells a training row from others, for scripts: ``id=103; approved=1``."""
+        """Return what tells a training row from others, and what the model saw of it: ``id=103; approved=1; income=52; state=CA``."""
         which = f"{self.id}={self.table.column(self.id)[row].as_py()}" if self.id else f"row={int(self.places[row])}"
-        return f"{which}; {self.label}={self.table.column(self.label)[row].as_py()}"
+        shown = [f"{name}={_text(self.table.column(name)[row].as_py())}" for name in self.rows.columns[:_SHOWN]]
+        return "; ".join([which, f"{self.label}={self.table.column(self.label)[row].as_py()}", *shown])
 
 
 def of_row(ground: Ground, id: Any) -> Part:
@@ -117,18 +120,20 @@ def of_row(ground: Ground, id: Any) -> Part:
         target = _target(ground, asked)
         moved = learned.rows.answer(asked, target)[0]
         what = learned.rows.quantity + (f" of {learned.label} = {target}" if target is not None else "")
-    order = np.argsort(-np.abs(moved), kind="stable")[:_LISTED]
-    order = order[np.abs(moved[order]) > _NOTHING]
-    up, down = ([int(row) for row in np.argsort(-sign * moved, kind="stable")[:_TOLD] if sign * moved[row] > _NOTHING] for sign in (1, -1))
-    parts = [f"{verb} most by {', '.join(f'{learned.name(row)} {signed(float(moved[row]))}' for row in some)}"
+    up, down = ([int(row) for row in np.argsort(-sign * moved, kind="stable")[:_LISTED // 2] if sign * moved[row] > _NOTHING]
+                for sign in (1, -1))
+    parts = [f"{verb} most by {', '.join(f'{learned.name(row)} {signed(float(moved[row]))}' for row in some[:_TOLD])}"
              for verb, some in (("raised", up), ("lowered", down)) if some]
     said = f"{one.title}: of {len(moved):,} training rows, the {what} was {', and '.join(parts)}" if parts else (
         f"{one.title}: no training row moved the {what}")
     sums = _by_label(learned, moved)
     second = f"all together, {', '.join(f'{name} {signed(value)}' for name, value in sums)}" if sums else ""
-    values = [_value("training influence", float(moved[row]), learned, int(row), what) for row in order]
+    values = [_value("training influence", float(moved[row]), learned, row, what) for row in (*up, *down)]
     sentences = tuple(each for each in (said, second, _method(learned)) if each)
-    return Part(sentences, tuple(values), notes=(*one.notes, *learned.notes), about=_about(learned, what))
+    own = ", ".join(named(one.table, name) for name in ground.inputs[:_SHOWN])
+    more = f" and {len(ground.inputs) - _SHOWN:,} more" if len(ground.inputs) > _SHOWN else ""
+    return Part(sentences, tuple(values), notes=(f"{one.title} has {own}{more}", *one.notes, *learned.notes),
+                about=_about(learned, what))
 
 
 def _target(ground: Ground, asked: pa.RecordBatch) -> Any:
@@ -182,6 +187,12 @@ def of_errors(ground: Ground, among: str | None = None) -> Part:
 def _value(metric: str, value: float, learned: _Learned, row: int, unit: str) -> Value:
     return Value.of(metric, Spread("exact", value), n=1, column=learned.name(row), unit=unit,
                     method=learned.rows.method, note=learned.key(row))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "missing"
+    return number(value) if isinstance(value, float) else " ".join(str(value).split())[:40].replace(";", ",")
 
 
 def _method(learned: _Learned) -> str:
