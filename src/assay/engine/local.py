@@ -40,7 +40,7 @@ Array = np.ndarray[Any, Any]
 Later = Callable[[str, Mapping[Need, Summary]], Sequence[Need]]
 
 _COUNTED = ("@row", "@one")  # rows are counted as they were delivered, whatever they weigh
-_WIDE, _STRIP = 128, 64  # columns from which they are read in strips, and columns of a strip
+_WIDE, _STRIP = 128, 32  # columns from which they are read in strips, and columns of a strip
 _FEW = 8  # columns from which threads have enough to do apart
 _SMALL = 1 << 18  # values below which starting threads takes longer than they save
 _HELD = 256 << 20  # bytes of sorted numbers kept for a second look at a column, beyond which the data are read again

@@ -14,11 +14,12 @@ from __future__ import annotations
 import functools
 import math
 import threading
-from collections.abc import Callable, Mapping
-from typing import Literal, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 
+from assay.metric.block import COLUMNS, Areas, Distance, areas, divergences, joined
 from assay.metric.column import Measured, column_metric
 from assay.result import Spread
 from assay.summary import Summary
@@ -36,7 +37,40 @@ _MOST = 255  # categories compared one by one; rarer ones are one bin
 _FEWEST = 5  # rows that a cell of categories is expected to have on the smaller side
 
 
-@column_metric(needs=_BINNED, better="lower", compared=True)
+def _psi(p: Array, q: Array) -> tuple[Array, Array, Array]:
+    ratio = np.log(p / q)
+    return ((p - q) * ratio).sum(axis=-1), ratio + 1 - q / p, -ratio + 1 - p / q
+
+
+def _jensen_shannon(p: Array, q: Array) -> tuple[Array, Array, Array]:
+    middle = (p + q) / 2
+    a, b = (np.log2(np.where(each > 0, each / middle, 1.0)) for each in (p, q))
+    return (p * a + q * b).sum(axis=-1) / 2, a / 2, b / 2
+
+
+def _chi2(p: Array, q: Array) -> tuple[Array, Array, Array]:
+    gap = (p - q) / (p + q)
+    return (gap * (p - q)).sum(axis=-1) / 2, gap - gap**2 / 2, -gap - gap**2 / 2
+
+
+def _distances(debiased: bool) -> dict[str, Distance]:
+    often = 1.0 if debiased else 0.0
+    return {"psi": Distance(_psi, often, "identity", math.inf, added=0.5), "chi2": Distance(_chi2, often / 4, "identity", 1.0),
+            "jensen_shannon": Distance(_jensen_shannon, often / (8 * math.log(2)), "square", 1.0)}
+
+
+_DISTANCES = {debiased: _distances(debiased) for debiased in (True, False)}
+
+
+def _each(name: str) -> Callable[..., list[Measured]]:
+    """Return what computes a distance of counts for many columns at once."""
+    def several(references: Sequence[Summaries], currents: Sequence[Summaries], *, debiased: bool = True) -> list[Measured]:
+        return _binned_each(references, currents, _DISTANCES[debiased][name])
+
+    return several
+
+
+@column_metric(needs=_BINNED, better="lower", compared=True, several=_each("psi"))
 def psi(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Measured:
     """Population stability index: sum of (p - q) ln(p / q) over bins, debiased by (bins - 1)(1/n + 1/m).
 
@@ -48,10 +82,10 @@ def psi(reference: Summaries, current: Summaries, *, debiased: bool = True) -> M
     >>> round(psi({"frequent": then}, {"frequent": now}), 2)
     0.27
     """
-    return _binned(reference, current, _psi, 1.0 if debiased else 0.0, "identity", math.inf, added=0.5)
+    return _binned(reference, current, _DISTANCES[debiased]["psi"])
 
 
-@column_metric(needs=_BINNED, better="lower", compared=True)
+@column_metric(needs=_BINNED, better="lower", compared=True, several=_each("jensen_shannon"))
 def jensen_shannon(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Measured:
     """Jensen-Shannon distance, base 2, from 0 to 1: sqrt((KL(p, m) + KL(q, m)) / 2), m = (p + q) / 2, of the debiased divergence.
 
@@ -63,10 +97,10 @@ def jensen_shannon(reference: Summaries, current: Summaries, *, debiased: bool =
     >>> jensen_shannon({"frequent": then}, {"frequent": now}, debiased=False)
     1.0
     """
-    return _binned(reference, current, _jensen_shannon, 1 / (8 * math.log(2)) if debiased else 0.0, "square", 1.0)
+    return _binned(reference, current, _DISTANCES[debiased]["jensen_shannon"])
 
 
-@column_metric(needs=_BINNED, better="lower", compared=True)
+@column_metric(needs=_BINNED, better="lower", compared=True, several=_each("chi2"))
 def chi2(reference: Summaries, current: Summaries, *, debiased: bool = True) -> Measured:
     """Symmetric chi-square distance, from 0 to 1: half the sum of (p - q)^2 / (p + q), debiased (Vincze 1981, Le Cam 1986).
 
@@ -78,7 +112,7 @@ def chi2(reference: Summaries, current: Summaries, *, debiased: bool = True) -> 
     >>> round(chi2({"frequent": then}, {"frequent": now}, debiased=False), 4)
     0.3333
     """
-    return _binned(reference, current, _chi2, 1 / 4 if debiased else 0.0, "identity", 1.0)
+    return _binned(reference, current, _DISTANCES[debiased]["chi2"])
 
 
 @column_metric(needs={"number": ("quantiles",)}, better="lower", compared=True)
@@ -186,7 +220,28 @@ def _excess(f: Array, g: Array, n: int, m: int, draws: int = 200, cells: int = 2
     return max(float(greatest.mean() - gap.max()), 0.0) / (2 ** (2 / 3) - 1)
 
 
-@column_metric(needs={"number": ("quantiles", "moments")}, better="lower", compared=True)
+def _wasserstein_each(references: Sequence[Summaries], currents: Sequence[Summaries], *, scaled: bool = True,
+                      debiased: bool = True) -> list[Measured]:
+    """Return the distances of many columns: those of as many points on either side together."""
+    found: dict[int, Measured] = {}
+    alike: dict[tuple[int, int], list[int]] = {}
+    sides = [_sketches(*each) for each in zip(references, currents, strict=True)]
+    held = [(None, None) if note else (first.distribution, second.distribution) for first, second, note in sides]
+    for place, (one, other) in enumerate(held):
+        if one is not None and other is not None:
+            alike.setdefault((len(one[0]), len(other[0])), []).append(place)
+    for places in alike.values():
+        for start in range(0, len(places), COLUMNS):
+            some = places[start : start + COLUMNS]
+            grid, f, g, pairs = joined([held[each][0] for each in some], [held[each][1] for each in some])  # type: ignore[misc]
+            some = [some[pair] for pair in pairs]
+            of = areas(grid, f, g, *(np.array([sides[each][side].count for each in some]) for side in (0, 1)))  # type: ignore[union-attr]
+            found |= {each: _earth(references[each], *sides[each][:2], of, row, scaled, debiased) for row, each in enumerate(some)}
+    return [found[place] if place in found else wasserstein.function(*each, scaled=scaled, debiased=debiased)
+            for place, each in enumerate(zip(references, currents, strict=True))]
+
+
+@column_metric(needs={"number": ("quantiles", "moments")}, better="lower", compared=True, several=_wasserstein_each)
 def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True, debiased: bool = True) -> Measured:
     """Wasserstein-1 (earth mover's) distance in standard deviations of the reference: the integral of |F - G| over them, debiased.
 
@@ -200,73 +255,59 @@ def wasserstein(reference: Summaries, current: Summaries, *, scaled: bool = True
     5.0
     """
     first, second, note = _sketches(reference, current)
-    deviation = cast(Moments, reference["moments"]).deviation
-    if not note and scaled and not deviation > 0:
-        note = "the reference has only one value, so there is no standard deviation to scale with"
     if note:
         return Measured(None, second.count, note=note)
-    n, m = first.count, second.count
-    grid, f, g = _distributions(first, second)
-    widths = grid[1:] - grid[:-1]
-    gaps = (f - g)[:-1]
-    area = float(np.abs(gaps) @ widths)
-    noise = math.sqrt(2 / math.pi) * math.sqrt(1 / n + 1 / m) * _breadth(g + (n / (n + m)) * (f - g), widths)
-    # the derivative of the area with respect to a row at x is the integral of the gap's sign up to x
-    moved = np.zeros(len(grid))
-    np.add.accumulate(np.sign(gaps) * widths, out=moved[1:])
-    variance = sum(_variance(moved, _steps(each)) / rows for each, rows in ((f, n), (g, m)))
+    grid, f, g = (each[None] for each in _distributions(first, second))
+    of = areas(grid, f, g, np.array([first.count]), np.array([second.count]))
+    return _earth(reference, first, second, of, 0, scaled, debiased)
+
+
+def _earth(reference: Summaries, first: Quantiles, second: Quantiles, of: Areas, row: int, scaled: bool, debiased: bool) -> Measured:
+    """Return the Wasserstein distance of two sketches from the areas between them."""
+    deviation = cast(Moments, reference["moments"]).deviation
+    if scaled and not deviation > 0:
+        return Measured(None, second.count, note="the reference has only one value, so there is no standard deviation to scale with")
+    n, m, area = first.count, second.count, of.area[row]
+    noise = math.sqrt(2 / math.pi) * math.sqrt(1 / n + 1 / m) * of.breadth[row]
+    variance = sum(some[row] / rows for some, rows in zip(of.variances, (n, m), strict=True))
     error = math.sqrt(variance + (0.4 * noise) ** 2)
     unit = deviation if scaled else 1.0
     estimate = (math.sqrt(max(0.0, area * area - noise * noise)) if debiased else area) / unit
     spread = Spread("normal", estimate, n=float(m), error=error / unit, low_limit=0.0)
     # the cells of a sketch are as wide as sqrt(F (1 - F)) asks for, so its error of a rank is greatest at the median and small in the tails
-    off = sum(each.error * 2 * _breadth(reached, widths) for each, reached in ((first, f), (second, g)) if each.error)
+    off = sum(each.error * 2 * some[row] for each, some in ((first, of.breadths[0]), (second, of.breadths[1])) if each.error)
     return Measured(spread, m, off / unit)
 
 
-def _psi(p: Array, q: Array) -> tuple[float, Array, Array]:
-    ratio = np.log(p / q)
-    return float(((p - q) * ratio).sum()), ratio + 1 - q / p, -ratio + 1 - p / q
-
-
-def _jensen_shannon(p: Array, q: Array) -> tuple[float, Array, Array]:
-    middle = (p + q) / 2
-    a, b = (np.log2(np.where(each > 0, each / middle, 1.0)) for each in (p, q))
-    return float((p * a + q * b).sum() / 2), a / 2, b / 2
-
-
-def _chi2(p: Array, q: Array) -> tuple[float, Array, Array]:
-    gap = (p - q) / (p + q)
-    return float((gap * (p - q)).sum() / 2), gap - gap**2 / 2, -gap - gap**2 / 2
-
-
-def _binned(reference: Summaries, current: Summaries, distance: Callable[[Array, Array], tuple[float, Array, Array]], noise: float,
-            scale: Literal["identity", "square"], limit: float, *, added: float = 0.0) -> Measured:
-    """Return a debiased distance of two sets of counts, with its delta-method error.
-
-    ``noise`` is the distance's expectation without a shift, per degree of freedom and (1/n + 1/m); ``added`` rows go to each bin.
-    """
-    first, second, note = _counts(reference, current, pooled=noise > 0)
-    n, m = float(first.sum()), float(second.sum())
-    if not n or not m:
-        return Measured(None, int(m), note="there are no rows on one side")
+def _binned(reference: Summaries, current: Summaries, by: Distance) -> Measured:
+    """Return a debiased distance of two sets of counts."""
+    first, second, note = _counts(reference, current, pooled=by.noise > 0)
+    m = int(second.sum())
+    if not first.any() or not m:
+        return Measured(None, m, note="there are no rows on one side")
     used = (first + second) > 0
     if not used.all():
         first, second = first[used], second[used]
-    bins = len(first)
-    # derivatives are taken half a row away from empty bins, where logarithms have none
-    p, q = (first + 0.5) / (n + bins / 2), (second + 0.5) / (m + bins / 2)
-    found, by_p, by_q = distance(p, q)
-    if added != 0.5:
-        found = distance((first + added) / (n + added * bins), (second + added) / (m + added * bins))[0]
-    per_row = 1 / n + 1 / m
-    bias = noise * (bins - 1) * per_row
-    error = math.sqrt(_variance(by_p, p) / n + _variance(by_q, q) / m + 2 * (bins - 1) * (noise * per_row) ** 2)
-    estimate = max(0.0, found - bias)
-    if scale == "square":
-        estimate = math.sqrt(estimate)
-    spread = Spread("normal", estimate, n=m, error=error, scale=scale, low_limit=0.0, high_limit=limit)
-    return Measured(spread, int(m), note=note)
+    return Measured(divergences(first[None], second[None], by)[0], m, note=note)
+
+
+def _binned_each(references: Sequence[Summaries], currents: Sequence[Summaries], by: Distance) -> list[Measured]:
+    """Return the distances of many columns: histograms of as many bins together, where the same of them are in use."""
+    found: dict[int, Measured] = {}
+    alike: dict[int, list[int]] = {}
+    for place, each in enumerate(references):
+        if "histogram" in each:
+            alike.setdefault(len(cast(Histogram, each["histogram"]).counts), []).append(place)
+    for places in alike.values():
+        first, second = (np.array([_cells(cast(Histogram, side[each]["histogram"])) for each in places]) for side in (references, currents))
+        used = (first + second) > 0
+        rows = np.flatnonzero((used == used[0]).all(axis=1) & first.any(axis=1) & second.any(axis=1))
+        first, second = (each[np.ix_(rows, used[0])] for each in (first, second))
+        if len(rows):
+            spreads = divergences(first, second, by)
+            found |= {places[row]: Measured(spread, int(spread.n)) for row, spread in zip(rows.tolist(), spreads, strict=True)}
+    return [found[place] if place in found else _binned(*each, by)
+            for place, each in enumerate(zip(references, currents, strict=True))]
 
 
 def _counts(reference: Summaries, current: Summaries, *, pooled: bool) -> tuple[Array, Array, str | None]:
@@ -333,23 +374,3 @@ def _distributions(first: Quantiles, second: Quantiles) -> tuple[Array, Array, A
         grid, reached = grid[keep], [each[keep] for each in reached]
     _LAST.of, _LAST.found = (first, first.n, second, second.n), (grid, reached[0], reached[1])
     return _LAST.found
-
-
-def _steps(reached: Array) -> Array:
-    """Return what a distribution function rises by at each value."""
-    found = np.empty(len(reached))
-    found[:1] = reached[:1]
-    np.subtract(reached[1:], reached[:-1], out=found[1:])
-    return found
-
-
-def _breadth(reached: Array, widths: Array) -> float:
-    """Return the integral of sqrt(F (1 - F))."""
-    inner = reached[:-1]
-    return float(np.sqrt(np.maximum(inner * (1 - inner), 0.0)) @ widths)
-
-
-def _variance(values: Array, weights: Array) -> float:
-    mean = float(values @ weights)
-    off = values - mean
-    return float((off * off) @ weights)

@@ -40,6 +40,7 @@ from assay.summary.vector import kind_of
 __all__ = ["Answered", "Question", "Subject", "measure"]
 
 Progress = Callable[[str, int], None]
+Sides = dict[str, Any]  # summaries by kind
 _TOGETHER = 64  # slices that are measured at a time
 _MANY = 8  # times as many slices from which several threads measure them
 _OF_A_COLUMN = ("moments", "quantiles", "histogram", "range", "frequent", "distinct")  # summaries of its values alone
@@ -565,10 +566,31 @@ class _Measurement:
 
     def _measure_closed(self, columns: Sequence[str]) -> None:
         """Measure columns of which all rows were read, while others are read: arithmetic of few numbers beside decoding and sorting."""
+        together: dict[tuple[int, str], tuple[_Part, list[str]]] = {}
         for column in columns:
             for part, kind in self.jobs.get(column, ()):
-                if all(each in _OF_A_COLUMN for each in part.question.metric.needs[kind]) and part.question.metric.needs[kind]:
-                    self._measure_column(part, column, kind)
+                needs = part.question.metric.needs[kind]
+                if needs and all(each in _OF_A_COLUMN for each in needs):
+                    together.setdefault((id(part), kind), (part, []))[1].append(column)
+        for (_, kind), (part, some) in together.items():
+            self._measure_together(part, some, kind)
+
+    def _measure_together(self, part: _Part, columns: Sequence[str], kind: str) -> None:
+        """Measure one metric of several columns at once, and alone those where something is in the way."""
+        metric, sides = part.question.metric, {}
+        for column in columns if metric.several is not None and len(columns) > 1 else ():
+            with contextlib.suppress(AssayError):  # told where it is measured alone
+                needs = self._column_check(part, column, kind)
+                if needs and (found := self._compared(part, column, (), needs)) is not None:
+                    sides[column] = found
+        if sides:
+            then, now, places = zip(*sides.values(), strict=True)
+            with contextlib.suppress(AssayError, ArithmeticError, ValueError):
+                values = metric.values(list(sides), then, now, part.question.options, places)
+                self.measured.update({(id(part), each): self._discreet(value, each) for each, value in zip(sides, values, strict=True)})
+        for column in columns:
+            if (id(part), column) not in self.measured:
+                self._measure_column(part, column, kind)
 
     def _measure_columns(self) -> None:
         """Measure what is left of whole columns, a column with all that is asked of it at a time."""
@@ -624,12 +646,26 @@ class _Measurement:
 
     def _column_value(self, part: _Part, column: str | None, kind: str, key: SliceKey, needs: dict[str, Need] | None) -> Value | None:
         """Return the value of a metric of a column in one slice, None where a side lacks the slice."""
+        metric = part.question.metric
+        if needs is None:
+            return Value.undefined(metric.name, "the column has no values in the reference", n=0, column=column, better=metric.better)
+        sides = self._compared(part, column, key, needs)
+        if sides is None:
+            return None
+        reference, current, place = sides
+        return self._discreet(metric.value(column, reference, current, part.question.options, **place), column)
+
+    def _discreet(self, found: Value, column: str | None) -> Value:
+        """Return a value without the note that would tell what is in a column that nobody may see."""
+        return found.replace(note=None) if found.note and (column in self.secret or column in self.subject.media) else found
+
+    def _compared(self, part: _Part, column: str | None, key: SliceKey,
+                  needs: dict[str, Need]) -> tuple[Sides, Sides, dict[str, Any]] | None:
+        """Return what a metric of a column reads, in the reference and now, and where it is; None where a side lacks the slice."""
         metric, text = part.question.metric, column or ""
         place: dict[str, Any] = {"slice": dict(key)}
         if metric.compared and self.subject.reference is None:
             place["against"] = "train"
-        if needs is None:
-            return Value.undefined(metric.name, "the column has no values in the reference", n=0, column=column, better=metric.better)
         asked = list(needs.values())
         current = self._summaries("data", key, asked)
         reference = self._summaries("reference", key, asked) if metric.compared and "range" not in needs else []
@@ -637,12 +673,10 @@ class _Measurement:
             return None
         if not needs:  # a fact of the schema, and so of every row
             place["n"] = self.profiles["data"].rows if "data" in self.profiles else self.subject.data.rows or 0
-        sides = [dict(zip(needs, some, strict=False)) for some in (reference, current)]
+        then, now = (dict(zip(needs, some, strict=False)) for some in (reference, current))
         if not needs:
-            for name, held in zip(("reference", "data"), sides, strict=True):
-                held["type"] = self._type(name, text)
-        found: Value = metric.value(column, *sides, part.question.options, **place)
-        return found.replace(note=None) if found.note and (text in self.secret or text in self.subject.media) else found
+            then["type"], now["type"] = self._type("reference", text), self._type("data", text)
+        return then, now, place
 
     def _answer_count(self, part: _Part) -> None:
         question, profile = part.question, self.profiles["data"]
