@@ -1,0 +1,15 @@
+"""What a transformer must say of itself in pipelines of scikit-learn. The only module of the package that loads it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["tags"]
+
+
+def tags() -> Any:
+    """Return the tags of a transformer of frames and matrices that needs no labels."""
+    from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
+
+    return Tags(estimator_type=None, target_tags=TargetTags(required=False), transformer_tags=TransformerTags(),
+                input_tags=InputTags(allow_nan=True, categorical=True, string=True))
