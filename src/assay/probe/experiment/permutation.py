@@ -182,7 +182,7 @@ def interval(observed: float, null_y: Array, null_t: Array, level: float, *, exa
     that where the first is as great as the second is an interval around ``observed``, and p(d) is read off its sorted ends.
     """
     apart = null_y - null_t * observed
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):   # |apart + null_t u| >= |u|, where u = observed - d
         one, other = -apart / (1 + null_t), apart / (1 - null_t)
     same = np.isclose(np.abs(null_t), 1.0)   # the observed assignment or its mirror: as great at every d
     low, high = np.where(same, -np.inf, np.minimum(one, other)), np.where(same, np.inf, np.maximum(one, other))
@@ -192,4 +192,4 @@ def interval(observed: float, null_y: Array, null_t: Array, level: float, *, exa
     if least < 0 or least >= len(high):
         return -math.inf, math.inf
     # the greatest u that more than ``least`` of the intervals still hold
-    return observed + float(np.sort(low)[least]), observed + float(np.sort(high)[::-1][least])
+    return observed - float(np.sort(high)[::-1][least]), observed - float(np.sort(low)[least])

@@ -23,6 +23,9 @@ Seen: TypeAlias = "float | list[str] | None"
 ITEMS = 10_000      # of one unit and outcome
 LETTERS = 300       # of an item
 WORDS = 20_000      # of a text
+_INLINE = frozenset(("a", "abbr", "b", "bdi", "code", "em", "font", "i", "mark", "s", "small", "span", "strong", "sub", "sup", "u", "wbr"))
+_ENDED = {"li": ("ul", "ol"), "p": ("div", "td", "li"), "tr": ("table",), "td": ("tr", "table"), "th": ("tr", "table"), "dt": ("dl",),
+          "dd": ("dl",), "option": ("select",)}   # another ends it, unless it is inside one of these
 _VOID = frozenset(("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"))
 
 
@@ -97,6 +100,12 @@ class _Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.hidden += tag in ("script", "style")
+        if tag in _ENDED:
+            near = next((at for at in range(len(self.open) - 1, -1, -1) if self.open[at][0] in (tag, *_ENDED[tag])), None)
+            if near is not None and self.open[near][0] == tag:
+                del self.open[near:]
+        if tag not in _INLINE:
+            self.handle_data(" ")
         place = -1
         if len(self.texts) <= ITEMS and self.wanted(tag, dict(attrs)):
             place = len(self.texts)
@@ -127,9 +136,22 @@ def _page(text: str, selector: str | None) -> list[str]:
         mark = "." if "." in selector else "#" if "#" in selector else ""
         tag, _, name = selector.partition(mark) if mark else (selector, "", "")
         page = _Page(tag.strip().lower(), name.strip(), mark)
-    page.feed(text)
+    page.feed(_uncommented(text))
     page.close()
     return [" ".join("".join(parts).split()) for parts in page.texts]
+
+
+def _uncommented(text: str) -> str:
+    """Return a page without comments and declarations, which the parser of the standard library takes a square of their length for."""
+    parts, at = [], 0
+    while (begin := text.find("<!", at)) >= 0:
+        comment = text.startswith("<!--", begin)
+        end = text.find("-->" if comment else ">", begin + 2)
+        parts.append(text[at:begin])
+        if end < 0:
+            return " ".join(parts)
+        at = end + (3 if comment else 1)
+    return " ".join([*parts, text[at:]])
 
 
 def outcome(wanted: Outcome, values: Sequence[Any]) -> Seen:
