@@ -32,7 +32,7 @@ assay probe fairness --model m.onnx --data d.csv --protected sex --range income=
 _CODES = """
 0 nothing found (or, with --at-most, no more than that)   1 found   2 wrong usage or bad input   3 inconclusive
 """
-_ASKED = ("budget", "seconds", "difference", "ranges", "method", "examples", "at_most", "seed")
+_ASKED = ("budget", "seconds", "difference", "ranges", "method", "examples", "proof", "at_most", "seed")
 
 
 @click.group(cls=Group, short_help="Search for inputs on which a model is at fault.", parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
@@ -54,6 +54,7 @@ def probe() -> None:
 @option("--at-most", "What is asked", "SHARE", "Fail only where a larger share of the data's rows would be answered otherwise.", type=float)
 @option("--method", "How it is asked", "NAME", "auto, screen (most finds per test), walk (most per second) or cover (most different).",
         type=click.Choice(["auto", "screen", "walk", "cover"]))
+@option("--proof", "How it is asked", "SECONDS", "How long a proof about forests and boosted trees may take; 0 for none.", type=float)
 @option("--examples", "How it is asked", "N", "How many pairs to show.", type=click.IntRange(1, 1_000))
 @option("--seed", "How it is asked", "N", "Where random numbers begin.", type=int, default=0, show_default=True)
 @option("--model", "What is probed", "FILE", "The model.")

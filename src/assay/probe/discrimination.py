@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from assay.probe.betting import Estimate, drawn
 from assay.probe.oracle import Oracle
 from assay.probe.search import Manifold
 from assay.probe.shrink import Shrinking, shrinking, together
@@ -63,10 +64,10 @@ def at_most(n: int, level: float = 0.95) -> float:
     return float(1 - (1 - level) ** (1 / n))
 
 
-def even(oracle: Oracle, n: int, *, seed: int = 0) -> Share:
-    """Return the share of the space, from ``n`` even draws, each counted whether it repeats or not."""
+def even(oracle: Oracle, n: int, *, seed: int = 0, enough: Callable[[], bool] | None = None) -> Estimate:
+    """Return the share of the space, from at most ``n`` even draws, each counted whether it repeats or not."""
     rng = np.random.default_rng([seed, 4])
-    return Share(int(oracle.ask(oracle.space.uniform(n, rng)).found.sum()), n)
+    return drawn(oracle, lambda count: oracle.space.uniform(count, rng), n, enough=enough)
 
 
 def actual(oracle: Oracle, rows: Array, n: int, *, seed: int = 0) -> Share:
@@ -76,22 +77,26 @@ def actual(oracle: Oracle, rows: Array, n: int, *, seed: int = 0) -> Share:
     return Share(int(oracle.ask(rows).found.sum()), len(rows))
 
 
-def nearby(oracle: Oracle, manifold: Manifold, n: int, *, seed: int = 0) -> Share:
+def nearby(oracle: Oracle, manifold: Manifold, n: int, *, seed: int = 0, enough: Callable[[], bool] | None = None) -> Estimate:
     """Return the share near real rows: one to three columns of a row are moved by a tenth of their range, within the radius.
 
     A move that leads out of the radius is drawn again, and after 8 times the row is taken as it is.
     """
     space, rng = oracle.space, np.random.default_rng([seed, 6])
-    start = manifold.rows[rng.integers(len(manifold.rows), size=n)]
-    out, waiting = start.copy(), np.arange(n)
-    for _ in range(8):
-        moved = _jittered(space, start[waiting], rng)
-        near = space.apart(moved, start[waiting]) <= manifold.radius
-        out[waiting[near]] = moved[near]
-        waiting = waiting[~near]
-        if not len(waiting):
-            break
-    return Share(int(oracle.ask(out).found.sum()), n)
+
+    def draw(count: int) -> Array:
+        start = manifold.rows[rng.integers(len(manifold.rows), size=count)]
+        out, waiting = start.copy(), np.arange(count)
+        for _ in range(8):
+            moved = _jittered(space, start[waiting], rng)
+            near = space.apart(moved, start[waiting]) <= manifold.radius
+            out[waiting[near]] = moved[near]
+            waiting = waiting[~near]
+            if not len(waiting):
+                break
+        return out
+
+    return drawn(oracle, draw, n, enough=enough)
 
 
 def _jittered(space: Space, points: Array, rng: np.random.Generator) -> Array:

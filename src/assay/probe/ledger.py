@@ -40,6 +40,8 @@ class Search:
     stopped: str
     proposed: int = 0
     kept: int = 0   # tests among which ``points`` are
+    tried: Array = field(default_factory=lambda: np.empty((0, 0), np.int16))   # these tests, and which of them are finds
+    hits: Array = field(default_factory=lambda: np.empty(0, bool))
 
     @property
     def rate(self) -> float:
@@ -127,7 +129,8 @@ class Ledger:
     def search(self, method: str, stopped: str | None = None) -> Search:
         """Return what was found."""
         return Search(method, self.tests, self.tests * self.oracle.values, self.found, self.points[self.bits].copy(),
-                      time.perf_counter() - self.began, self.oracle.seconds, stopped or self.stopped, self.proposed, self.kept)
+                      time.perf_counter() - self.began, self.oracle.seconds, stopped or self.stopped, self.proposed, self.kept,
+                      self.points, self.bits)
 
     def _keep(self, points: Array, found: Array, said: Array) -> None:
         size = min(len(points), KEPT - self.kept)

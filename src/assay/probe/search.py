@@ -36,7 +36,10 @@ REFITS = (2_500, 5_000, 12_000, 30_000, 75_000, 150_000)
 LEARNED = 40_000        # tests that boosted trees learn from
 PLANES = 7_500          # finds, and as many others, that a logistic regression learns from
 FRESH = 0.02            # share of steps that look elsewhere
-QUOTA, COVER = 0.4, 0.4  # of steps drawn from regions to cover more, and how sure a screen must then be
+KEEP, SPEND = 0.79, 0.62   # to cover more: finds per test above which all regions are drawn from; the second where finds fill boxes
+FILLED = 0.55           # finds per draw from the boxes by their finds, from which they are said to
+COVER, FLAT = 0.2, 0.3  # how sure a screen must then be, and the power of a region's volume of finds by which it is drawn from
+FINE = 2_048            # regions to draw from
 REAL = 3_000            # rows of the data that are asked first on the manifold
 PAIRS, BISECTIONS = 64, 10
 TRIPLES, CELLS = 24, 8  # of axes, by which novelty is judged
@@ -143,6 +146,8 @@ class _Run:
     origins: Array = field(default_factory=lambda: np.empty(0, np.int64))
     screens: dict[str, Screen] = field(default_factory=dict)
     boxes: Regions | None = None
+    best: str = ""   # the screen that tells most
+    keep: float = KEEP
 
     def __post_init__(self) -> None:
         self.space = self.ledger.oracle.space
@@ -379,7 +384,7 @@ class _Run:
             roll = self.rng.random()
             if roll < FRESH and self.manifold is None:
                 self._elsewhere()
-            elif cover and self.boxes is not None and self.manifold is None and roll < FRESH + QUOTA:
+            elif cover and self.boxes is not None and self.manifold is None and ledger.found >= self.keep * ledger.tests:
                 self._covering()
             else:
                 self._step(self._picked(arms))
@@ -426,12 +431,15 @@ class _Run:
         self.asked(np.concatenate(points))
 
     def _covering(self) -> None:
-        """Ask fresh draws from all regions with finds, screened less strictly."""
+        """Ask fresh draws from all boxes with finds, small ones more often than their size says, and first those unlike earlier finds."""
         assert self.boxes is not None
-        points = self.boxes.draw(FULL, self.rng, alpha=1.0)
-        for screen in self.screens.values():
-            points = points[screen(points) >= COVER]
-            break
+        weights = np.where(self.boxes.finds > 0, self.boxes.weights(FLAT, FLAT), 0.0)
+        points = self.boxes.draw(FULL * SHARE, self.rng, alpha=1.0, weights=weights / weights.sum())
+        points = points[self.ledger.new(points)]
+        if self.best:
+            points = points[self.screens[self.best](points) >= COVER]
+        if len(points) > FULL:
+            points = points[np.argpartition(-self._novelty(points) * self.rng.random(len(points)), FULL)[:FULL]]
         self.asked(points)
 
     def _refit(self) -> None:
@@ -454,9 +462,13 @@ class _Run:
             some = np.concatenate(each)
             screens["label"] = slab(self.space, points[some], self.ledger.answers[some])
         self.screens = {name: each for name, each in screens.items() if each is not None and _useful(each, points[held], bits[held])}
+        self.best = max(self.screens, key=lambda name: _telling(self.screens[name], points[held], bits[held]), default="")
         if self.manifold is None:
             sample = rng.choice(len(points), min(100_000, len(points)), replace=False)
-            self.boxes = regions(self.space, points[sample], bits[sample], seed=self.seed)
+            self.boxes = regions(self.space, points[sample], bits[sample], seed=self.seed, boxes=FINE)
+            # a tree has many small boxes of finds that no stand-in knows of; those of smooth models hang together
+            filled = float(self.boxes.weights(1.0) @ (self.boxes.finds / np.maximum(self.boxes.tests, 1)))
+            self.keep = SPEND if filled >= FILLED else KEEP
         self._gather(WALKERS)
 
 
@@ -466,3 +478,13 @@ def _useful(screen: Screen, points: Array, bits: Array) -> bool:
         return True
     sure = screen(points) >= LIKELY
     return int(sure.sum()) < 20 or bool(bits[sure].mean() >= max(0.3, bits.mean()))
+
+
+def _telling(screen: Screen, points: Array, bits: Array) -> float:
+    """Return how likely a screen is surer of a find than of another test (area under the curve), of tests that it did not learn from."""
+    finds = int(bits.sum())
+    if not 0 < finds < len(bits):
+        return 0.0
+    rank = np.empty(len(points))
+    rank[np.argsort(screen(points), kind="stable")] = np.arange(1, len(points) + 1)
+    return float((rank[bits].sum() - finds * (finds + 1) / 2) / (finds * (len(bits) - finds)))

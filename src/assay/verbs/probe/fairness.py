@@ -21,6 +21,8 @@ from assay.data.source import Source
 from assay.errors import ConfigError, listed, nearest
 from assay.model.logged import Logged
 from assay.model.model import Model
+from assay.probe._sklearn import regions
+from assay.probe.betting import Estimate, stratified
 from assay.probe.certificate import Certificate, certificate
 from assay.probe.discrimination import Pair, Share, actual, apart_from_earlier, at_most, distances, even, nearby, pairs
 from assay.probe.ledger import Search
@@ -38,9 +40,12 @@ __all__ = ["probe"]
 Array = np.ndarray[Any, Any]
 
 BUDGET = 200_000
+SECONDS = 20.0         # that a proof about several trees may take
 SEEN = 10_000          # rows of the data that are looked at, for values, shares and distances
 PART = 20              # of the budget, that each share of draws may take
 LEAST, MOST = 200, 10_000   # draws of a share
+PROVED = 1e-3          # of the share, up to which a proof leaves it open and no draws are needed
+FITTED = 1_000         # tests of a search, from which its boxes are worth drawing by
 EXAMPLES = 10
 WORDS = 6              # columns that a sentence names
 _SHARES = {"rows": "rows of the data", "neighbourhood": "inputs near rows of the data", "space": "all inputs within the ranges"}
@@ -48,8 +53,8 @@ _SHARES = {"rows": "rows of the data", "neighbourhood": "inputs near rows of the
 
 def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds: float | None = None, difference: float | None = None,
           ranges: Mapping[str, Any] | None = None, near: bool = False, method: Method = "auto", examples: int = EXAMPLES,
-          at_most: float = 0.0, seed: int = 0, train: Any = None, reference: Any = None, champion: Any = None, positive: Any = None,
-          threshold: float | None = None, task: str | None = None, classes: Sequence[Any] | None = None,
+          proof: float = SECONDS, at_most: float = 0.0, seed: int = 0, train: Any = None, reference: Any = None, champion: Any = None,
+          positive: Any = None, threshold: float | None = None, task: str | None = None, classes: Sequence[Any] | None = None,
           features: Sequence[str] | None = None, trust: bool = False, where: str | None = None, sql: str | None = None,
           types: Mapping[str, str] | None = None, strict: bool = False, progress: Callable[[str, int], None] | None = None,
           **roles: Any) -> Run:
@@ -59,7 +64,8 @@ def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds:
     ``seconds`` allow. Answers differ where the classes do; with ``difference``, where scores (of a regression: numbers) are at least that
     far apart. The search takes values from the ``data``, or from ``ranges`` (``{"income": [0, 100], "job": ["cook", "clerk"]}``); with
     ``near`` it stays as near to rows of the data as these are to each other. ``method`` is ``"auto"``, ``"screen"``, ``"walk"`` or
-    ``"cover"``. The verdict is ``fail`` where anything is found; with ``at_most`` above 0 the share of rows of the data is judged.
+    ``"cover"``. What can be proved of the model is proved, of forests and boosted trees within ``proof`` seconds. The verdict is ``fail``
+    where anything is found; with ``at_most`` above 0 the share of rows of the data is judged.
 
     The other arguments are those of ``assay.check``. Raises ``AssayError`` for what cannot be read, searched or is misspelt.
 
@@ -76,7 +82,7 @@ def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds:
     began = time.perf_counter()
     checked("probe", roles, probe.__kwdefaults__ or ())
     asked: dict[str, Any] = {"budget": budget, "seconds": seconds, "difference": difference, "near": near, "method": method,
-                             "examples": examples, "at_most": at_most, "seed": seed, "strict": strict, "trust": trust,
+                             "examples": examples, "proof": proof, "at_most": at_most, "seed": seed, "strict": strict, "trust": trust,
                              "progress": progress}
     config = configuration(model)
     if config is not None:
@@ -91,6 +97,8 @@ def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds:
         raise ConfigError(f"a budget of {budget:,} tests finds nothing", expected="at least 100 tests")
     if not 0 <= at_most < 1:
         raise ConfigError(f"a share of at most {at_most:g} is no bound", expected="a number from 0 to below 1")
+    if not 0 <= proof <= 86_400:
+        raise ConfigError(f"a proof cannot take {proof:g} seconds", expected="0 (none is tried) to 86,400")
     if not 1 <= examples <= 1_000:
         raise ConfigError(f"{examples:,} examples cannot be shown", expected="1 to 1,000")
     with metered() as meter:
@@ -98,7 +106,7 @@ def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds:
             model, data, train=train, reference=reference, champion=None, positive=positive, threshold=threshold, task=task,
             classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
         ground = _Ground(subject, dict(ranges or {}), difference, near, seed)
-        found = _Found.of(ground, budget=budget, seconds=seconds, method=method, examples=examples)
+        found = _Found.of(ground, budget=budget, seconds=seconds, method=method, examples=examples, proof=proof)
     notes += [*ground.notes, *(each for one in subject.models.values() for each in getattr(one, "remarks", list)())]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     verdict, findings, sentences = found.verdict(at_most), found.findings, found.sentences
@@ -215,12 +223,12 @@ class _Found:
 
     ground: _Ground
     search: Search | None = None
-    shares: Mapping[str, Share] | None = None
+    shares: Mapping[str, Share | Estimate] | None = None
     pairs: Sequence[Pair] = ()
     proof: Certificate | None = None
 
     @classmethod
-    def of(cls, ground: _Ground, *, budget: int, seconds: float | None, method: Method, examples: int) -> _Found:
+    def of(cls, ground: _Ground, *, budget: int, seconds: float | None, method: Method, examples: int, proof: float) -> _Found:
         if not ground.read:
             return cls(ground)
         space = ground.space
@@ -228,7 +236,7 @@ class _Found:
         manifold = ground.manifold
         if ground.near and manifold is None:
             raise ConfigError(f"{len(ground.rows)} rows do not show where the data lie", expected="at least 2 rows without missing values")
-        shares: dict[str, Share] = {}
+        shares: dict[str, Share | Estimate] = {}
         if len(ground.rows):
             shares["rows"] = actual(ground.oracle(), ground.rows, SEEN, seed=ground.seed)
         if manifold is not None:
@@ -236,12 +244,16 @@ class _Found:
         made = search(ground.oracle(), budget=budget, seconds=seconds, method=method, manifold=manifold if ground.near else None,
                       seed=ground.seed)
         oracle = ground.oracle()
-        proof = certificate(ground.model, space, positive=oracle.positive, threshold=oracle.threshold) if oracle.apart is None else None
-        shares["space"] = (Share(made.found, made.tests, exact=True) if made.stopped == "exhausted" and made.tests == space.size else
-                           even(ground.oracle(), n, seed=ground.seed))
+        proved = (certificate(ground.model, space, positive=oracle.positive, threshold=oracle.threshold, seconds=proof)
+                  if oracle.apart is None and proof > 0 else None)
+        whole = made.stopped == "exhausted" and made.tests == space.size
+        if whole:
+            shares["space"] = Share(made.found, made.tests, exact=True)
+        elif proved is None or proved.high - proved.low > PROVED:   # what is proved need not be drawn
+            shares["space"] = _of_space(ground, made, n)
         ordinary = manifold.rows if ground.near and manifold is not None else None
         small = pairs(ground.oracle(), made.points, examples, ordinary=ordinary, seed=ground.seed) if len(made.points) else []
-        return cls(ground, made, shares, small, proof)
+        return cls(ground, made, shares, small, proved)
 
     @property
     def names(self) -> str:
@@ -261,6 +273,10 @@ class _Found:
             out.append(Value("discriminatory share", (proof.low + proof.high) / 2, proof.low, proof.high, made.tests, better="lower",
                              method=f"certificate ({proof.kind})", options={"of": "space, proved"}))
         for name, each in self.shares.items():
+            if isinstance(each, Estimate):
+                out.append(Value("discriminatory share", each.share, each.low, each.high, each.n, better="lower",
+                                 method="betting, whenever stopped", options={"of": name}))
+                continue
             spread = Spread("exact", each.share) if each.exact else Spread("binomial", each.share, n=each.n)
             out.append(Value.of("discriminatory share", spread, n=each.n, better="lower", options={"of": name}))
         if made.found:
@@ -313,7 +329,7 @@ class _Found:
         if made is None or shares is None:
             return [f"the model does not take {self.names}: two inputs that differ only there always get the same answer"]
         where = " near rows of the data" if self.ground.near else ""
-        if shares["space"].exact:
+        if _exact(shares.get("space")):
             head = f"all {made.tests:,} inputs were asked: {made.found:,} are answered otherwise with another {self.names}"
             out = [head if made.found else f"no input is answered otherwise with another {self.names}: all {made.tests:,} were asked"]
         elif made.found:
@@ -321,7 +337,7 @@ class _Found:
             out += [self.findings[0].sentence]
         else:
             out = [f"no violation in {made.tests:,} tests{where}"]
-        out += [self._share(name, words) for name, words in _SHARES.items() if name in shares and not shares[name].exact]
+        out += [self._share(name, words) for name, words in _SHARES.items() if name in shares and not _exact(shares[name])]
         if self.proof is not None:
             out.append(self._proved(self.proof))
         if made.stopped in ("interrupted", "time"):
@@ -329,10 +345,14 @@ class _Found:
         return out
 
     def _proved(self, proof: Certificate) -> str:
-        how = "the coefficients of the model were read" if proof.kind == "linear" else "the tree was read"
+        how = ("the coefficients of the model were read" if proof.kind == "linear" else "the tree was read" if proof.kind == "tree" else
+               f"the {proof.count:,} trees were read, {proof.looked:,} boxes of inputs compared")
         if proof.fair:
             return f"proved: no input within the ranges is answered otherwise with another {self.names} ({how})"
         low, high = (f"{100 * end:.4g}" for end in (proof.low, proof.high))
+        if proof.low == 0:
+            return (f"proved: at most {high} % of all inputs within the ranges are answered otherwise with another {self.names}; "
+                    f"the others are not ({how})")
         exact = f"{low} %" if low == high else f"from {low} to {high} %"
         return f"proved: {exact} of all inputs within the ranges are answered otherwise with another {self.names} ({how})"
 
@@ -340,17 +360,19 @@ class _Found:
         assert self.shares is not None
         each = self.shares[name]
         if not each.found:
-            return f"of {words}: no violation in {each.n:,} tests, at most {100 * at_most(each.n):.2g} % with 95 % confidence"
+            most = each.high if isinstance(each, Estimate) else at_most(each.n)
+            return f"of {words}: no violation in {each.n:,} tests, at most {100 * most:.2g} % with 95 % confidence"
         value = next(one for one in self.values if one.options.get("of") == name)
         low, high = (100 * (end or 0.0) for end in (value.low, value.high))
-        return f"of {words}: {100 * each.share:.3g} % [{low:.3g}, {high:.3g}], {each.found:,} of {each.n:,}"
+        drawn = f"{each.found:,} of {each.n:,}" if isinstance(each, Share) else f"{each.n:,} draws"
+        return f"of {words}: {100 * each.share:.3g} % [{low:.3g}, {high:.3g}], {drawn}"
 
     def verdict(self, bound: float) -> Verdict:
         """Return whether anything was found, or, where some is allowed, whether the share of rows is above that."""
         check, first = f"pairs that differ in {self.names} only are answered alike", self.sentences[0]
         if self.search is None or self.shares is None:
             return Verdict(check, "pass", first, aspect="fairness")
-        name = "rows" if "rows" in self.shares else "space"
+        name = "rows" if "rows" in self.shares else "space" if "space" in self.shares else "space, proved"
         value = next(one for one in self.values if one.options.get("of") == name)
         if bound == 0:
             proved = self.proof is not None and self.proof.low > 0
@@ -360,7 +382,8 @@ class _Found:
         assert value.low is not None
         assert value.high is not None
         outcome: Any = "pass" if value.high <= bound else "fail" if value.low > bound else "inconclusive"
-        return Verdict(f"{check}, for all but {100 * bound:g} %", outcome, self._share(name, _SHARES[name]),
+        said = self._share(name, _SHARES[name]) if name in self.shares else self._proved(self.proof) if self.proof else first
+        return Verdict(f"{check}, for all but {100 * bound:g} %", outcome, said,
                        value=value, threshold=bound, aspect="fairness")
 
     @property
@@ -377,6 +400,18 @@ class _Found:
                     far = distances(space, made.points[:2_000], self.ground.manifold.rows)
                     out["distance to the nearest row"] = f"median {np.median(far):.3g}, most {far.max():.3g}"
         return out
+
+
+def _of_space(ground: _Ground, made: Search, n: int) -> Estimate:
+    """Return the share of all inputs, by draws from the boxes that the tests of the search are cut into."""
+    if ground.near or not made.found or len(made.tried) < FITTED:
+        return even(ground.oracle(), n, seed=ground.seed)
+    some = np.random.default_rng([ground.seed, 10]).permutation(len(made.tried))[:MOST * 5]
+    return stratified(ground.oracle(), regions(ground.space, made.tried[some], made.hits[some], seed=ground.seed), n, seed=ground.seed)
+
+
+def _exact(share: Share | Estimate | None) -> bool:
+    return isinstance(share, Share) and share.exact
 
 
 def _plain(value: Any) -> Any:
