@@ -58,11 +58,13 @@ def experiment(state: State, /, designs: tuple[str, ...], *, plan: bool, trust: 
     docs/howto/experiment.md.
     """
     from assay.app.layout import Terminal, drawn
+    from assay.app.progress import Progress
     from assay.verbs.probe.experiment import experiment as verb
 
     files = files_of({"json": json, "html": html, "markdown": markdown}, [*designs, log])
     state.written = not plan   # the log stays, whatever ends this
-    run = verb(list(designs), log=log, url=url, plan=plan, draws=draws, trust=trust)
+    with Progress(lambda name: None, shown=not no_progress and json != "-") as bar:
+        run = verb(list(designs), log=log, url=url, plan=plan, draws=draws, trust=trust, progress=bar)
     state.code = run.exit_code
 
     def draw() -> None:

@@ -63,6 +63,7 @@ def test_a_design_is_read() -> None:
     ("against", "boys", "file.against", "no treatment 'boys'"),
     ("correction", "none", "file.correction", "holm or fdr"),
     ("outcomes", {}, "file.outcomes", "nothing to compare"),
+    ("outcomes", {"answered": "yes"}, "file.outcomes.answered", "another name"),
     ("outcomes", {"ads": "itms"}, "file.outcomes.ads", "did you mean 'items'"),
     ("outcomes", {"ads": "items", "price": "number"}, "file.measure", "no step of 'measure' reads the outcome 'price'"),
     ("outcomes", {"ads": {"kind": "items", "at_most": 2}}, "file.outcomes.ads.at_most", "not one number"),

@@ -14,16 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from assay.probe.experiment.design import Design, Outcome, Plan
+from assay.probe.experiment.design import ANSWERED, Design, Outcome, Plan
 from assay.probe.experiment.log import Observation
 from assay.probe.experiment.permutation import DRAWS, MOST, Null, assignments, combined, interval, null, stepdown
 from assay.probe.experiment.statistic import Contrast, CrossFit, Difference, counted, ranked
 
-__all__ = ["ANSWERED", "Comparison", "Feature", "comparisons", "least"]
+__all__ = ["Comparison", "Feature", "comparisons", "least"]
 
 Array = np.ndarray[Any, Any]
 
-ANSWERED = "answered"   # the outcome that every experiment has: whether a unit gave any
 FEATURES = 10           # that are told
 
 
@@ -39,7 +38,7 @@ class Feature:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One outcome of two treatments. ``means`` and ``units`` are of the treatment and of what it is compared with.
+    """One outcome of two treatments; ``means``, their standard ``errors`` and ``units`` are of the treatment and of the one it is against.
 
     ``difference`` and its ends are in the unit of the outcome, of a ``classifier`` the share that it tells right (1/2 is chance).
     """
@@ -52,6 +51,7 @@ class Comparison:
     draws: int
     units: tuple[int, int]
     means: tuple[float, float] = (math.nan, math.nan)
+    errors: tuple[float, float] = (math.nan, math.nan)
     difference: float = math.nan
     low: float = math.nan
     high: float = math.nan
@@ -118,9 +118,10 @@ def _numbers(design: Design, outcome: Outcome, treatment: str, values: Sequence[
     low, high = interval(size, found.values[:, 0], found.values[:, 1], design.level, exact=found.exact)
     if outcome.kind == "yes":
         low, high = max(low, -1.0), min(high, 1.0)
-    means = float(y[given & (labels == 1)].mean()), float(y[given & (labels == 0)].mean())
-    return Comparison(outcome, treatment, design.against, float(test.p[0]), found.exact, found.draws, _both(given, labels), means, size,
-                      low, high, blocks=len(np.unique(blocks)))
+    one, other = y[given & (labels == 1)], y[given & (labels == 0)]
+    errors = tuple(float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else math.inf for each in (one, other))
+    return Comparison(outcome, treatment, design.against, float(test.p[0]), found.exact, found.draws, _both(given, labels),
+                      (float(one.mean()), float(other.mean())), (errors[0], errors[1]), size, low, high, blocks=len(np.unique(blocks)))
 
 
 def _lists(design: Design, outcome: Outcome, treatment: str, values: Sequence[list[str] | None], labels: Array, blocks: Array, draws: int,

@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from assay.errors import ConfigError, listed, nearest
 
-__all__ = ["KINDS", "READINGS", "Design", "Outcome", "Plan", "Step", "System", "Treatment", "Unit", "design", "planned"]
+__all__ = ["ANSWERED", "KINDS", "READINGS", "Design", "Outcome", "Plan", "Step", "System", "Treatment", "Unit", "design", "planned"]
 
 Where: TypeAlias = Callable[..., str]   # keys -> the place in the file
 Kind = Literal["number", "yes", "category", "items", "text"]
@@ -23,6 +23,7 @@ KINDS: tuple[Kind, ...] = ("number", "yes", "category", "items", "text")
 STATISTICS = {"number": ("mean", "rank"), "yes": ("mean",), "category": ("either", "item", "classifier"),
               "items": ("either", "item", "classifier"), "text": ("either", "item", "classifier")}
 READINGS = ("json", "html", "contains", "status", "seconds", "text")
+ANSWERED = "answered"   # the outcome that every experiment has: whether a unit gave any
 UNITS = 20_000        # of one experiment: they are people, or cost what people cost
 STEPS = 1_000         # of one unit, repetitions counted
 SECRET = re.compile(r"\{env:([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -354,7 +355,9 @@ class _Reader:
             raise self.wrong("'outcomes' names nothing to compare", "outcomes", expected="outcomes to their kinds, such as {ads: items}")
         made = []
         for name, each in value.items():
-            self.named(name, "outcomes", str(name))
+            if self.named(name, "outcomes", str(name)) == ANSWERED:
+                raise self.wrong(f"'{ANSWERED}' is the outcome of all experiments: whether a unit gave any", "outcomes", name,
+                                 expected="another name")
             given = self.mapping({"kind": each} if not isinstance(each, Mapping) else each, ("kind", "statistic", "keywords", "at_most"),
                                  "outcomes", name)
             kind = "yes" if given.get("kind") is True else given.get("kind")   # YAML reads a bare yes as a truth value

@@ -144,7 +144,7 @@ def conducted(design: Design, log: Log, ask: Ask, *, progress: Callable[[str, in
             known = len(log.seen)
             failed = [each for each in pool.map(lambda unit: _tried(ask, unit, treatments[unit.treatment], log), block) if each is not None]
             if progress is not None:
-                progress("units", len(block))
+                progress(f"{design.name}: units", len(block))
             begun = any(unit.number in log.seen for unit in log.plan.blocks[block[0].block])
             held += failed
             silent = 0 if begun or len(log.seen) > known else silent + 1

@@ -43,7 +43,7 @@ class UnreachableError(ModelError):
 class Site:
     """A server that is used: its address, and the secrets that go there and nowhere else."""
 
-    def __init__(self, design: Design, *, ca: str | None = None):
+    def __init__(self, design: Design):
         self.system: System = design.system
         url = str(self.system.url)
         address = Address.of(url)
@@ -69,7 +69,7 @@ class Site:
         if self.system.token_env:
             token = self.secrets[self.system.token_env]
             self.headers[self.system.header] = f"Bearer {token}" if self.system.header.casefold() == "authorization" else token
-        self.context = ssl.create_default_context(cafile=ca) if self.tls else None
+        self.context = ssl.create_default_context() if self.tls else None
 
     def _secret(self, name: str) -> str:
         value = os.environ.get(name, "")

@@ -18,13 +18,13 @@ from typing import Any
 
 from assay.errors import ConfigError, UntrustedModelError
 from assay.model.address import Address
-from assay.probe.experiment.comparison import ANSWERED, Comparison, Feature, comparisons, least
-from assay.probe.experiment.design import Design, Plan, design, planned
+from assay.probe.experiment.comparison import Comparison, Feature, comparisons, least
+from assay.probe.experiment.design import ANSWERED, Design, Plan, design, planned
 from assay.probe.experiment.driver import asked_of, conducted
 from assay.probe.experiment.log import Log, Observation
 from assay.probe.experiment.permutation import DRAWS
 from assay.probe.experiment.power import RUNS, Effect, blocks_needed, chance
-from assay.result import Cost, Figure, Finding, Run, Scalar, Value, Verdict
+from assay.result import Cost, Figure, Finding, Run, Scalar, Spread, Value, Verdict
 from assay.segment.confirm import standing
 from assay.verbs.config import located
 from assay.verbs.explain.explanation import number
@@ -254,7 +254,7 @@ class _Told:
         chance = f"(p = {_p(self.p)})"
         head = f"{self.pair} are treated differently: " if outcome == "fail" else f"{self.pair}: "
         if one.outcome.number:
-            first, second = (_shown(each, one.outcome.kind) for each in one.means)
+            first, second = (_mean(each, one.difference, one.outcome.kind) for each in one.means)
             apart = f"{_shown(abs(one.difference), one.outcome.kind)} {self._ends} apart"
             what = {"yes": "is yes for", "number": "is"}.get(one.outcome.kind, "holds the keywords")
             if one.outcome.name == ANSWERED and one.outcome.kind == "yes":
@@ -320,8 +320,9 @@ class _Told:
         low, high = (end if math.isfinite(end) else None for end in (one.low, one.high))
         return [Value("difference", one.difference, low, high, n, column=self.name, options=options, level=level, method="permutation",
                       better="nearer 0", unit=None),
-                *(Value("mean", mean, mean, mean, units, slice={"treatment": name}, column=self.name, method="exact")
-                  for name, mean, units in zip((one.treatment, one.against), one.means, one.units, strict=True))]
+                *(Value.of("mean", Spread("normal", mean, n=units, error=error, df=max(units - 1, 1)), n=units, level=level,
+                           slice={"treatment": name}, column=self.name)
+                  for name, mean, error, units in zip((one.treatment, one.against), one.means, one.errors, one.units, strict=True))]
 
     @property
     def figures(self) -> list[Figure]:
@@ -348,6 +349,18 @@ def _shown(value: float, kind: str) -> str:
     if not math.isfinite(value):
         return "any"
     return f"{100 * value:.3g} %" if kind == "yes" else number(value)
+
+
+def _mean(value: float, apart: float, kind: str) -> str:
+    """Return a mean with as many digits as show that it is apart from the other one.
+
+    >>> _mean(1200.512, 0.297, "number"), _mean(100.0, 10.0, "number"), _mean(0.25, 0.1, "yes")
+    ('1,200.51', '100', '25 %')
+    """
+    if kind == "yes" or not math.isfinite(apart) or apart == 0:
+        return _shown(value, kind)
+    digits = min(6, max(0, 1 - math.floor(math.log10(abs(apart)))))
+    return f"{value:,.{digits}f}"
 
 
 def _planned(made: Sequence[_Experiment], draws: int, strict: bool, began: float) -> Run:
