@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -26,6 +27,13 @@ _REACHED = np.cumsum(_SHARES)
 _FULL = np.concatenate(([0.0], _REACHED[:-1], [1.0]))
 _RANKS = {bins: np.arange(1, bins) / bins for bins in (10, 20)}  # of the inner edges of equally full bins
 _HALF = float(np.max(_SHARES)) / 2  # of the widest cell: what one compression may add to a rank, as a share of its rows
+
+
+@functools.lru_cache(maxsize=8)  # batches are alike but for the last
+def _ranks(rows: int) -> Array:
+    """Return the places of the points of a batch."""
+    found: Array = (_MIDDLES * rows).astype(np.int64)
+    return found
 
 
 class _Last(threading.local):
@@ -75,7 +83,7 @@ class Quantiles(Summary):
         self.count += len(ordered)
         self.low, self.high = min(self.low, float(ordered[0])), max(self.high, float(ordered[-1]))
         if vector.varieties > EXACT:
-            ranks = (_MIDDLES * len(ordered)).astype(np.int64)
+            ranks = _ranks(len(ordered))
             self._slack += _HALF * len(ordered)
             self._carry(ordered[ranks], float(len(ordered)), 0)
         else:

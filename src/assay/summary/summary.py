@@ -9,7 +9,6 @@ To add a summary: one file with a subclass, one line in ``SUMMARIES``, one line 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -136,12 +135,12 @@ class Need:
     options: tuple[tuple[str, Any], ...] = ()
     by: str = ""
 
-    def __hash__(self) -> int:
-        return self._hash
+    def __post_init__(self) -> None:  # a need is a key many times over, and may hold dozens of edges
+        object.__setattr__(self, "_hash", hash((self.kind, self.columns, self.options, self.by)))
 
-    @functools.cached_property
-    def _hash(self) -> int:  # a need is a key many times over, and may hold dozens of edges
-        return hash((self.kind, self.columns, self.options, self.by))
+    def __hash__(self) -> int:
+        found: int = self._hash  # type: ignore[attr-defined]
+        return found
 
     def __reduce__(self) -> tuple[Any, ...]:  # hashes of texts differ between processes
         return Need, (self.kind, self.columns, self.options, self.by)

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from assay.summary import memory
 from assay.summary.hashing import hashes, small_hashes
 from assay.summary.memory import numbers
+from assay.summary.order import in_order
 
 __all__ = ["Tally", "Vector", "kind_of", "text_of", "texts_of"]
 
@@ -98,17 +99,12 @@ class Vector:
             array = array.cast(pa.float64())
         if array.null_count:
             array = array.drop_null()
-        given = numbers(array)
-        ordered = memory.empty(len(given), given.dtype)
-        if given.dtype.kind == "f":
-            np.add(given, 0.0, out=ordered)  # -0.0 is no other number, and becomes 0.0 here
-        else:
-            np.copyto(ordered, given)
-        ordered.sort()
+        ordered = in_order(numbers(array))
         if len(ordered) and math.isnan(ordered[-1]):
             ordered = ordered[: ordered.searchsorted(np.nan)]  # NaN sort to the end
-        ordered = ordered.astype(np.float64, copy=False)
-        return ordered * _seconds(kind) if pa.types.is_date32(kind) else ordered / _seconds(kind) if pa.types.is_temporal(kind) else ordered
+        if not pa.types.is_temporal(kind):
+            return ordered
+        return ordered * _seconds(kind) if pa.types.is_date32(kind) else ordered / _seconds(kind)
 
     @once
     def ordered(self) -> Array:
