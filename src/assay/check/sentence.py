@@ -6,6 +6,7 @@ Interface: :func:`sentence`, :func:`cut`. For ``verdict`` only.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
@@ -152,7 +153,10 @@ class _Figures:
         bounds += [] if check.warn is None else [check.warn]
         for more in range(decimals, min(decimals + 4, 13)):  # what differs further behind differs by rounding only
             apart = 2 * 10.0**-more  # numbers that lie further apart cannot look alike
-            if all(a == b or abs(a - b) > apart or f"{a:.{more}f}" != f"{b:.{more}f}" for a in (number, low, high) for b in bounds):
+            for b in bounds:
+                if not (_told(number, b, apart, more) and _told(low, b, apart, more) and _told(high, b, apart, more)):
+                    break
+            else:
                 decimals = more
                 break
         return cls(decimals, exact)
@@ -163,16 +167,26 @@ class _Figures:
         text = f"{number:,.{self.decimals}f}"
         if self.strip and "." in text:
             text = text.rstrip("0").rstrip(".")
-        return text.lstrip("-") if not float(text.replace(",", "")) else text
+        return text.lstrip("-") if text[0] == "-" and not float(text.replace(",", "")) else text
 
     def bound(self, number: float) -> str:
         """Show what the user asked: never fewer decimals than the user wrote, within reason."""
-        for more in range(self.decimals, self.decimals + 4):
-            if float(f"{number:.{more}f}") == number:
-                return _Figures(more, self.strip).number(number)
-        return _Figures(self.decimals + 3, self.strip).number(number)
+        return _bound(number, self.decimals, self.strip)
 
     def interval(self, value: Value) -> str:
         if self.strip or value.low is None or value.high is None:
             return ""
         return f" [{self.number(value.low)}, {self.number(value.high)}]"
+
+
+def _told(a: float, b: float, apart: float, decimals: int) -> bool:
+    """Whether two numbers are alike, or look different with so many decimals."""
+    return a == b or abs(a - b) > apart or f"{a:.{decimals}f}" != f"{b:.{decimals}f}"
+
+
+@functools.lru_cache(maxsize=256)  # a bound is judged for thousands of columns
+def _bound(number: float, decimals: int, strip: bool) -> str:
+    for more in range(decimals, decimals + 4):
+        if float(f"{number:.{more}f}") == number:
+            return _Figures(more, strip).number(number)
+    return _Figures(decimals + 3, strip).number(number)
