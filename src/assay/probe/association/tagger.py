@@ -6,14 +6,13 @@ with rates, ratio, and the coefficient beside the other tied labels. The verb im
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from assay.probe.association.independence import EXPECTED, exact
+from assay.probe.association.independence import EXPECTED, continued, exact
 from assay.probe.association.measure import Effect, Measured, Variable, measured
 from assay.result import Spread
 from assay.segment.confirm import Control, standing
@@ -104,7 +103,7 @@ def logistic(x: Array, y: Array) -> list[Spread]:
 
     >>> x = np.repeat([[0.0], [1.0]], 500, axis=0)
     >>> y = np.concatenate([np.arange(500) < 100, np.arange(500) < 200])
-    >>> round(logistic(x, y)[0].estimate, 2), round(math.log(200 / 300 / (100 / 400)), 2)
+    >>> round(logistic(x, y)[0].estimate, 2), round(float(np.log(200 / 300 / (100 / 400))), 2)
     (0.98, 0.98)
     """
     design = np.concatenate([np.ones((len(x), 1)), x], axis=1)
@@ -168,9 +167,7 @@ class _Margins:
             if found is not None:
                 return found
         variance = float((n1 * (n - n1) * m * (n - m) / (size**2 * np.maximum(n - 1, 1))).sum())
-        if variance <= 0:
-            return 1.0
-        return math.erfc(abs(float((x - n1 * m / size).sum())) / math.sqrt(2 * variance))
+        return continued(float((x - n1 * m / size).sum()), variance)
 
 
 def _tarone(able: Array, rate: float) -> int:

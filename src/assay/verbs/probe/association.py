@@ -365,8 +365,9 @@ class _Found:
                     if not each.conditions and each not in self.study.findings]
         for (word, name), some in self.tagged.items():
             tied = sum(len(each.tags) for each in some)
-            out.append(f"of {some[0].labels:,} labels of {word}, {tied:,} {'is' if tied == 1 else 'are'} tied to {name}; {max(each.tested for each in some):,} are "
-                       f"frequent enough to tell ({some[0].rows:,} rows)")
+            verb, able = "is" if tied == 1 else "are", max(each.tested for each in some)
+            out.append(f"of {some[0].labels:,} labels of {word}, {tied:,} {verb} tied to {name}; {able:,} are frequent enough to tell "
+                       f"({some[0].rows:,} rows)")
         if explained:
             out.append(f"{explained} more {'was' if explained == 1 else 'were'} explained by people (notes)")
         return out

@@ -159,13 +159,14 @@ def _interval(effect: Effect, low: float, high: float) -> str:
 
 
 def _size(effect: Effect, found: Association) -> str:
-    """Return the size elsewhere; of a difference the other way round, that it is."""
+    """Return the size elsewhere with its interval; a difference is negative where it is the other way round."""
+    low, high = effect.interval()
     if effect.metric != "difference":
-        return f"{effect.metric} {number(effect.estimate)}"
+        return f"{effect.metric} {number(effect.estimate)} [{number(low)}, {number(high)}]"
     rate = effect.spread is not None and effect.spread.high_limit == 1.0
-    other = effect.direction != found.inside.effect.direction and abs(effect.estimate) > 0
-    text = f"{number(100 * abs(effect.estimate))} points" if rate else number(abs(effect.estimate))
-    return text + (" the other way" if other else "")
+    scale = found.inside.effect.direction * (100 if rate else 1)
+    low, high = sorted((scale * low, scale * high))
+    return f"{number(scale * effect.estimate)}{' points' if rate else ''} [{number(low)}, {number(high)}]"
 
 
 def told_of_tags(tagged: Mapping[tuple[str, str], Sequence[Tagged]], given: Sequence[str]) -> list[Told]:
