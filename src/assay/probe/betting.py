@@ -51,7 +51,7 @@ class Betting:
     >>> bets.add(np.zeros(3_000), 0.0, 1.0)
     >>> low, high = bets.interval()
     >>> low, round(high, 4)
-    (0.0, 0.0015)
+    (0.0, 0.0014)
     """
 
     level: float = 0.95

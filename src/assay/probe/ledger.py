@@ -39,7 +39,8 @@ class Search:
     asking: float
     stopped: str
     proposed: int = 0
-    kept: int = 0   # tests among which ``points`` are
+    kept: int = 0     # tests among which ``points`` are
+    slopes: int = 0   # rows whose gradient was asked, apart from the tests
     tried: Array = field(default_factory=lambda: np.empty((0, 0), np.int16))   # these tests, and which of them are finds
     hits: Array = field(default_factory=lambda: np.empty(0, bool))
 
@@ -130,7 +131,7 @@ class Ledger:
         """Return what was found."""
         return Search(method, self.tests, self.tests * self.oracle.values, self.found, self.points[self.bits].copy(),
                       time.perf_counter() - self.began, self.oracle.seconds, stopped or self.stopped, self.proposed, self.kept,
-                      self.points, self.bits)
+                      tried=self.points, hits=self.bits)
 
     def _keep(self, points: Array, found: Array, said: Array) -> None:
         size = min(len(points), KEPT - self.kept)

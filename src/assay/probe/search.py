@@ -6,7 +6,7 @@ tests so far screen the proposals. ``probe.reference`` has the published strateg
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from assay.errors import ConfigError
 from assay.probe._sklearn import Regions, Screen, boosted, regions, slab
 from assay.probe.ledger import Ledger, Search
 from assay.probe.oracle import Oracle
+from assay.probe.slope import Slope
 from assay.probe.space import Space
 
 __all__ = ["Manifold", "Method", "search"]
@@ -36,10 +37,12 @@ REFITS = (2_500, 5_000, 12_000, 30_000, 75_000, 150_000)
 LEARNED = 40_000        # tests that boosted trees learn from
 PLANES = 7_500          # finds, and as many others, that a logistic regression learns from
 FRESH = 0.02            # share of steps that look elsewhere
-KEEP, SPEND = 0.79, 0.62   # to cover more: finds per test above which all regions are drawn from; the second where finds fill boxes
-FILLED = 0.55           # finds per draw from the boxes by their finds, from which they are said to
+KEEP = 0.76             # to cover more: finds per test above which all regions are drawn from
+FILLED, SPENT = 0.55, 0.04   # finds per draw from regions from which they are said to be filled; then so much below it is the limit
 COVER, FLAT = 0.2, 0.3  # how sure a screen must then be, and the power of a region's volume of finds by which it is drawn from
 FINE = 2_048            # regions to draw from
+HALF = 0.35             # how sure a screen must be where finds do not fill boxes
+FIVES, BINS = 32, 4     # sets of five axes, and parts of each, by which novelty is judged then
 REAL = 3_000            # rows of the data that are asked first on the manifold
 PAIRS, BISECTIONS = 64, 10
 TRIPLES, CELLS = 24, 8  # of axes, by which novelty is judged
@@ -75,7 +78,8 @@ def search(oracle: Oracle, *, budget: int = 200_000, seconds: float | None = Non
 
     ``screen`` asks what stand-ins hold for discriminatory, ``walk`` asks more in less time, ``cover`` spreads what it finds; ``auto`` walks
     where a test costs less than 0.1 ms of the model, and screens else. A space of at most ``budget`` points is asked as a whole. With
-    ``manifold`` it stays near real rows. An interrupt ends it, and what was found is kept.
+    ``manifold`` it stays near real rows. Of a model that tells its gradient, ``screen`` and ``cover`` also change two columns at a time so
+    that the score stays where it was. An interrupt ends it, and what was found is kept.
 
     >>> import assay, pyarrow as pa
     >>> from assay.probe.space import axis
@@ -106,7 +110,7 @@ def search(oracle: Oracle, *, budget: int = 200_000, seconds: float | None = Non
                 run.screened(cover=method == "cover")
     except KeyboardInterrupt:
         stopped = "interrupted"
-    return run.ledger.search("everything" if run.whole else method, stopped)
+    return replace(run.ledger.search("everything" if run.whole else method, stopped), slopes=run.slope.rows if run.slope is not None else 0)
 
 
 @dataclass(eq=False)
@@ -146,18 +150,26 @@ class _Run:
     origins: Array = field(default_factory=lambda: np.empty(0, np.int64))
     screens: dict[str, Screen] = field(default_factory=dict)
     boxes: Regions | None = None
+    slope: Slope | None = None
     best: str = ""   # the screen that tells most
     keep: float = KEEP
+    filled: bool = False
+    spread: bool = False   # what is unlike earlier finds counts more
 
     def __post_init__(self) -> None:
         self.space = self.ledger.oracle.space
         self.several = np.flatnonzero(self.space.sizes > 1)
-        count = len(self.several)
-        self.triples = [self.rng.choice(self.several, min(3, count), replace=False) for _ in range(TRIPLES)] if count else []
-        self.visits = np.zeros((TRIPLES, CELLS**3))
-        self.cells = [np.arange(size) * min(CELLS, size) // size for size in self.space.sizes]
+        self._divided(TRIPLES, 3, CELLS)
         self.found_origins: list[Array] = []
         self.found_points: list[Array] = []
+
+    def _divided(self, count: int, width: int, bins: int) -> None:
+        """Draw sets of axes by whose cells novelty is judged."""
+        width = min(width, len(self.several))
+        self.sets = [self.rng.choice(self.several, width, replace=False) for _ in range(count)] if width else []
+        self.visits = np.zeros((count, bins**width))
+        self.bins = bins
+        self.cells = [np.arange(size) * min(bins, size) // size for size in self.space.sizes]
 
     # -- the beginning
 
@@ -262,13 +274,13 @@ class _Run:
         return at, found
 
     def _visited(self, points: Array) -> None:
-        for number, triple in enumerate(self.triples):
-            np.add.at(self.visits[number], self._cell(points, triple), 1)
+        for number, axes in enumerate(self.sets):
+            self.visits[number] += np.bincount(self._cell(points, axes), minlength=self.visits.shape[1])
 
-    def _cell(self, points: Array, triple: Array) -> Array:
+    def _cell(self, points: Array, axes: Array) -> Array:
         out = np.zeros(len(points), np.int64)
-        for place in triple:
-            out = out * CELLS + self.cells[place][points[:, place]]
+        for place in axes:
+            out = out * self.bins + self.cells[place][points[:, place]]
         return out
 
     def _gather(self, count: int) -> None:
@@ -356,6 +368,8 @@ class _Run:
         if move == "mix":
             other = self.walkers[self.rng.integers(len(self.walkers), size=len(points))]
             return np.where(self.rng.random(points.shape) < 0.25, other, points)
+        if move == "slope" and self.slope is not None:
+            return self.slope.moved(points, self.rng)
         if move == "region" and self.boxes is not None:
             return self.boxes.draw(len(points), self.rng, alpha=4.0)
         return self.space.uniform(len(points), self.rng)
@@ -366,8 +380,13 @@ class _Run:
         """Propose more than is asked, and ask what stand-ins hold for discriminatory; arms that find more are used more."""
         ledger = self.ledger
         self._gather(WALKERS)
-        moves = NEAR if self.manifold is not None else MOVES
-        arms = [_Arm(each, None) for each in (*NEAR, "mix") if each in moves]
+        if cover:
+            self.spread = True
+            self._divided(FIVES, 5, BINS)
+            self._visited(self.found_points[0])
+        self.slope = Slope.of(ledger.oracle)
+        moves = (*(NEAR if self.manifold is not None else MOVES), *(("slope",) if self.slope is not None else ()))
+        arms = [_Arm(each, None) for each in (*NEAR, "mix", "slope") if each in moves]
         refits = list(REFITS)
         dull = 0
         while ledger.left > 0 and dull < 300:
@@ -376,6 +395,8 @@ class _Run:
                     refits.append(refits[-1] * 2) if len(refits) == 1 else None
                     refits.pop(0)
                 self._refit()
+                if cover and self.boxes is not None:
+                    self._weighed()
                 arms = [each for each in arms if each.screen is None]
                 arms += [_Arm(move, name) for name in self.screens for move in moves]
                 if self.manifold is None and not any(each.move == "region" and each.screen is None for each in arms):
@@ -396,7 +417,7 @@ class _Run:
 
     def _step(self, arm: _Arm) -> None:
         count = TRIAL if arm.weight < TRIED else FULL if arm.screen else PLAIN
-        rows = self.rng.integers(len(self.walkers), size=count * SHARE if arm.screen else count)
+        rows = self.rng.integers(len(self.walkers), size=count * SHARE * (1 + self.spread) if arm.screen else count)
         points = self._moved(self.walkers[rows], arm.move)
         keep = self.ledger.new(points)
         if self.manifold is not None:
@@ -404,11 +425,11 @@ class _Run:
         points, rows = points[keep], rows[keep]
         if arm.screen and len(points):
             sure = self.screens[arm.screen](points)
-            chosen = np.flatnonzero(sure >= SURE)
+            chosen = np.flatnonzero(sure >= (LIKELY if self.spread else SURE))
             if len(chosen) < count // 4:
                 chosen = np.flatnonzero(sure >= LIKELY)
             if len(chosen) > count:
-                score = self._novelty(points[chosen]) * self.rng.random(len(chosen))
+                score = self._novelty(points[chosen], 16) if self.spread else self._novelty(points[chosen]) * self.rng.random(len(chosen))
                 chosen = chosen[np.argpartition(-score, count)[:count]]
             points, rows = points[chosen], rows[chosen]
         origins = self.origins[rows] if self.manifold is not None else None
@@ -417,10 +438,10 @@ class _Run:
         hits = at[found]
         self.walkers[rows[hits]] = points[hits]
 
-    def _novelty(self, points: Array) -> Array:
+    def _novelty(self, points: Array, count: int = 6) -> Array:
         out = np.zeros(len(points))
-        for number in self.rng.choice(TRIPLES, min(6, len(self.triples)), replace=False):
-            out += 1 / (1 + self.visits[number][self._cell(points, self.triples[number])])
+        for number in self.rng.choice(len(self.sets), min(count, len(self.sets)), replace=False):
+            out += 1 / (1 + self.visits[number][self._cell(points, self.sets[number])])
         return out
 
     def _elsewhere(self) -> None:
@@ -431,16 +452,35 @@ class _Run:
         self.asked(np.concatenate(points))
 
     def _covering(self) -> None:
-        """Ask fresh draws from all boxes with finds, small ones more often than their size says, and first those unlike earlier finds."""
+        """Ask fresh draws from the boxes: where finds fill boxes, small ones more often than their size says."""
         assert self.boxes is not None
-        weights = np.where(self.boxes.finds > 0, self.boxes.weights(FLAT, FLAT), 0.0)
+        weights = np.where(self.boxes.finds > 0, self.boxes.weights(FLAT, FLAT), 0.0) if self.filled else self.boxes.weights(1.0)
         points = self.boxes.draw(FULL * SHARE, self.rng, alpha=1.0, weights=weights / weights.sum())
+        if not self.filled:
+            moved = self.walkers[self.rng.integers(len(self.walkers), size=len(points))]
+            for _ in range(5):
+                moved = self._shifted(moved, self.rng.choice(self.several, len(moved)), np.full(len(moved), 2))
+            points = np.concatenate([points, moved])
         points = points[self.ledger.new(points)]
         if self.best:
-            points = points[self.screens[self.best](points) >= COVER]
-        if len(points) > FULL:
-            points = points[np.argpartition(-self._novelty(points) * self.rng.random(len(points)), FULL)[:FULL]]
+            points = points[self.screens[self.best](points) >= (COVER if self.filled else HALF)]
+        count = FULL if self.filled else FULL // 4
+        if len(points) > count:
+            score = self._novelty(points, 16) * (self.rng.random(len(points)) if self.filled else 1.0)
+            points = points[np.argpartition(-score, count)[:count]]
         self.asked(points)
+
+    def _weighed(self) -> None:
+        """Draw from the boxes as they are, and say how many finds a test is to bring while other draws spread them.
+
+        A tree has many small boxes of finds that no stand-in knows of, and draws from boxes find nearly as much; of smooth models stand-ins
+        know more.
+        """
+        assert self.boxes is not None
+        at, found = self.asked(self.boxes.draw(TRIAL * 2, self.rng, alpha=1.0))
+        share = float(found.mean()) if len(at) else 0.0
+        self.filled = share >= FILLED
+        self.keep = share - SPENT if self.filled else KEEP
 
     def _refit(self) -> None:
         """Learn the stand-ins and the regions anew from what was asked, and set the walkers on finds of all regions."""
@@ -466,9 +506,6 @@ class _Run:
         if self.manifold is None:
             sample = rng.choice(len(points), min(100_000, len(points)), replace=False)
             self.boxes = regions(self.space, points[sample], bits[sample], seed=self.seed, boxes=FINE)
-            # a tree has many small boxes of finds that no stand-in knows of; those of smooth models hang together
-            filled = float(self.boxes.weights(1.0) @ (self.boxes.finds / np.maximum(self.boxes.tests, 1)))
-            self.keep = SPEND if filled >= FILLED else KEEP
         self._gather(WALKERS)
 
 

@@ -147,3 +147,38 @@ def test_the_command_writes_what_it_found(tmp_path: Path, capsys: pytest.Capture
     assert run.sentences[0].split(":")[0] in " ".join(shown.split())
     assert run.about["stopped"] == "exhausted"
     assert (tmp_path / "run.html").stat().st_size > 10_000
+
+
+def test_groups_that_are_small_missing_or_many_are_named() -> None:
+    women = pa.compute.equal(PEOPLE["sex"], "f")
+    few = pa.concat_tables([PEOPLE.filter(women), PEOPLE.filter(pa.compute.invert(women)).slice(0, 3)])
+    notes = " ".join(probe(loans(), few, protected="sex", positive="yes", budget=300).notes)
+    assert "3 with m" in notes
+    lost = PEOPLE.set_column(3, "sex", pa.array([None if place % 4 == 0 else each for place, each in enumerate(PEOPLE["sex"].to_pylist())]))
+    notes = " ".join(probe(loans(), lost, protected="sex", positive="yes", budget=300).notes)
+    assert "200 of 800 rows have no value of 'sex'" in notes
+    notes = " ".join(probe(loans(), PEOPLE, protected="years", positive="yes", budget=300).notes)
+    assert "'years' has many values: each input is asked with 9 of them" in notes
+    with pytest.raises(AssayError, match="one value only, f"):
+        probe(loans(), PEOPLE.filter(women), protected="sex", positive="yes", budget=300)
+    with pytest.raises(AssayError, match="no column 'gender'"):
+        probe(loans(), PEOPLE, protected="gender", positive="yes", budget=300)
+    with pytest.raises(AssayError, match="seconds"):
+        probe(loans(), PEOPLE, protected="sex", positive="yes", budget=300, proof=-1)
+
+
+def test_a_forest_is_proved_within_the_time() -> None:
+    from sklearn.ensemble import RandomForestClassifier
+
+    table = PEOPLE.select(["income", "age"]).append_column("sex", pa.array([int(each == "f") for each in PEOPLE["sex"].to_pylist()]))
+    x = np.stack([each.to_numpy() for each in table.columns], axis=1)
+    forest = RandomForestClassifier(5, max_depth=3, random_state=0).fit(x, (x[:, 0] > 90 + 30 * x[:, 2]).astype(int))
+    model = assay.load(forest, features=table.column_names)
+    run = probe(model, table, protected="sex", budget=1_000)
+    proved = next(each for each in run.values if each.options.get("of") == "space, proved")
+    assert proved.method == "certificate (trees)"
+    assert any("the 5 trees were read" in each for each in run.sentences)
+    whole = probe(model, table, protected="sex", budget=100_000)   # every input is asked
+    exact = next(each for each in whole.values if each.options.get("of") == "space")
+    assert proved.low - 1e-9 <= exact.value <= proved.high + 1e-9
+    assert all(each.options.get("of") != "space, proved" for each in probe(model, table, protected="sex", budget=1_000, proof=0).values)

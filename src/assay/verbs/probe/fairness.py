@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.data.medium import media
 from assay.data.meter import metered
@@ -44,6 +45,7 @@ SECONDS = 20.0         # that a proof about several trees may take
 SEEN = 10_000          # rows of the data that are looked at, for values, shares and distances
 PART = 20              # of the budget, that each share of draws may take
 LEAST, MOST = 200, 10_000   # draws of a share
+FEW = 30               # rows of a group, below which it is named
 PROVED = 1e-3          # of the share, up to which a proof leaves it open and no draws are needed
 FITTED = 1_000         # tests of a search, from which its boxes are worth drawing by
 EXAMPLES = 10
@@ -205,7 +207,8 @@ class _Ground:
         if self.read:
             if unread:
                 out.append(f"the model does not take {listed(unread)}: only {listed(self.read)} changes within a pair")
-            cut = [each.name for each in (*self.space.axes, *self.space.protected) if each.cut]
+            out += [each for name in self.read for each in self._group(name)]
+            cut = [each.name for each in self.space.axes if each.cut]
             if cut:
                 out.append(f"of {listed(cut, 12)} some values only are tried: numbers in between and rare values are not")
             lost = self.table.num_rows - len(self.rows)
@@ -214,6 +217,26 @@ class _Ground:
                            "leaves them out, and missing values are not searched")
         out.append("only the protected columns differ within a pair: that other columns stand for them is another question "
                    "(assay explain --disparity)")
+        return out
+
+
+    def _group(self, name: str) -> list[str]:
+        """Return what is to be known of a protected column: values left out, missing ones, and groups of few rows."""
+        own, column = next(each for each in self.space.protected if each.name == name), self.table.column(name)
+        out = []
+        if own.cut:
+            shown = [_shown(own.shown(place)) for place in range(len(own))]
+            out.append(f"'{name}' has many values: each input is asked with {len(own)} of them, {', '.join(shown[:12])}"
+                       f"{', ...' if len(shown) > 12 else ''}; differences between others are not seen")
+        if column.null_count:
+            out.append(f"{column.null_count:,} of {len(column):,} rows have no value of '{name}': they are asked with every value like the "
+                       "others, and never with none")
+        counts = {} if own.cut else {each["values"]: each["counts"] for each in pc.value_counts(column).to_pylist()}
+        few = [f"{counts.get(own.shown(place), 0)} with {_shown(own.shown(place))}" for place in range(len(own))
+               if not own.cut and counts.get(own.shown(place), 0) < FEW]
+        if few:
+            out.append(f"of '{name}' there are few rows of some groups ({', '.join(few[:6])}): few to learn from, and what the model says of them "
+                       "may be chance")
         return out
 
 
