@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from assay.summary.summary import Summary as Summary
     from assay.verbs.behaviour.behaviour import behaviour as behaviour
     from assay.verbs.check import check as check
+    from assay.verbs.estimate import estimate as estimate
     from assay.verbs.explain.explain import explain as explain
     from assay.verbs.gate.canary import canary as canary
     from assay.verbs.gate.gate import gate as gate
@@ -83,6 +84,7 @@ _TARGETS = {
     "check": "assay.verbs.check:check",
     "compare": "assay.verbs.gate.replay:compare",
     "errors": "assay.errors",
+    "estimate": "assay.verbs.estimate:estimate",
     "evaluation": "assay.verbs.interop.scorer:evaluation",
     "expectations": "assay.verbs.interop.expectation:expectations",
     "experiment": "assay.verbs.probe.experiment:experiment",
@@ -101,7 +103,7 @@ _TARGETS = {
 # Verbs that share their name with a package: `assay.check(...)` judges, `assay.check.expression` is a module. Python binds
 # a package to its parent when it is imported, so one name can hold but one object: the package, which we make callable.
 # More in design/facade.md.
-_SHARED = frozenset({"check", "explain", "metric", "probe"})
+_SHARED = frozenset({"check", "estimate", "explain", "metric", "probe"})
 
 __all__ = ["__version__", *_TARGETS]  # noqa: PLE0604  (the names are text; ruff cannot see that)
 

@@ -12,6 +12,7 @@ import click
 from assay.app.association import associations
 from assay.app.check import check
 from assay.app.demo import demo
+from assay.app.estimate import estimate
 from assay.app.experiment import experiment
 from assay.app.explain import explain
 from assay.app.gate import gate
@@ -51,7 +52,7 @@ def assay() -> None:
     """
 
 
-for _command in (check, demo, explain, gate, metrics, models, monitor, probe, profile):
+for _command in (check, demo, estimate, explain, gate, metrics, models, monitor, probe, profile):
     assay.add_command(_command)
 
 

@@ -19,6 +19,7 @@ from assay.estimate.rows import Array, Encoding, Rows
 __all__ = ["Segment", "likeness", "strangers"]
 
 LEAVES, LEAF = 12, 100
+CLEAR = 15.0    # squared standard errors by which the sides of a cut must differ
 _NAMES = 3      # categories that words name
 
 
@@ -62,8 +63,7 @@ def strangers(window: Window, encoding: Encoding) -> list[Segment]:
     rng = np.random.default_rng(window.estimator.seed)
     some = reference if len(reference) <= 4 * m else reference.take(rng.choice(len(reference), 4 * m, replace=False))
     both = Rows(np.concatenate([some.features, current.features]), np.concatenate([some.answer, current.answer]),
-                None if some.score is None or current.score is None else np.concatenate([some.score, current.score]),
-                None, reference.categorical, reference.classes)
+                categorical=reference.categorical, classes=reference.classes)
     side = np.repeat([0.0, 1.0], [len(some), m])
     made = _Tree.of(both, side, encoding, leaves=LEAVES, leaf=max(20, m // 100), weight=np.repeat([m / len(some), 1.0], [len(some), m]))
     now, before = made.leaf(current), made.leaf(reference)
@@ -79,30 +79,27 @@ def strangers(window: Window, encoding: Encoding) -> list[Segment]:
 
 @dataclass(frozen=True, eq=False)
 class _Tree:
-    """A regression tree over inputs, whose categories stand in the order of their means, so that one cut splits them best."""
+    """A regression tree over features, whose categories stand in the order of their means, so that one cut splits them best."""
 
     tree: Any
     orders: tuple[Array | None, ...]
-    names: tuple[str, ...]
     encoding: Encoding
 
     @classmethod
     def of(cls, rows: Rows, value: Array, encoding: Encoding, *, leaves: int, leaf: int, weight: Array | None = None) -> _Tree:
         from sklearn.tree import DecisionTreeRegressor
 
-        x = rows.inputs
-        orders = tuple(_order(column, value, weight) if coded else None for column, coded in zip(x.T, rows.marks, strict=True))
-        extra = x.shape[1] - len(encoding.names)
-        said = ("score",) if rows.score is not None and extra == 1 else ("answer",) if extra == 1 else tuple(
-            f"score of class {place}" for place in range(extra))
-        tree = DecisionTreeRegressor(max_leaf_nodes=leaves, min_samples_leaf=leaf, random_state=0)
-        made = cls(tree, orders, (*encoding.names, *said), encoding)
-        made.tree.fit(made._ranked(x), value, sample_weight=weight)
+        marks = rows.categorical or (False,) * rows.features.shape[1]
+        orders = tuple(_order(column, value, weight) if coded else None for column, coded in zip(rows.features.T, marks, strict=True))
+        least = CLEAR * float(np.var(value)) / max(len(value), 1)   # a best cut by chance alone hardly gains more
+        tree = DecisionTreeRegressor(max_leaf_nodes=leaves, min_samples_leaf=leaf, min_impurity_decrease=least, random_state=0)
+        made = cls(tree, orders, encoding)
+        made.tree.fit(made._ranked(rows.features), value, sample_weight=weight)
         return made
 
     def leaf(self, rows: Rows) -> Array:
         """Return the leaf of each row."""
-        return np.asarray(self.tree.apply(self._ranked(rows.inputs)))
+        return np.asarray(self.tree.apply(self._ranked(rows.features)))
 
     def _ranked(self, x: Array) -> Array:
         out = x.copy()
@@ -129,14 +126,8 @@ class _Tree:
         return out
 
     def _said(self, at: int, low: float, high: float) -> str:
-        name, order = self.names[at], self.orders[at]
+        name, order = self.encoding.names[at], self.orders[at]
         if order is None:
-            if at >= len(self.encoding.names) and name.startswith("score"):   # log odds, as rows have them
-                low, high = (1 / (1 + np.exp(-each)) for each in (low, high))
-                bounds = (low if low > 0 else -np.inf, high if high < 1 else np.inf)
-            else:
-                bounds = (low, high)
-            low, high = bounds
             if np.isinf(low):
                 return f"{name} <= {high:.4g}"
             return f"{name} > {low:.4g}" if np.isinf(high) else f"{low:.4g} < {name} <= {high:.4g}"
@@ -144,7 +135,8 @@ class _Tree:
         inside = [code for code in range(len(order)) if low < order[code] <= high]
         texts = [_category(known, code, len(order)) for code in inside]
         texts = [each for each in texts if each]
-        others = [each for each in (_category(known, code, len(order)) for code in range(len(order)) if code not in inside) if each]
+        outside = [code for code in range(len(order)) if code not in inside and not np.isnan(order[code])]
+        others = [each for each in (_category(known, code, len(order)) for code in outside) if each]
         if len(texts) <= len(others) or not others:
             return f"{name} is {_some(texts)}"
         return f"{name} is not {_some(others)}"
@@ -168,7 +160,6 @@ def _order(column: Array, value: Array, weight: Array | None) -> Array:
     codes = np.where(np.isnan(column), width - 1, np.nan_to_num(column)).astype(int)
     mass = np.bincount(codes, weight, width)
     mean = np.bincount(codes, value if weight is None else value * weight, width) / np.where(mass > 0, mass, 1.0)
-    mean = np.where(mass > 0, mean, np.average(value, weights=weight))
     ranks = np.empty(width)
     ranks[np.argsort(mean, kind="stable")] = np.arange(width)
-    return ranks
+    return np.where(mass > 0, ranks, np.nan)   # the tree sends what it never saw the way of most rows

@@ -1,0 +1,112 @@
+"""``assay estimate``: how good a model is on rows without labels, with an interval, why, and which rows to label to know it.
+
+``estimate`` is the command, ``lines`` draws its run. It parses, calls ``assay.verbs.estimate``, draws, and gives the exit code.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from assay.app.argument import arguments, configured, enough
+from assay.app.option import Command, Option, option, quietly, shared
+from assay.app.output import files_of, put
+from assay.app.state import State
+
+if TYPE_CHECKING:
+    from assay.app.layout import Line, Terminal
+    from assay.result import Run
+
+__all__ = ["estimate", "lines"]
+
+_EXAMPLES = """
+assay estimate assay.yaml --data current.parquet
+assay estimate assay.yaml --data current.parquet --metric recall --slice sex
+assay estimate assay.yaml --data current.parquet --label-next 100 --output label-me.csv
+assay estimate assay.yaml --data current.parquet --labels label-me.csv       with the column 'label' filled
+assay estimate --model m.onnx --reference test.parquet --data today.parquet --label late
+"""
+_CODES = """
+0 estimated   2 wrong usage or bad input   3 nothing can be said: the rows are unlike the labelled ones
+"""
+_ASKED = ("label_next", "output", "labels", "seed")
+
+
+@click.command("estimate", cls=Command, short_help="Say how good a model is on rows without labels.",
+               parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
+@click.argument("config", required=False, type=click.Path(), metavar="[ASSAY.YAML]")
+@option("--metric", "What is asked", "NAME", "A metric to estimate (repeatable); by default all that can be.", multiple=True)
+@option("--slice", "What is asked", "SLICING", "Estimate each slice as well, such as sex or age:4 (repeatable).", multiple=True)
+@option("--label-next", "What is asked", "N", "Draw N rows whose labels would tell most.", type=click.IntRange(1))
+@option("--output", "What is asked", "FILE", "Where to write them (CSV).")
+@option("--labels", "What is asked", "FILE", "That file, with its column 'label' filled: the estimate is put right by it.")
+@option("--seed", "What is asked", "N", "Where random numbers begin.", type=int, default=0, show_default=True)
+@option("--model", "What is judged", "FILE", "The model.")
+@option("--data", "What is judged", "FILE", "The rows of now, which need no labels.")
+@option("--reference", "What is judged", "FILE", "Labelled rows that the model was not trained on.")
+@option("--where", "What is judged", "PREDICATE", "Only these rows.")
+@option("--sql", "What is judged", "QUERY", "The query to read the data with.")
+@option("--label", "What is judged", "COLUMN", "The label, in the reference.", multiple=True)
+@option("--prediction", "What is judged", "COLUMN", "Logged answers, instead of a model.")
+@option("--score", "What is judged", "COLUMN", "Logged scores (repeatable: one a class, in order).", multiple=True)
+@option("--id", "What is judged", "COLUMN", "Names a row: it stands beside the rows to label.")
+@option("--class", "What is judged", "CLASS", "The classes, in order, where the model does not know them (repeatable).", multiple=True)
+@option("--positive", "What is judged", "CLASS", "The positive class, where it is not plain.")
+@option("--threshold", "What is judged", "NUMBER", "The score from which a row is positive.", type=float)
+@option("--task", "What is judged", "NAME", "binary, multiclass or regression, where it is not plain.")
+@option("--feature", "What is judged", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
+@click.option("--trust", is_flag=True, cls=Option, group="What is judged",
+              help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
+@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
+@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
+@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
+@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the first sentence.")
+@quietly
+@shared
+@click.pass_obj
+def estimate(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
+             no_progress: bool, trust: bool, metric: tuple[str, ...], **given: Any) -> int:
+    """Say how good a model is on rows without labels.
+
+    Chances of labels are learned on a labelled reference and put right where its rows are like those of now. The interval is for what the
+    labels will show, as long as what they follow has not changed; few labels show whether it has (--label-next).
+    """
+    from assay.app.layout import Terminal, drawn
+    from assay.verbs.estimate import estimate as verb
+
+    options = arguments(given)
+    asked: dict[str, Any] = {name: options.pop(name) for name in _ASKED if name in options}
+    places = {"json": json, "html": html, "markdown": markdown, "output": asked.get("output")}
+    files = files_of(places, [config, *(options.get(name) for name in ("model", "data", "reference")), asked.get("labels")])
+    files.pop("output", None)   # the verb writes it
+    enough(config, options, "estimate")
+    asked |= {"trust": trust, "metrics": metric}
+    run = verb(**options, **asked) if config is None else verb(configured(config, options), **asked)
+    state.code = run.exit_code
+
+    def draw() -> None:
+        screen = Terminal.of(sys.stdout, plain=plain)
+        drawn(lines(run, screen, quiet=quiet), screen)
+
+    put(run, files, state, json=json, draw=draw)
+    return run.exit_code
+
+
+def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
+    """Return the lines that show an estimate: the sentences, the table of values, the notes."""
+    from assay.app.layout import clean, wrapped
+    from assay.app.table import tables
+    from assay.app.terminal import cost
+
+    head, *rest = run.sentences or (run.verdict,)
+    told: Line = [] if run.verdict == "pass" else [(f"{run.verdict.upper()}: ", run.verdict)]
+    parts: list[list[Line]] = [wrapped(told, clean(head), "head", screen.width)]
+    if quiet:
+        return parts[0]
+    parts.append([line for each in rest for line in wrapped([], clean(each), "", screen.width)])
+    parts += tables(run, screen)
+    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
+    parts.append(wrapped([], cost(run), "dim", screen.width))
+    return [line for part in parts if part for line in (*part, [])][:-1]

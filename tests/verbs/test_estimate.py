@@ -1,0 +1,145 @@
+"""Estimates through the verb and the command: a sentence with an interval, why, refusal, rows to label, and what their labels say."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import assay
+from assay.errors import ConfigError, DataError
+from assay.result import Run
+from tests.app.door import assay as command
+from tests.app.door import sentence
+
+NAMES = ("no", "yes")
+
+
+def table(n: int, seed: int, *, old: float = 0.2, flipped: float = 0.0) -> pa.Table:
+    """Loans: the model sees income; whether they are paid hangs on the job as well."""
+    rng = np.random.default_rng(seed)
+    job = np.where(rng.random(n) < old, "retired", rng.choice(["clerk", "cook"], n))
+    income = rng.uniform(0, 1, n)
+    chance = np.where(job == "retired", 0.5, 1 / (1 + np.exp(-8 * (income - 0.5))))
+    paid = rng.random(n) < chance
+    paid ^= rng.random(n) < flipped
+    score = 1 / (1 + np.exp(-8 * (income - 0.5)))
+    return pa.table({"income": income, "job": job, "id": np.arange(n) + 1000 * seed, "paid": np.where(paid, "yes", "no"),
+                     "said": np.where(score >= 0.5, "yes", "no"), "chance_paid": score})
+
+
+ROLES: dict[str, Any] = {"label": "paid", "prediction": "said", "score": "chance_paid", "id": "id", "classes": list(NAMES), "positive": "yes"}
+
+
+def right(given: pa.Table) -> float:
+    return float(np.mean([a == b for a, b in zip(given.column("paid").to_pylist(), given.column("said").to_pylist(), strict=True)]))
+
+
+def estimated(now: pa.Table, **more: Any) -> Run:
+    return assay.estimate(None, now.drop_columns(["paid"]), reference=table(4_000, 0), **{"metrics": ["accuracy"], **ROLES, **more})
+
+
+def test_the_sentence_says_how_good_and_why() -> None:
+    now = table(2_000, 1, old=0.6)
+    run = estimated(now, slices=["job"])
+    value = run.values[0]
+    assert run.verdict == "pass"
+    assert run.exit_code == 0
+    assert value.low < right(now) < value.high
+    assert value.value == pytest.approx(right(now), abs=0.04)
+    assert run.sentences[0].startswith("estimated accuracy is 0.")
+    assert "below the 0.76" in run.sentences[0]
+    assert any("job is retired" in each and "60 % of the rows, 2" in each for each in run.sentences)
+    by = {(each.metric, each.slice.get("job")): each.value for each in run.values if each.slice}
+    assert by["accuracy", "retired"] == pytest.approx(0.5, abs=0.06)
+    assert by["accuracy", "cook"] == pytest.approx(0.83, abs=0.05)
+    assert by["selection_rate", "cook"] == pytest.approx(0.5, abs=0.1)
+    reference = next(each for each in run.values if each.options)
+    assert reference.name == "accuracy(of=reference)"
+    assert reference.low < right(table(4_000, 0)) < reference.high
+    assert Run.from_json(run.to_json()).sentences == run.sentences
+
+
+def test_labels_to_ask_for_and_what_they_say(tmp_path: Path) -> None:
+    now = table(2_000, 2, flipped=0.25)
+    run = estimated(now, label_next=200, output=tmp_path / "next.csv")
+    assert run.values[0].low > right(now)   # without labels a changed concept is not seen
+    rows = list(csv.DictReader((tmp_path / "next.csv").read_text("utf-8").splitlines()))
+    assert len(rows) == 200
+    assert set(rows[0]) == {"row", "chance", "id", "label"}
+    truth = now.column("paid").to_pylist()
+    assert all(int(each["id"]) == now.column("id")[int(each["row"])].as_py() for each in rows)
+    filled = pa.table({"row": [int(each["row"]) for each in rows], "chance": [float(each["chance"]) for each in rows],
+                       "label": [truth[int(each["row"])] for each in rows]})
+    settled = estimated(now, labels=filled)
+    value = settled.values[0]
+    assert value.low < right(now) < value.high
+    assert value.method == "200 labels"
+    assert any("the labels disagree" in each for each in settled.sentences)
+    # some labels did not come
+    every = filled.column("label").to_pylist()
+    some = filled.set_column(2, "label", pa.array([each if place % 2 else None for place, each in enumerate(every)]))
+    assert estimated(now, labels=some).values[0].method == "100 labels"
+    with pytest.raises(DataError, match="of other data"):
+        estimated(now, labels=filled.set_column(0, "row", pa.array([10_000] * 200)))
+
+
+def test_rows_unlike_anything_labelled_are_refused_and_named() -> None:
+    now = table(2_000, 3)
+    job = pa.array(np.where(np.arange(2_000) % 3 == 0, "robot", now.column("job").to_pylist()))
+    run = estimated(now.set_column(1, "job", job))
+    assert run.verdict == "inconclusive"
+    assert run.exit_code == 3
+    assert run.values[0].value is None
+    assert "cannot be said without labels" in run.sentences[0]
+    assert any("unlike anything labelled: job is new (33 %" in each for each in run.sentences)
+
+
+def test_what_cannot_be_meant_is_said() -> None:
+    now = table(500, 4)
+    with pytest.raises(ConfigError, match="no labelled rows to learn from"):
+        assay.estimate(None, now, train=table(500, 5), **ROLES)
+    with pytest.raises(ConfigError, match="is not a metric that can be estimated"):
+        estimated(now, metrics=["acuracy"])
+    with pytest.raises(ConfigError, match="both a number and a file"):
+        estimated(now, label_next=10)
+    with pytest.raises(ConfigError, match="no column holds the labels"):
+        assay.estimate(None, now, reference=now, prediction="said", classes=list(NAMES), positive="yes")
+
+
+def test_numbers_are_estimated_by_a_model() -> None:
+    rng = np.random.default_rng(0)
+
+    def rows(n: int, high: float) -> pa.Table:
+        x = rng.uniform(0, high, n)
+        return pa.table({"x": x, "y": x + (0.1 + x) * rng.normal(size=n)})
+
+    now = rows(1_500, 0.5)
+    run = assay.estimate(lambda batch: batch.column("x").to_numpy(), now.drop_columns(["y"]), reference=rows(4_000, 1.0), label="y",
+                         task="regression")
+    found = {each.metric: each for each in run.values if not each.options}
+    error = np.abs(now.column("y").to_numpy() - now.column("x").to_numpy())
+    assert set(found) == {"mae", "mse", "rmse"}
+    assert found["mae"].low < error.mean() < found["mae"].high
+    assert found["rmse"].value == pytest.approx(np.sqrt((error**2).mean()), rel=0.1)
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pq.write_table(table(3_000, 0), "reference.parquet")
+    pq.write_table(table(1_500, 1, old=0.6).drop_columns(["paid"]), "now.parquet")
+    Path("assay.yaml").write_text("data: reference.parquet\nreference: reference.parquet\nclasses: ['no', 'yes']\npositive: 'yes'\n"
+                                  "columns: {label: paid, prediction: said, score: chance_paid, id: id}\n", "utf-8")
+    run = command("estimate", "assay.yaml", "--data", "now.parquet", "--metric", "accuracy", "--label-next", "50", "--output", "next.csv",
+                  "--json", "run.json", "--plain", cwd=tmp_path)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("estimated accuracy is 0.")
+    assert len(Path("next.csv").read_text("utf-8").splitlines()) == 51
+    assert Run.from_json(Path("run.json").read_text("utf-8")).verb == "estimate"
+    refused = command("estimate", "assay.yaml", "--data", "now.parquet", "--label-next", "5", "--output", "now.parquet", cwd=tmp_path)
+    assert "this file is read, so it cannot be written" in sentence(refused)
