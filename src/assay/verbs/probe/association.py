@@ -220,7 +220,7 @@ class _Ground:
         entity = table.column(schema.entity) if schema.entity is not None else None
         if schema.weight is not None:
             self.notes.append(f"the weights in '{schema.weight}' were not used: rows count alike here")
-        constant = [word for word, each in self.outputs.items() if isinstance(each.what, Variable) and _constant(each.what)]
+        constant = [each.what.name for each in self.outputs.values() if isinstance(each.what, Variable) and _constant(each.what)]
         self.notes += [f"'{word}' is the same in every row: nobody is treated differently by it" for word in constant]
         if self.strata is not None:
             self._overlap()
@@ -402,10 +402,9 @@ class _Found:
 
     @property
     def figures(self) -> list[Figure]:
-        keys = dict.fromkeys(each.pair.key for each in self.study.tested)
-        some = [[each for each in self.study.tested if each.pair.key == key and (not each.conditions or each in self.study.findings)]
-                for key in keys]
-        return [figure(each) for each in some if each]
+        shown = [each for each in self.study.tested if not each.conditions or each in self.study.findings]
+        keys = dict.fromkeys((each.pair.key, each.inside.effect.metric) for each in shown)   # sizes of one kind in a picture
+        return [figure([each for each in shown if (each.pair.key, each.inside.effect.metric) == key]) for key in keys]
 
     @property
     def about(self) -> dict[str, Scalar]:

@@ -72,6 +72,7 @@ def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWE
         array = array.dictionary_decode()
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_temporal(kind):
         if pa.types.is_temporal(kind):
+            notes.append(f"{name} is compared as a number, in the units that it is kept in since 1970")
             array = array.cast(pa.int64() if kind.bit_width == 64 else pa.int32(), safe=False)
         values = np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
         distinct = np.unique(values[np.isfinite(values)])
@@ -104,12 +105,15 @@ def _frequent(name: str, codes: Array, names: list[str], least: int) -> tuple[Ar
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.argsort(-counts, kind="stable")
     kept = sorted(int(each) for each in order[:GROUPS] if counts[each] >= least)
-    few = [f"{counts[each]:,} row{'s' if counts[each] > 1 else ''} with {name} = {str(names[each])[:40]}"
-           for each in range(len(names)) if each not in kept]
+    few = [each for each in range(len(names)) if each not in set(kept)]
     place = np.full(len(names) + 1, -1)
     place[kept] = np.arange(len(kept))
-    told = [*few[:4], *([f"{len(few) - 4:,} more such groups"] if len(few) > 4 else [])]
-    notes = [f"{' and '.join(told)} are too few to compare, and were left out"] if few else []
+    if len(few) > 3:   # the values may be people
+        rows = int(counts[few].sum())
+        notes = [f"{len(few):,} groups of {name} with {rows:,} rows together are too many or too small to compare, and were left out"]
+    else:
+        told = [f"{counts[each]:,} row{'s' if counts[each] > 1 else ''} with {name} = {str(names[each])[:40]}" for each in few]
+        notes = [f"{' and '.join(told)} are too few to compare, and were left out"] if few else []
     return place[codes], [names[each] for each in kept], notes
 
 

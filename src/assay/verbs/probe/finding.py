@@ -108,6 +108,8 @@ def _sentence(found: Association, level: float) -> str:
     given = f" given {both(pair.given)}" if pair.given else ""
     rows = f"{found.inside.n:,} rows" if not found.conditions else f"{found.inside.n:,} rows of the second half"
     groups = [each for each in found.inside.groups if each.n >= FEWEST_SHOWN]
+    if not pair.attribute.grouped and pair.output.size > 2:
+        return f"{what} differs by {pair.attribute.name}{given}: {_interval(effect, low, high)} ({rows})"
     if not pair.attribute.grouped:
         way = f"the higher {pair.attribute.name}, the {'more' if effect.estimate >= 0 else 'less'} {what}"
         ends = f"{_mean(groups[0])} {_who(found, groups[0])}, {_mean(groups[-1])} {_who(found, groups[-1])}" if len(groups) > 1 else ""
@@ -199,15 +201,15 @@ def figure(some: Sequence[Association]) -> Figure:
     """Return the sizes of an output's association with an attribute: everyone first, then the sub-populations that were found."""
     first = some[0]
     ends = [each.interval if each.conditions else each.inside.effect.interval() for each in some]
-    names = {each.inside.effect.metric for each in some}
+    metric = first.inside.effect.metric
     labels = [f"{each.words[:70]}{_group(each)}" for each in some]
     table: dict[str, tuple[Any, ...]] = {
         "where": tuple(labels), "size": tuple(each.inside.effect.estimate for each in some), "low": tuple(low for low, _ in ends),
         "high": tuple(high for _, high in ends), "n": tuple(each.inside.n for each in some)}
     title = f"{first.pair.output.name} and {first.pair.attribute.name}"
     given = f", given {both(first.pair.given)}" if first.pair.given else ""
-    return Figure(f"association of {title}", "interval", f"{title}{given}", table, x="where", y=("size",), low=("low",), high=("high",),
-                  sentence=f"{' and '.join(sorted(names))}; intervals below everyone hold for all findings together", mark=0.0,
+    return Figure(f"{metric} of {title}", "interval", f"{title}{given}", table, x="where", y=("size",), low=("low",), high=("high",),
+                  sentence=f"{metric}; intervals of sub-populations hold for all findings together", mark=first.inside.effect.neutral,
                   mark_name="no association", aspect="fairness", column=first.pair.attribute.name)
 
 
