@@ -156,7 +156,15 @@ def value_type(kind: pa.DataType) -> pa.DataType:
 
 
 def _any(*tests: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType], bool]:
-    return lambda kind: any(test(kind) for test in tests)
+    known: dict[int, bool] = {}  # all types of one id pass, or none: thousands of columns are of a few types
+
+    def passes(kind: pa.DataType) -> bool:
+        found = known.get(kind.id)
+        if found is None:
+            found = known[kind.id] = any(test(kind) for test in tests)
+        return found
+
+    return passes
 
 
 is_text = _any(pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)

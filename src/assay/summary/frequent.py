@@ -69,6 +69,8 @@ class Frequent(Summary):
 
     def _settle(self) -> None:
         """Bring what was seen since to the counts, as text."""
+        if self._tally.dictionary is None and self._numbers is _NONE and not any(self._infinities):
+            return
         self._take(self._tally.taken())
         (values, counts), infinities = self._numbers, self._infinities
         self._numbers, self._infinities = _NONE, [0, 0]

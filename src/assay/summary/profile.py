@@ -44,6 +44,9 @@ class Profile(Mapping[Place, Summary]):
     def __getitem__(self, place: Place) -> Summary:
         return self._items[place]
 
+    def get(self, place: Place, default: Any = None) -> Any:
+        return self._items.get(place, default)
+
     def __iter__(self) -> Iterator[Place]:
         return iter(self._items)
 
