@@ -163,3 +163,28 @@ def test_options_that_mean_nothing_are_told(options: dict[str, object]) -> None:
     table, pair = people(0)
     with pytest.raises(ConfigError):
         study(table, [pair], **options)   # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_corrected_intervals_cover_what_is_truly_inside() -> None:
+    """Of reported sub-populations, chosen and judged by data: the interval holds the true gap of the rows inside."""
+    inside = reported = 0
+    for seed in range(80):
+        rng = np.random.default_rng(seed)
+        table, pair = people(seed)
+        age, job = np.asarray(table["age"]), np.array(table["job"].to_pylist())
+        gap = 0.25 * ((job == "cook") & (age > 40)) + 0.1 * (age > 60)
+        hired = (rng.random(N) < 0.6 - gap * (pair.attribute.values == 0)).astype(int)
+        pair = Pair(pair.attribute, Variable("hired", hired, ("no", "yes")))
+        for each in study(table, [pair], seed=seed).findings:
+            mask = np.ones(N, bool)
+            for condition in each.conditions:
+                values = np.array(table[condition.column].to_pylist())
+                mask &= (values == condition.value if condition.value is not None else
+                         (values >= (-np.inf if condition.low is None else condition.low)) &
+                         (values < (np.inf if condition.high is None else condition.high)))
+            low, high = each.interval
+            reported += 1
+            inside += low <= gap[mask].mean() <= high
+    assert reported > 100
+    assert inside >= 0.97 * reported
