@@ -64,10 +64,10 @@ def at_most(n: int, level: float = 0.95) -> float:
     return float(1 - (1 - level) ** (1 / n))
 
 
-def even(oracle: Oracle, n: int, *, seed: int = 0, enough: Callable[[], bool] | None = None) -> Estimate:
-    """Return the share of the space, from at most ``n`` even draws, each counted whether it repeats or not."""
+def even(oracle: Oracle, n: int, *, seed: int = 0) -> Share:
+    """Return the share of the space, from ``n`` even draws, each counted whether it repeats or not."""
     rng = np.random.default_rng([seed, 4])
-    return drawn(oracle, lambda count: oracle.space.uniform(count, rng), n, enough=enough)
+    return Share(int(oracle.ask(oracle.space.uniform(n, rng)).found.sum()), n)
 
 
 def actual(oracle: Oracle, rows: Array, n: int, *, seed: int = 0) -> Share:

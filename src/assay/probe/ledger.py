@@ -90,7 +90,10 @@ class Ledger:
     def test(self, points: Array) -> tuple[Array, Array]:
         """Ask the points that are new, as many as the budget allows; return their places in ``points``, and which are discriminatory."""
         self.proposed += len(points)
-        points = points[:max(self.left, 0)]
+        left, places = max(self.left, 0), None
+        if len(points) > left:   # the last tests are not spent on what is known
+            places = np.flatnonzero(self.new(points))[:left]
+            points = points[places]
         if not len(points):
             return np.empty(0, np.int64), np.empty(0, bool)
         fresh, slots = self.tested.add(self.oracle.space.keys(points))
@@ -106,7 +109,7 @@ class Ledger:
         self.recent.append((chosen, asked.said))
         while len(self.recent) > 1 and sum(len(each) for each, _ in self.recent[1:]) >= RECENT:
             self.recent.pop(0)
-        return at, asked.found
+        return at if places is None else places[at], asked.found
 
     @property
     def points(self) -> Array:

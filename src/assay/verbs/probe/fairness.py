@@ -23,15 +23,16 @@ from assay.errors import ConfigError, listed, nearest
 from assay.model.logged import Logged
 from assay.model.model import Model
 from assay.probe._sklearn import regions
-from assay.probe.betting import Estimate, stratified
+from assay.probe.betting import Estimate, drawn, stratified
 from assay.probe.certificate import Certificate, certificate
-from assay.probe.discrimination import Pair, Share, actual, apart_from_earlier, at_most, distances, even, nearby, pairs
+from assay.probe.discrimination import Pair, Share, actual, apart_from_earlier, at_most, distances, nearby, pairs
 from assay.probe.ledger import Search
 from assay.probe.oracle import Oracle
 from assay.probe.search import Manifold, Method, search
 from assay.probe.space import Space, axis
 from assay.result import Cost, Finding, Run, Scalar, Spread, Value, Verdict
-from assay.verbs.explain.explanation import drawn, number
+from assay.verbs.explain.explanation import drawn as sampled
+from assay.verbs.explain.explanation import number
 from assay.verbs.measure import Subject
 from assay.verbs.subject import checked, configuration, merged, opened
 from assay.verbs.suite import about
@@ -50,6 +51,7 @@ PROVED = 1e-3          # of the share, up to which a proof leaves it open and no
 FITTED = 1_000         # tests of a search, from which its boxes are worth drawing by
 EXAMPLES = 10
 WORDS = 6              # columns that a sentence names
+ORDINARY = 8           # columns of which the ordinary value is told
 _SHARES = {"rows": "rows of the data", "neighbourhood": "inputs near rows of the data", "space": "all inputs within the ranges"}
 
 
@@ -109,7 +111,7 @@ def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds:
             classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
         ground = _Ground(subject, dict(ranges or {}), difference, near, seed)
         found = _Found.of(ground, budget=budget, seconds=seconds, method=method, examples=examples, proof=proof)
-    notes += [*ground.notes, *(each for one in subject.models.values() for each in getattr(one, "remarks", list)())]
+    notes += [*ground.notes, *found.notes, *(each for one in subject.models.values() for each in getattr(one, "remarks", list)())]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     verdict, findings, sentences = found.verdict(at_most), found.findings, found.sentences
     if verdict.verdict != "fail":   # a finding is a fault; what is allowed is told only
@@ -162,7 +164,7 @@ class _Ground:
     @cached_property
     def table(self) -> pa.Table:
         """A sample of the rows, with the inputs and the protected columns."""
-        return drawn(self.data, SEEN, self.seed, [*self.inputs, *self.protected])
+        return sampled(self.data, SEEN, self.seed, [*self.inputs, *self.protected])
 
     @cached_property
     def space(self) -> Space:
@@ -235,8 +237,7 @@ class _Ground:
         few = [f"{counts.get(own.shown(place), 0)} with {_shown(own.shown(place))}" for place in range(len(own))
                if not own.cut and counts.get(own.shown(place), 0) < FEW]
         if few:
-            out.append(f"of '{name}' there are few rows of some groups ({', '.join(few[:6])}): few to learn from, and what the model says of them "
-                       "may be chance")
+            out.append(f"of '{name}' some groups have few rows ({', '.join(few[:6])}): what the model says of them it has hardly learned")
         return out
 
 
@@ -281,6 +282,16 @@ class _Found:
     @property
     def names(self) -> str:
         return listed(self.ground.read or self.ground.protected)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the words of the pairs mean."""
+        if not self.pairs or self.ground.near:
+            return []
+        axes = self.ground.space.axes
+        shown = ", ".join(f"{each.name} = {_shown(each.shown(each.usual))}" for each in axes[:ORDINARY])
+        more = ", ..." if len(axes) > ORDINARY else ""
+        return [f"ordinary is the middle of numbers and the most frequent of other values: {shown}{more}"]
 
     @property
     def values(self) -> list[Value]:
@@ -356,16 +367,29 @@ class _Found:
             head = f"all {made.tests:,} inputs were asked: {made.found:,} are answered otherwise with another {self.names}"
             out = [head if made.found else f"no input is answered otherwise with another {self.names}: all {made.tests:,} were asked"]
         elif made.found:
-            out = [f"{made.found:,} of {made.tests:,} inputs tested{where} are answered otherwise with another {self.names}"]
+            tested = f"{made.found:,} of {made.tests:,} inputs tested{where}"
+            out = [f"{self._people()}{tested} are answered otherwise with another {self.names}"]
             out += [self.findings[0].sentence]
         else:
             out = [f"no violation in {made.tests:,} tests{where}"]
-        out += [self._share(name, words) for name, words in _SHARES.items() if name in shares and not _exact(shares[name])]
+        told = {"rows"} if "of the rows of the data" in out[0] else set()
+        out += [self._share(name, words) for name, words in _SHARES.items() if name in shares and name not in told and not _exact(shares[name])]
         if self.proof is not None:
             out.append(self._proved(self.proof))
+        if made.stopped == "exhausted" and not _exact(shares.get("space")):
+            out.append(f"the search ended after {made.tests:,} tests, when changes of its finds led to hardly anything new")
         if made.stopped in ("interrupted", "time"):
             out.append(f"the search was stopped ({made.stopped}) after {made.tests:,} tests")
         return out
+
+    def _people(self) -> str:
+        """Return what comes first, as it is about people: the share of the data's rows."""
+        each = (self.shares or {}).get("rows")
+        if each is None or not each.found:
+            return "no row of the data, but " if each is not None else ""
+        value = next(one for one in self.values if one.options.get("of") == "rows")
+        low, high = (100 * (end or 0.0) for end in (value.low, value.high))
+        return f"{100 * each.share:.3g} % [{low:.3g}, {high:.3g}] of the rows of the data, and "
 
     def _proved(self, proof: Certificate) -> str:
         how = ("the coefficients of the model were read" if proof.kind == "linear" else "the tree was read" if proof.kind == "tree" else
@@ -387,8 +411,8 @@ class _Found:
             return f"of {words}: no violation in {each.n:,} tests, at most {100 * most:.2g} % with 95 % confidence"
         value = next(one for one in self.values if one.options.get("of") == name)
         low, high = (100 * (end or 0.0) for end in (value.low, value.high))
-        drawn = f"{each.found:,} of {each.n:,}" if isinstance(each, Share) else f"{each.n:,} draws"
-        return f"of {words}: {100 * each.share:.3g} % [{low:.3g}, {high:.3g}], {drawn}"
+        tried = f"{each.found:,} of {each.n:,}" if isinstance(each, Share) else f"{each.n:,} draws"
+        return f"of {words}: {100 * each.share:.3g} % [{low:.3g}, {high:.3g}], {tried}"
 
     def verdict(self, bound: float) -> Verdict:
         """Return whether anything was found, or, where some is allowed, whether the share of rows is above that."""
@@ -415,7 +439,7 @@ class _Found:
         made = self.search
         if made is not None:
             space = self.ground.space
-            out |= {"inputs": f"{len(space.axes)} columns, {space.size:.3g} combinations", "protected values": len(space.variants),
+            out |= {"inputs": f"{len(space.axes)} columns, {_many(space.size)} combinations", "protected values": len(space.variants),
                     "method": made.method, "seed": self.ground.seed, "tests": made.tests, "stopped": made.stopped}
             if self.ground.near and self.ground.manifold is not None:
                 out["radius"] = round(self.ground.manifold.radius, 4)
@@ -428,9 +452,14 @@ class _Found:
 def _of_space(ground: _Ground, made: Search, n: int) -> Estimate:
     """Return the share of all inputs, by draws from the boxes that the tests of the search are cut into."""
     if ground.near or not made.found or len(made.tried) < FITTED:
-        return even(ground.oracle(), n, seed=ground.seed)
+        rng = np.random.default_rng([ground.seed, 4])
+        return drawn(ground.oracle(), lambda count: ground.space.uniform(count, rng), n)
     some = np.random.default_rng([ground.seed, 10]).permutation(len(made.tried))[:MOST * 5]
     return stratified(ground.oracle(), regions(ground.space, made.tried[some], made.hits[some], seed=ground.seed), n, seed=ground.seed)
+
+
+def _many(count: int) -> str:
+    return f"{count:,}" if count < 1e7 else f"{count:.3g}"
 
 
 def _exact(share: Share | Estimate | None) -> bool:
@@ -446,4 +475,4 @@ def _shown(value: Any) -> str:
 
 
 def _answer(said: Any) -> str:
-    return number(said) if isinstance(said, float) else repr(said)
+    return number(said) if isinstance(said, float) else repr(said) if isinstance(said, str) else f"answer {said}"
