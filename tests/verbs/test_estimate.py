@@ -65,6 +65,14 @@ def test_the_sentence_says_how_good_and_why() -> None:
     assert Run.from_json(run.to_json()).sentences == run.sentences
 
 
+def test_checks_are_judged_by_estimates() -> None:
+    run = estimated(table(2_000, 1, old=0.6), metrics=(), checks=["accuracy >= 0.7", "recall by job >= 0.3", "auc >= champion - 0.1"])
+    found = {each.check: [one.verdict for one in run.verdicts if one.check == each.check] for each in run.verdicts}
+    assert found == {"accuracy >= 0.7": ["fail"], "recall by job >= 0.3": ["pass"] * 3}
+    assert run.exit_code == 1
+    assert any("not judged by estimates: 'auc >= champion - 0.1'" in each for each in run.notes)
+
+
 def test_labels_to_ask_for_and_what_they_say(tmp_path: Path) -> None:
     now = table(2_000, 2, flipped=0.25)
     run = estimated(now, label_next=200, output=tmp_path / "next.csv")

@@ -29,7 +29,8 @@ assay estimate assay.yaml --data current.parquet --labels label-me.csv       wit
 assay estimate --model m.onnx --reference test.parquet --data today.parquet --label late
 """
 _CODES = """
-0 estimated   2 wrong usage or bad input   3 nothing can be said: the rows are unlike the labelled ones
+0 estimated, and no check fails   1 a check fails   2 wrong usage or bad input
+3 nothing can be said, as the rows are unlike the labelled ones, or a check is inconclusive
 """
 _ASKED = ("label_next", "output", "labels", "seed")
 
@@ -39,6 +40,7 @@ _ASKED = ("label_next", "output", "labels", "seed")
 @click.argument("config", required=False, type=click.Path(), metavar="[ASSAY.YAML]")
 @option("--metric", "What is asked", "NAME", "A metric to estimate (repeatable); by default all that can be.", multiple=True)
 @option("--slice", "What is asked", "SLICING", "Estimate each slice as well, such as sex or age:4 (repeatable).", multiple=True)
+@option("--check", "What is asked", "CHECK", 'Judge an estimate, such as "recall by sex >= 0.7" (repeatable).', multiple=True)
 @option("--label-next", "What is asked", "N", "Draw N rows whose labels would tell most.", type=click.IntRange(1))
 @option("--output", "What is asked", "FILE", "Where to write them (CSV).")
 @option("--labels", "What is asked", "FILE", "That file, with its column 'label' filled: the estimate is put right by it.")
@@ -101,11 +103,13 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     from assay.app.terminal import cost
 
     head, *rest = run.sentences or (run.verdict,)
-    told: Line = [] if run.verdict == "pass" else [(f"{run.verdict.upper()}: ", run.verdict)]
+    told: Line = [(f"{run.verdict.upper()}: ", run.verdict)] if run.verdicts else []
     parts: list[list[Line]] = [wrapped(told, clean(head), "head", screen.width)]
     if quiet:
         return parts[0]
     parts.append([line for each in rest for line in wrapped([], clean(each), "", screen.width)])
+    parts.append([line for each in run.verdicts if each.sentence != head for line in wrapped(
+        [(f"{each.verdict}: ", each.verdict)], clean(each.sentence), "", screen.width)])
     parts += tables(run, screen)
     parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
     parts.append(wrapped([], cost(run), "dim", screen.width))

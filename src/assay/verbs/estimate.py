@@ -7,6 +7,7 @@ with an interval, why, and when nothing can be said. ``label_next`` names the ro
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from assay.check.expression import Check
+from assay.check.suite import checks as read_checks
+from assay.check.suite.listed import divided
+from assay.check.verdict import outcomes
 from assay.data.meter import metered
 from assay.data.slice import quantile_edges, slicing
 from assay.data.source import Source, source
@@ -49,18 +54,19 @@ _FEWER = 0.02        # of the rows, by which a segment has to grow to be a reaso
 _COLUMNS = ("row", "chance", "label")   # of the file of rows to label
 
 
-def estimate(model: Any = None, data: Any = None, *, metrics: Sequence[str] = (), label_next: int | None = None,
-             output: str | Path | None = None, labels: Any = None, slices: Sequence[str] = (), seed: int = 0, train: Any = None,
-             reference: Any = None, champion: Any = None, positive: Any = None, threshold: float | None = None, task: str | None = None,
-             classes: Sequence[Any] | None = None, features: Sequence[str] | None = None, trust: bool = False, where: str | None = None,
-             sql: str | None = None, types: Mapping[str, str] | None = None, strict: bool = False, **roles: Any) -> Run:
+def estimate(model: Any = None, data: Any = None, *, metrics: Sequence[str] = (),
+             checks: Sequence[str | Check | Mapping[str, Any]] = (), label_next: int | None = None, output: str | Path | None = None,
+             labels: Any = None, slices: Sequence[str] = (), seed: int = 0, train: Any = None, reference: Any = None, champion: Any = None,
+             positive: Any = None, threshold: float | None = None, task: str | None = None, classes: Sequence[Any] | None = None,
+             features: Sequence[str] | None = None, trust: bool = False, where: str | None = None, sql: str | None = None,
+             types: Mapping[str, str] | None = None, strict: bool = False, **roles: Any) -> Run:
     """Return a run that says how good ``model`` is on ``data``, whose labels need not be there.
 
     ``reference`` are labelled rows that the model was not trained on. ``metrics`` are some of accuracy, precision, recall, f1, auc, brier
     and log_loss, of numbers mae, mse and rmse; by default those that the model allows. ``slices`` cut the rows, and the selection rate
     is told beside. ``label_next`` is how many rows to draw for labels, which are written to ``output`` (CSV); ``labels`` is that table
-    (a path, or anything that ``assay.source`` takes) with its column ``label`` filled. The verdict is ``inconclusive`` where nothing can
-    be said.
+    (a path, or anything that ``assay.source`` takes) with its column ``label`` filled. ``checks`` on these metrics, overall or by slice,
+    are judged by the estimates. The verdict is ``inconclusive`` where nothing can be said.
 
     The other arguments are those of ``assay.check``. Raises ``AssayError`` for what cannot be read, is too few, or is misspelt.
 
@@ -82,9 +88,9 @@ def estimate(model: Any = None, data: Any = None, *, metrics: Sequence[str] = ()
     config = configuration(model)
     if config is not None:
         given = {"data": data, "train": train, "reference": reference, "champion": champion, "positive": positive, "threshold": threshold,
-                 "task": task, "classes": classes, "features": features, "where": where, "sql": sql, "types": types, "slices": slices}
-        every = {name: each for name, each in merged(config, given, roles).items() if name != "checks"}
-        return estimate(**every, **asked)
+                 "task": task, "classes": classes, "features": features, "where": where, "sql": sql, "types": types, "slices": slices,
+                 "checks": checks}
+        return estimate(**merged(config, given, roles), **asked)
     if data is None:
         raise ConfigError("there are no data to estimate for", hint="pass data, or a configuration such as assay.yaml")
     if (label_next is None) != (output is None):
@@ -100,14 +106,17 @@ def estimate(model: Any = None, data: Any = None, *, metrics: Sequence[str] = ()
             model, data, train=None, reference=reference, champion=None, positive=positive, threshold=threshold, task=task,
             classes=classes or _classes(model, task, reference, roles, types), features=features, trust=trust, where=where, sql=sql,
             types=types, roles=roles)
-        made = _Made(_Ground(subject, seed), tuple(metrics), [slices] if isinstance(slices, str) else list(slices), label_next, labels)
-        values = made.values
+        every_check = read_checks(divided(checks)[1])
+        made = _Made(_Ground(subject, seed), tuple(metrics), [slices] if isinstance(slices, str) else list(slices), every_check, label_next,
+                     labels)
+        values, verdicts = made.values, made.verdicts
         if output is not None:
             write_whole(Path(output), made.listing())
     notes = [each for each in notes if "what needs a label is not measured" not in each]   # it is what this is for
-    notes += [*made.ground.notes, *(each for one in subject.models.values() for each in getattr(one, "remarks", list)())]
+    notes += [*made.ground.notes, *made.notes, *(each for one in subject.models.values() for each in getattr(one, "remarks", list)())]
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
-    return Run("estimate", tuple(each.silenced() for each in values), (made.verdict,), cost=cost, notes=tuple(dict.fromkeys(notes)),
+    verdicts = [dataclasses.replace(each, value=each.value.silenced()) if each.value else each for each in verdicts]
+    return Run("estimate", tuple(each.silenced() for each in values), tuple(verdicts), cost=cost, notes=tuple(dict.fromkeys(notes)),
                strict=strict, about={**about(subject, {}), **made.about}, sentences=tuple(made.sentences))
 
 
@@ -229,6 +238,7 @@ class _Made:
     ground: _Ground
     wanted: tuple[str, ...]
     by: list[str]
+    checks: Sequence[Check]
     label_next: int | None
     given: Any
 
@@ -242,7 +252,8 @@ class _Made:
                 every = name in (*CLASSIFIED, *VALUED)
                 raise ConfigError(f"{name} {'cannot be estimated of this model' if every else 'is not a metric that can be estimated'}",
                                   expected=f"one of {listed(able, 12)}", hint=f"did you mean '{near}'?" if near and not every else None)
-        return self.wanted or tuple(able)
+        judged = [each.metric for each in self.checks if each.metric in able and not self.wanted]
+        return tuple(dict.fromkeys((*judged, *(self.wanted or able))))
 
     @property
     def _probable(self) -> bool:
@@ -296,9 +307,20 @@ class _Made:
             value, error = before[name]
             out.append(Value.of(name, Spread("normal", value, error=error), n=len(self.ground.reference), better=find(name).better,
                                 options={"of": "reference"}, method="labels"))
-        for text in self.by:
-            out += self._sliced(text)
+        for text in dict.fromkeys((*self.by, *(each.by for each in self.judged if each.by))):
+            out += self.sliced[text]
         return out
+
+    @property
+    def judged(self) -> list[Check]:
+        """The checks that estimates can judge: on a metric as it is, overall or by slice, against a number."""
+        return [each for each in self.checks if each.metric in self.metrics and not each.options and not each.columns and not each.compare
+                and not each.relative and each.where is None]
+
+    @cached_property
+    def sliced(self) -> dict[str, list[Value]]:
+        """The estimates of each slicing."""
+        return {text: self._sliced(text) for text in dict.fromkeys((*self.by, *(each.by for each in self.judged if each.by)))}
 
     def _value(self, name: str, made: Estimate, method: str, refused: str | None, key: Mapping[str, Scalar] | None = None) -> Value:
         better = find(name).better
@@ -375,13 +397,23 @@ class _Made:
         return text.getvalue()
 
     @property
-    def verdict(self) -> Verdict:
-        check = "the labelled rows are like those of now"
-        if self.put_right:
-            return Verdict("the estimates rest on labels", "pass", self.sentences[0])
-        if self.refusal is not None:
-            return Verdict(check, "inconclusive", self.sentences[0], hint="label some of them: --label-next 100 --output label-me.csv")
-        return Verdict(check, "pass", f"{self.ground.window.ratio.effective:,.0f} of {len(self.ground.reference):,} labelled rows count")
+    def verdicts(self) -> list[Verdict]:
+        """Refusal, where nothing can be said, and the checks: nobody asked whether the model is good enough where there is none."""
+        out = []
+        if self.refusal is not None and not self.put_right:
+            out.append(Verdict("the labelled rows are like those of now", "inconclusive", self.sentences[0],
+                               hint="label some of them: --label-next 100 --output label-me.csv"))
+        overall = [each for each in self.values if not each.slice and not each.options]
+        for check in self.judged:
+            some = self.sliced[check.by] if check.by else overall
+            out += outcomes(check, [each for each in some if each.metric == check.metric])
+        return out
+
+    @property
+    def notes(self) -> list[str]:
+        """Which checks have to wait for labels."""
+        left = [str(each) for each in self.checks if each not in self.judged]
+        return [f"not judged by estimates: {listed(left, 5)}"] if left else []
 
     @cached_property
     def sentences(self) -> list[str]:
