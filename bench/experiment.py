@@ -246,7 +246,7 @@ def main() -> None:
     tasks += [("level", "items", lambda: listed("none", 0.0, runs, given.draws))]
     tasks += [("power", each, lambda each=each: numbers(each, EFFECTS.get(each, 0.5), runs, given.draws)) for each in worlds]
     tasks += [("power", f"items {kind} {size:g}", lambda kind=kind, size=size: listed(kind, size, runs, given.draws))
-              for kind, size in (("dense", 0.15), ("dense", 0.25), ("one", 0.8), ("one", 1.2))]
+              for kind, size in (("dense", 0.25), ("dense", 0.4), ("one", 0.8), ("one", 1.2))]
     tasks += [("interval", each, lambda each=each: covered(each, EFFECTS.get(each, 0.5), runs, given.draws)) for each in worlds]
     tasks += [("plan", each, lambda each=each: planned(each, runs, given.draws)) for each in ("number", "yes", "count")]
     for part, name, work in tasks:
