@@ -212,7 +212,7 @@ def _table(title: str, values: list[Value], most: int, screen: Terminal) -> list
 
     shown = [each for each in values if each.value != 0][:most] or values[:1]
     names = [clean(str(each.column or each.model or each.slice.get("segment") or _place(each))) for each in shown]
-    first = min(max(map(cells, [*names, title])), 36)
+    first = min(max(map(cells, [*names, title[:20]])), 36)
     numbers = [f"{each.value:+.3g}" if each.value is not None else "-" for each in shown]
     ends = [f"[{each.low:+.3g}, {each.high:+.3g}]" if each.low is not None and each.high is not None and each.low != each.high else ""
             for each in shown]
@@ -220,11 +220,12 @@ def _table(title: str, values: list[Value], most: int, screen: Terminal) -> list
     largest = max((abs(each.value or 0.0) for each in shown), default=0.0) or 1.0
     room = min(30, screen.width - first - wide - far - 6)
     mark = "#" if screen.plain else "█"
-    out: list[Line] = [[(padded(cut(title, first), first), "head")]]
+    out: list[Line] = [[(cut(title, screen.width), "head")]]
     for name, text, end, each in zip(names, numbers, ends, shown, strict=True):
         bar = mark * round(room * abs(each.value or 0.0) / largest) if room > 6 else ""
         style = "fail" if (each.value or 0.0) < 0 else "pass"
-        head, *rest = ("".join(part for part, _ in line) for line in wrapped([], cut(name, _LINES * (first - 2)), "", first, indent=2))
+        head, *rest = [name] if cells(name) <= first else [
+            "".join(part for part, _ in line) for line in wrapped([], cut(name, _LINES * (first - 2)), "", first, indent=2)]
         out.append([(padded(head, first), ""), ("  " + padded(text, wide, right=True), ""), ("  " + padded(end, far), "dim"),
                     ("  " + bar, style)])
         out += [[(line, "")] for line in rest]

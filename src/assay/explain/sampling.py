@@ -52,12 +52,12 @@ class Game:
     def __post_init__(self) -> None:
         if not self.background.num_rows:
             raise DataError("the background holds no rows", expected="at least one row to compare with")
-        for name in self.players:
-            if name not in self.rows.schema.names:
-                raise UnknownColumnError.among(name, self.rows.schema.names)
-        for place, name in enumerate(self.rows.schema.names):
+        names, players = self.rows.schema.names, set(self.players)
+        for name in players - set(names):
+            raise UnknownColumnError.among(name, names)
+        for place, name in enumerate(names):
             mine = self.rows.column(place)
-            if name in self.players:
+            if name in players:
                 other = self.background.column(self.background.schema.get_field_index(name))
                 mine, other = _alike(mine, other)
                 self._joined.append(pa.concat_arrays([mine, other]))

@@ -107,9 +107,9 @@ def matrix(batch: pa.RecordBatch, *, where: str, columns: Mapping[int, Array] | 
         lying = _viewed(batch)
         if lying is not None:
             return lying
-    made = columns or {}
+    made, names = columns or {}, batch.schema.names   # named once: Arrow makes the list of all names each time
     found = filled(batch.num_rows, batch.num_columns, np.float64, lambda place: made[place] if place in made else
-                   numbers(batch.column(place), name=batch.schema.names[place], where=where))
+                   numbers(batch.column(place), name=names[place], where=where))
     return np.ascontiguousarray(found) if order == "C" else found
 
 
