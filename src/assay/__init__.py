@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from assay.verbs.probe.experiment import experiment as experiment
     from assay.verbs.probe.fairness import probe as probe
     from assay.verbs.profile import profile as profile
+    from assay.verbs.repair.repair import repair as repair
 
 __version__ = "0.1.0"
 
@@ -94,6 +95,7 @@ _TARGETS = {
     "metric": "assay.metric.metric:metric",
     "probe": "assay.verbs.probe.fairness:probe",
     "profile": "assay.verbs.profile:profile",
+    "repair": "assay.verbs.repair.repair:repair",
     "replay": "assay.verbs.gate.replay:replay",
     "scorer": "assay.verbs.interop.scorer:scorer",
     "slicing": "assay.data.slice:slicing",

@@ -317,6 +317,27 @@ def router_groups(folder: Path) -> Case:
                 lambda each: both("predict", each), frame, classes=("b", "m", "z"), nulls=False)
 
 
+def thresholds_groups(folder: Path) -> Case:
+    import joblib
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    from assay.model.thresholds import Cuts, Grouped, written
+
+    frame = mixed()[["wind", "delay", "carrier"]]
+    own = HistGradientBoostingClassifier(max_iter=8, random_state=0).fit(frame[["wind", "delay"]], two(frame, ["yes", "no"]))
+    joblib.dump(own, folder / "own.joblib")
+    inner = load(str(folder / "own.joblib"), trust=True)
+    model = Grouped(inner, ("carrier",), {("ant",): Cuts((0.3,)), ("mule",): Cuts((0.7,))}, Cuts((0.5,)), positive=1)
+    (folder / "cut.json").write_text(written(model, folder / "own.joblib", folder / "cut.json"))
+
+    def margin(given: pd.DataFrame) -> np.ndarray:
+        away = own.predict_proba(given[["wind", "delay"]])[:, 1] - given.carrier.map({"ant": 0.3, "mule": 0.7}).fillna(0.5).to_numpy()
+        return np.column_stack([-away, away])
+
+    return Case("thresholds", folder / "cut.json", margin, lambda each: np.where(margin(each)[:, 1] >= 0, "yes", "no"), frame,
+                {"trust": True}, ("no", "yes"))
+
+
 def pickle_isolated(folder: Path) -> Case:
     case = pickle_file(folder)
     return Case("pickle", case.model, case.score, case.label, case.frame, {"trust": True, "isolation": "process"}, case.classes)
@@ -339,8 +360,8 @@ CASES: dict[str, Callable[[Path], Case]] = {each.__name__: each for each in (
     sklearn_boosting, sklearn_pipeline, sklearn_categories, sklearn_unnamed, sklearn_margin, sklearn_labels, pickle_file,
     skops_file,
     xgboost_classifier, xgboost_file, xgboost_categories, lightgbm_classifier, lightgbm_file, lightgbm_unnamed, catboost_file,
-    catboost_object, onnx_matrix, onnx_columns, callable_pandas, command_json, http_v2, mlflow_folder, router_groups, pickle_isolated,
-    pmml_tree)}
+    catboost_object, onnx_matrix, onnx_columns, callable_pandas, command_json, http_v2, mlflow_folder, router_groups, thresholds_groups,
+    pickle_isolated, pmml_tree)}
 
 
 @pytest.fixture(scope="session", params=CASES)

@@ -35,10 +35,10 @@ CORE = {
     "yaml": Fence(("data/_yaml.py",), "PyYAML"),   # one module only, so that no second one forgets the safe loader
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
-    "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "model/_sklearn_refit.py", "screen/*", "explain/_sklearn.py", "probe/_sklearn.py",
-                      "estimate/*", "verbs/demos/*"), "scikit-learn", late=True),
+    "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "model/_sklearn_refit.py", "screen/*", "explain/_sklearn.py",
+                      "probe/_sklearn.py", "estimate/*", "remedy/_sklearn.py", "verbs/demos/*"), "scikit-learn", late=True),
     "threadpoolctl": Fence(("verbs/measure.py", "explain/_sklearn.py"), "threadpoolctl", late=True),
-    "joblib": Fence(("model/_sklearn.py", "verbs/demos/*"), "joblib", late=True),
+    "joblib": Fence(("model/_sklearn.py", "model/_sklearn_refit.py", "verbs/demos/*"), "joblib", late=True),
 }
 # They load the file themselves, so that they are there whenever it is imported; nothing else of assay imports it.
 HOST = {
@@ -64,6 +64,7 @@ OPTIONAL = {
     "tensorflow": Fence(("model/_tensorflow.py", "model/_keras.py"), "tensorflow", "tensorflow", apart=True),
     "jax": Fence(("model/_jax.py", "model/_keras.py"), "jax", "jax", apart=True),
     "transformers": Fence(("model/_transformers.py",), "transformers", "transformers", apart=True),
+    "fairlearn": Fence(("remedy/_fairlearn.py",), "fairlearn", "fairlearn"),
     "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
     "opentelemetry": Fence(("verbs/monitor/_opentelemetry.py",), "opentelemetry-sdk", "otel"),
     "numba": Fence(("loop.py",), "numba", "explain"),

@@ -22,6 +22,7 @@ from assay.app.monitor import monitor
 from assay.app.option import Group
 from assay.app.probe import probe
 from assay.app.profile import profile
+from assay.app.repair import repair
 from assay.app.state import State
 from assay.errors import ConfigError
 
@@ -52,7 +53,7 @@ def assay() -> None:
     """
 
 
-for _command in (check, demo, estimate, explain, gate, metrics, models, monitor, probe, profile):
+for _command in (check, demo, estimate, explain, gate, metrics, models, monitor, probe, profile, repair):
     assay.add_command(_command)
 
 

@@ -319,7 +319,7 @@ class _Respond:
                  framed: bool = False) -> Any:
         """Return a new estimator fitted to a batch of the model's columns and ``labels``, places of its classes.
 
-        ``framed``: the batch has further columns, so that only a frame can carry it.
+        ``framed``: it is handed a frame, as what is put around an estimator finds columns by name.
         """
         classes = _own(self.model, self.signature).classes or ()
         own = np.asarray(getattr(self.model, "classes_", classes))

@@ -10,7 +10,7 @@ import numpy as np
 from assay.errors import ModelError
 from assay.model import guard
 
-__all__ = ["anew"]
+__all__ = ["anew", "dumped", "repeated"]
 
 Array = np.ndarray[Any, Any]
 
@@ -46,6 +46,17 @@ def repeated(weight: Array) -> Array:
     """
     ends = np.cumsum(weight) * (len(weight) / weight.sum())
     return np.minimum(np.searchsorted(ends, np.arange(len(weight)) + 0.5), len(weight) - 1)
+
+
+def dumped(made: Any) -> bytes:
+    """Return a fitted estimator as the bytes of a joblib file."""
+    import io
+
+    import joblib
+
+    out = io.BytesIO()
+    joblib.dump(made, out)
+    return out.getvalue()
 
 
 def _rows(rows: Any, places: Array) -> Any:

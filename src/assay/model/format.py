@@ -83,6 +83,7 @@ FORMATS: Registry[Format] = Registry("format", {
     "sklearn": "assay.model._sklearn:FORMAT",
     "skops": "assay.model._skops:FORMAT",
     "tensorflow": "assay.model._tensorflow:FORMAT",
+    "thresholds": "assay.model.thresholds:FORMAT",
     "torch": "assay.model._torch:FORMAT",
     "transformers": "assay.model._transformers:FORMAT",
     "xgboost": "assay.model._xgboost:FORMAT",

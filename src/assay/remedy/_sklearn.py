@@ -1,10 +1,17 @@
-"""What a transformer must say of itself in pipelines of scikit-learn. The only module of the package that loads it."""
+"""Pipelines of scikit-learn, and what a transformer must say of itself in them. The only module of the package that loads it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["tags"]
+__all__ = ["piped", "tags"]
+
+
+def piped(repair: Any, estimator: Any) -> Any:
+    """Return a pipeline of a repair and the estimator behind it."""
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([("repair", repair), ("model", estimator)])
 
 
 def tags() -> Any:

@@ -1,15 +1,15 @@
 """Repair features so that they tell nothing of a group, while who was ahead within the group stays ahead (Feldman et al., KDD 2015).
 
 ``Repair`` is a transformer for a pipeline of scikit-learn. Each value is moved towards what stands at its quantile in the median of the
-groups' distributions: by the value (``geometric``), by places in the list of observed values (``combinatorial``), or of all columns together
-(``multivariate``). Verbs put it before a model that is fitted anew.
+groups' distributions: by the value (``geometric``), by places in the list of observed values (``combinatorial``), or of all columns
+together (``multivariate``). Verbs put it before a model that is fitted anew.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from scipy import special
@@ -17,10 +17,11 @@ from scipy import special
 from assay.errors import ConfigError, DataError, listed, nearest
 from assay.summary.hashing import mixed
 
-__all__ = ["WAYS", "Repair", "Way"]
+__all__ = ["WAYS", "Keep", "Repair", "Way"]
 
 Array = np.ndarray[Any, Any]
 Way = Literal["geometric", "combinatorial", "multivariate"]
+Keep = Literal["as it is", "constant", "left out"]
 WAYS: tuple[Way, ...] = ("geometric", "combinatorial", "multivariate")
 
 FEWEST = 10          # rows of a group
@@ -35,16 +36,17 @@ class Repair:
     ``level`` goes from 0 (nothing) to 1 (the groups have one distribution of each column; with ``multivariate``, one correlation of columns
     too). Within a group a value that was not below another is not below it afterwards, save with ``multivariate``. Where many rows share
     a value, they are spread over the quantiles that it covers, by a number that depends on the whole row and on ``seed``. Text is moved
-    between categories until each group has the median share of each. Missing values stay. ``columns`` are those to repair, all but ``by``
-    by default; ``keep`` says whether ``by`` itself stays. Raises ``ConfigError`` and ``DataError``.
+    between categories until each group has the median share of each. Missing values stay. ``columns`` are those to repair, by default all
+    but ``by``, which stays ``"as it is"``, has one value in all rows (``"constant"``), or is ``"left out"``. Raises ``ConfigError`` and
+    ``DataError``.
 
     >>> rows = np.array([[0, 10.0], [0, 20.0], [0, 30.0], [1, 110.0], [1, 120.0], [1, 130.0]] * 5)
     >>> Repair(by=0).fit_transform(rows)[:6, 1].round().tolist()
     [60.0, 70.0, 80.0, 60.0, 70.0, 80.0]
     """
 
-    def __init__(self, by: Any = None, level: float = 1.0, way: Way = "geometric", columns: Sequence[Any] | None = None, keep: bool = True,
-                 seed: int = 0):
+    def __init__(self, by: Any = None, level: float = 1.0, way: Way = "geometric", columns: Sequence[Any] | None = None,
+                 keep: Keep = "as it is", seed: int = 0):
         self.by, self.level, self.way, self.columns, self.keep, self.seed = by, level, way, columns, keep, seed
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -71,6 +73,8 @@ class Repair:
         """Learn the distributions of the groups from a frame or a matrix (rows, columns)."""
         if self.way not in WAYS:
             raise ConfigError(f"there is no repair '{self.way}'", expected=f"one of {', '.join(WAYS)}")
+        if self.keep not in get_args(Keep):
+            raise ConfigError(f"'{self.keep}' is nothing that becomes of the column", expected=f"one of {', '.join(get_args(Keep))}")
         if not 0 <= self.level <= 1:
             raise ConfigError(f"a level of {self.level:g}", expected="a number from 0 (nothing) to 1 (full repair)")
         table = _columns(rows)
@@ -84,6 +88,7 @@ class Repair:
         self.n_features_in_ = len(table)
         self.groups_, codes = np.unique(_texts(table[self.by]), return_inverse=True)
         self._refuse(codes)
+        self.usual_ = table[self.by][np.argmax(codes == np.argmax(np.bincount(codes)))]
         chosen = [name for name in (table if self.columns is None else self.columns) if name != self.by]
         spread = self._spread(table)
         self.maps_: dict[Any, _Numbers | _Categories] = {}
@@ -106,7 +111,7 @@ class Repair:
         given = _texts(table[self.by])
         codes = np.minimum(np.searchsorted(self.groups_, given), len(self.groups_) - 1)
         if (self.groups_[codes] != given).any():
-            strange = given[np.argmax(self.groups_[codes] != given)]
+            strange = str(given[np.argmax(self.groups_[codes] != given)])
             raise DataError(f"no row of the group {strange!r} of {self.by!r} was there when the repair was fitted",
                             expected=f"one of {listed(self.groups_.tolist(), 8)}")
         spread = self._spread(table)
@@ -156,12 +161,16 @@ class Repair:
             out = rows.copy()
             for name, values in new.items():
                 out[name] = values
-            return out if self.keep else out.drop(columns=[self.by])
+            if self.keep == "constant":
+                out[self.by] = self.usual_
+            return out.drop(columns=[self.by]) if self.keep == "left out" else out
         kind = np.float64 if np.asarray(rows).dtype.kind in "fiub" else object
         matrix = np.array(rows, kind)
         for name, values in new.items():
             matrix[:, name] = values
-        return matrix if self.keep else np.delete(matrix, self.by, axis=1)
+        if self.keep == "constant":
+            matrix[:, self.by] = self.usual_
+        return np.delete(matrix, self.by, axis=1) if self.keep == "left out" else matrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +190,7 @@ class _Numbers:
             low, high = np.searchsorted(own, given[rows], "left"), np.searchsorted(own, given[rows], "right")
             # a value that was not seen stands between two: it is put there
             out[rows] = (low + np.where(high > low, spread[rows] * (high - low), 0.0)) / len(own)
-        return np.clip(out, 0.0, 1.0)
+        return np.asarray(np.clip(out, 0.0, 1.0))
 
     def moved(self, column: Array, quantile: Array, level: float, way: Way) -> Array:
         given = column.astype(np.float64)

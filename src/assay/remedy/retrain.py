@@ -55,12 +55,16 @@ AMOUNTS = (Amount(0.2), Amount(1.0), Amount(0.0, True), Amount(0.2, True), Amoun
 
 @dataclass(frozen=True)
 class Trial:
-    """What an amount did on rows held out: accuracy, and the discriminatory shares of the space and of these rows."""
+    """What an amount did on rows held out: accuracy, and the discriminatory shares of the space and of these rows.
+
+    ``error`` is the standard error of the accuracy it costs, from the rows that are answered otherwise than with nothing added.
+    """
 
     amount: Amount
     accuracy: float
     space: float
     rows: float
+    error: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +85,9 @@ def retraining(fit: Fit, space: Space, table: pa.Table, labels: Array, *, amount
                budget: int = 20_000, folds: int = 5, rounds: int = 2, seed: int = 0) -> Retraining:
     """Return a model that ``fit`` makes of ``table`` and what is added to it, of the ``amounts`` the one that leaves least discrimination.
 
-    ``labels`` (n,) are places of classes. An amount may cost at most ``cost`` of the accuracy on rows held out; of several that leave
-    about the same, the most accurate is taken. ``budget`` tests are searched in each round. After the best amount is known, up to
-    ``rounds`` are tried with it, each searching the model of the one before. Raises ``DataError`` for too few rows.
+    ``labels`` (n,) are places of classes. An amount may cost at most ``cost`` of the accuracy on rows held out, up to one standard error;
+    of several that leave about the same, the most accurate is taken. ``budget`` tests are searched in each round. After the best amount is
+    known, up to ``rounds`` are tried with it, each searching the model of the one before. Raises ``DataError`` for too few rows.
 
     >>> import assay
     >>> from sklearn.linear_model import LogisticRegression
@@ -106,10 +110,14 @@ def retraining(fit: Fit, space: Space, table: pa.Table, labels: Array, *, amount
     grounds = [_Ground.of(work, table.take(pa.array(some)), labels[some], number) for number, (some, _) in enumerate(splits)]
     tests = [_Test.of(work, table.take(pa.array(rest)), labels[rest], number) for number, (_, rest) in enumerate(splits)]
 
+    plain: list[Array] = []
+
     def tried(amount: Amount) -> Trial:
         told = [test.of_model(ground.fitted(amount)) for ground, test in zip(grounds, tests, strict=True)]
-        accuracy, wide, near = np.mean(told, axis=0)
-        return Trial(amount, float(accuracy), float(wide), float(near))
+        right = np.concatenate([each[0] for each in told])
+        plain.append(right)
+        wide, near = (float(np.mean([each[place] for each in told])) for place in (1, 2))
+        return Trial(amount, float(right.mean()), wide, near, float(np.sqrt((right != plain[0]).sum()) / len(right)))
 
     trials = [tried(Amount())]
     trials += [tried(each) for each in amounts]
@@ -172,7 +180,7 @@ def _left(trial: Trial, before: Trial) -> float:
 
 def _best(trials: Sequence[Trial], cost: float) -> Trial:
     before = trials[0]
-    fit = [each for each in trials if each.accuracy >= before.accuracy - cost]
+    fit = [each for each in trials if each.accuracy >= before.accuracy - cost - each.error]
     least = min(_left(each, before) for each in fit)
     return max((each for each in fit if _left(each, before) <= least + CLOSE), key=lambda each: each.accuracy)
 
@@ -266,7 +274,7 @@ class _Ground:
         for each in self.voters:
             said = _scores(guard.answer(each, batch), int(self.labels.max()) + 1)
             total = total + np.einsum("v,vpk->pk", self.share, said.reshape(len(self.share), len(points), -1))
-        return np.argmax(np.asarray(total), axis=1)
+        return np.asarray(np.argmax(total, axis=1))
 
 
 def _scores(answer: Answer, classes: int) -> Array:
@@ -283,7 +291,8 @@ def _shares(space: Space, table: pa.Table) -> Array:
     total = np.ones(len(space.variants))
     for number, variant in enumerate(space.variants):
         total[number] += int(np.all([each[there] == value for each, value in zip(places, variant, strict=True)], axis=0).sum())
-    return np.asarray(total / total.sum())
+    out: Array = total / total.sum()
+    return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -300,10 +309,10 @@ class _Test:
     def of(cls, work: _Work, table: pa.Table, labels: Array, number: int) -> _Test:
         return cls(work, table.combine_chunks().to_batches()[0], labels, work.space.snapped(table)[0], number)
 
-    def of_model(self, model: Model) -> tuple[float, float, float]:
+    def of_model(self, model: Model) -> tuple[Array, float, float]:
         answer = guard.answer(model, self.batch)
         said = answer.prediction if answer.prediction is not None else np.argmax(_scores(answer, 2), axis=1)
         oracle = Oracle(model, self.work.space)
         seed = self.work.seed * 100 + self.number
         near = actual(oracle, self.points, DRAWS, seed=seed).share if len(self.points) else 0.0
-        return float((said == self.labels).mean()), even(oracle, DRAWS, seed=seed).share, near
+        return np.asarray(said == self.labels), even(oracle, DRAWS, seed=seed).share, near
