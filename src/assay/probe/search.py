@@ -38,7 +38,8 @@ LEARNED = 40_000        # tests that boosted trees learn from
 PLANES = 7_500          # finds, and as many others, that a logistic regression learns from
 FRESH = 0.02            # share of steps that look elsewhere
 KEEP = 0.76             # to cover more: finds per test above which all regions are drawn from
-FILLED, SPENT = 0.55, 0.04   # finds per draw from regions from which they are said to be filled; then so much below it is the limit
+FILLED, PLENTY, SPENT = 0.33, 0.62, 0.04   # finds per draw from regions from which they are said to be filled; the limit is then the second
+                        # number, or so much below the first
 COVER, FLAT = 0.2, 0.3  # how sure a screen must then be, and the power of a region's volume of finds by which it is drawn from
 FINE = 2_048            # regions to draw from
 HALF = 0.35             # how sure a screen must be where finds do not fill boxes
@@ -425,11 +426,12 @@ class _Run:
         points, rows = points[keep], rows[keep]
         if arm.screen and len(points):
             sure = self.screens[arm.screen](points)
-            chosen = np.flatnonzero(sure >= (LIKELY if self.spread else SURE))
+            chosen = np.flatnonzero(sure >= (LIKELY if self.spread and not self.filled else SURE))
             if len(chosen) < count // 4:
                 chosen = np.flatnonzero(sure >= LIKELY)
             if len(chosen) > count:
-                score = self._novelty(points[chosen], 16) if self.spread else self._novelty(points[chosen]) * self.rng.random(len(chosen))
+                plain = self.spread and not self.filled
+                score = self._novelty(points[chosen], 16 if plain else 6) * (1.0 if plain else self.rng.random(len(chosen)))
                 chosen = chosen[np.argpartition(-score, count)[:count]]
             points, rows = points[chosen], rows[chosen]
         origins = self.origins[rows] if self.manifold is not None else None
@@ -480,7 +482,7 @@ class _Run:
         at, found = self.asked(self.boxes.draw(TRIAL * 2, self.rng, alpha=1.0))
         share = float(found.mean()) if len(at) else 0.0
         self.filled = share >= FILLED
-        self.keep = share - SPENT if self.filled else KEEP
+        self.keep = max(PLENTY, share - SPENT) if self.filled else KEEP
 
     def _refit(self) -> None:
         """Learn the stand-ins and the regions anew from what was asked, and set the walkers on finds of all regions."""

@@ -373,7 +373,8 @@ class _Found:
         else:
             out = [f"no violation in {made.tests:,} tests{where}"]
         told = {"rows"} if "of the rows of the data" in out[0] else set()
-        out += [self._share(name, words) for name, words in _SHARES.items() if name in shares and name not in told and not _exact(shares[name])]
+        out += [self._share(name, words) for name, words in _SHARES.items()
+                if name in shares and name not in told and not _exact(shares[name])]
         if self.proof is not None:
             out.append(self._proved(self.proof))
         if made.stopped == "exhausted" and not _exact(shares.get("space")):
