@@ -114,11 +114,12 @@ def test_many_trees_are_exact_where_they_are_finished(kind: str, threshold: floa
     assert found.high - found.low < 1e-9
 
 
-def test_lightgbm_and_xgboost_are_exact_too() -> None:
-    lightgbm, xgboost = pytest.importorskip("lightgbm"), pytest.importorskip("xgboost")
+def test_the_trees_of_other_libraries_are_exact_too() -> None:
+    lightgbm, xgboost, catboost = (pytest.importorskip(each) for each in ("lightgbm", "xgboost", "catboost"))
     x, y = rows(4)
     for own in (lightgbm.LGBMClassifier(n_estimators=15, num_leaves=8, n_jobs=1, verbose=-1),
-                xgboost.XGBClassifier(n_estimators=15, max_depth=3, n_jobs=1)):
+                xgboost.XGBClassifier(n_estimators=15, max_depth=3, n_jobs=1),
+                catboost.CatBoostClassifier(iterations=12, depth=3, thread_count=1, verbose=0, allow_writing_files=False)):
         model = assay.load(own.fit(x.astype(float), y), features=NAMES)
         found = certificate(model, SPACE)
         assert found is not None

@@ -95,10 +95,10 @@ class Regions:
     finds: Array
     apply: Callable[[Array], Array]
 
-    def weights(self, alpha: float) -> Array:
-        """Return how often to draw from each box: its size times its share of finds to the power of ``alpha``."""
+    def weights(self, alpha: float, beta: float = 1.0) -> Array:
+        """Return how often to draw from each box: its size to the power of ``beta`` times its share of finds to that of ``alpha``."""
         size = np.log((self.high - self.low + 1).astype(np.float64)).sum(axis=1)
-        log = size - size.max() + alpha * np.log((self.finds + 0.05) / (self.tests + 1))
+        log = beta * (size - size.max()) + alpha * np.log((self.finds + 0.05) / (self.tests + 1))
         weight = np.exp(log - log.max())
         return np.asarray(weight / weight.sum())
 
