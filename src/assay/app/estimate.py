@@ -108,8 +108,7 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     if quiet:
         return parts[0]
     parts.append([line for each in rest for line in wrapped([], clean(each), "", screen.width)])
-    parts.append([line for each in run.verdicts if each.sentence != head for line in wrapped(
-        [(f"{each.verdict}: ", each.verdict)], clean(each.sentence), "", screen.width)])
+    parts.append([line for each in run.verdicts if each.sentence != head for line in wrapped([], clean(each.sentence), "", screen.width)])
     parts += tables(run, screen)
     parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
     parts.append(wrapped([], cost(run), "dim", screen.width))

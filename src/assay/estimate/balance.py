@@ -22,6 +22,7 @@ BINS = 12
 LEAVES, LEAF = 48, 100
 RIDGE = 3.0        # rows of a group by which shares of now are doubted
 _STEPS = 40
+_NEAR = 0.1        # of its sampling error, to which a share is met
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +86,21 @@ def balance(groups: Groups, current: Rows) -> Ratio:
     n, m = before.shape[0], now.shape[0]
     share = np.asarray(now.mean(axis=0)).ravel()
     back = before.T.tocsr()
+    # rare groups are steep: in units of their spread the search is as quick along each
+    scale = 1 / np.sqrt(np.asarray(before.mean(axis=0)).ravel() + share + 1 / n)
 
-    def cost(at: Array) -> tuple[float, Array]:
+    def cost(place: Array) -> tuple[float, Array]:
+        at = place * scale
         line = before @ at
         top = line.max()
         mass = np.exp(line - top)
         whole = mass.sum()
         value = float(np.log(whole) + top - share @ at + 0.5 * RIDGE / m * (at @ at))
-        return value, back @ (mass / whole) - share + RIDGE / m * at
+        return value, (back @ (mass / whole) - share + RIDGE / m * at) * scale
 
-    found = optimize.minimize(cost, np.zeros(before.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
-    old, new = before @ found.x, now @ found.x
+    found = optimize.minimize(cost, np.zeros(before.shape[1]), jac=True, method="L-BFGS-B",
+                              options={"maxiter": _STEPS, "gtol": _NEAR / np.sqrt(m)})
+    old, new = before @ (found.x * scale), now @ (found.x * scale)
     level = float(np.log(np.exp(old - old.max()).mean()) + old.max())
     weight = np.minimum(np.exp(old - level), CUT)
     return Ratio(weight * (n / weight.sum()), np.exp(np.clip(new - level, -30, 30)), apart(old, new))

@@ -226,6 +226,13 @@ class _Ground:
         for name, side in zip(("the reference", "the data"), self.tables, strict=True):
             if side.num_rows >= MOST:
                 out.append(f"of {name} a sample of {MOST:,} rows was read")
+        before, now = (side.schema for side in self.sides)
+        if now.label is not None:
+            out.append("labels that the data have already are not used: assay check measures with them")
+        if before.weight is not None:
+            out.append("every row counts as one: the weight does not count here")
+        if before.entity is not None and before.entity != before.id:
+            out.append(f"rows of one {before.entity} are taken for independent, so intervals are too narrow where they are many")
         if self.encoding.left_out:
             out.append(f"not compared, as times, lists, identifiers and what has one value cannot be: {listed(self.encoding.left_out, 8)}")
         return out
