@@ -12,6 +12,7 @@ tried on 10,000.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as an installed program runs: compiled once
     for columns in options.columns:
         reference, current = (str(each) for each in wide(options.folder, columns))
         assay = [sys.executable, "-m", "assay"]

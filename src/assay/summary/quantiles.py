@@ -197,7 +197,7 @@ class Quantiles(Summary):
             _LAST.of, _LAST.found = (self, (self.count, self._slack)), (values, np.cumsum(weights))
         values, reached = _LAST.found
         q = np.asarray(shares, np.float64)
-        places = np.minimum(np.searchsorted(reached, q * reached[-1] * (1 - 1e-12)), len(values) - 1)
+        places = np.minimum(reached.searchsorted(q * reached[-1] * (1 - 1e-12)), len(values) - 1)
         return [float(self.low) if share <= 0 else float(self.high) if share >= 1 else value
                 for share, value in zip(shares, values[places].tolist(), strict=True)]
 

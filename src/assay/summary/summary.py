@@ -135,11 +135,10 @@ class Need:
     options: tuple[tuple[str, Any], ...] = ()
     by: str = ""
 
-    def __post_init__(self) -> None:  # a need is a key many times over, and may hold dozens of edges
-        object.__setattr__(self, "_hash", hash((self.kind, self.columns, self.options, self.by)))
-
     def __hash__(self) -> int:
-        found: int = self._hash  # type: ignore[attr-defined]
+        found: int | None = self.__dict__.get("_hash")
+        if found is None:  # a need is a key many times over, and may hold dozens of edges
+            found = self.__dict__["_hash"] = hash((self.kind, self.columns, self.options, self.by))
         return found
 
     def __reduce__(self) -> tuple[Any, ...]:  # hashes of texts differ between processes

@@ -567,18 +567,25 @@ class _Measurement:
     def _measure_closed(self, columns: Sequence[str]) -> None:
         """Measure columns of which all rows were read, while others are read: arithmetic of few numbers beside decoding and sorting."""
         together: dict[tuple[int, str], tuple[_Part, list[str]]] = {}
+        alone: list[tuple[_Part, str, str]] = []  # column by column: what one metric made of a summary serves the next
         for column in columns:
             for part, kind in self.jobs.get(column, ()):
                 needs = part.question.metric.needs[kind]
-                if needs and all(each in _OF_A_COLUMN for each in needs):
+                if not needs or any(each not in _OF_A_COLUMN for each in needs):
+                    continue
+                if part.question.metric.several is not None and len(columns) > 1:
                     together.setdefault((id(part), kind), (part, []))[1].append(column)
+                else:
+                    alone.append((part, column, kind))
         for (_, kind), (part, some) in together.items():
             self._measure_together(part, some, kind)
+        for each in alone:
+            self._measure_column(*each)
 
     def _measure_together(self, part: _Part, columns: Sequence[str], kind: str) -> None:
         """Measure one metric of several columns at once, and alone those where something is in the way."""
         metric, sides = part.question.metric, {}
-        for column in columns if metric.several is not None and len(columns) > 1 else ():
+        for column in columns:
             with contextlib.suppress(AssayError):  # told where it is measured alone
                 needs = self._column_check(part, column, kind)
                 if needs and (found := self._compared(part, column, (), needs)) is not None:
