@@ -33,7 +33,8 @@ def task(n: int = 600, seed: int = 0) -> tuple[pa.Table, np.ndarray, Space]:
     return table, labels, space
 
 
-@pytest.mark.parametrize("own", [DecisionTreeClassifier(random_state=0), make_pipeline(StandardScaler(), LogisticRegression())])
+@pytest.mark.parametrize("own", [DecisionTreeClassifier(random_state=0), pytest.param(
+    make_pipeline(StandardScaler(), LogisticRegression()), marks=pytest.mark.slow)])
 def test_retraining_leaves_less_on_rows_that_nobody_saw(own) -> None:
     table, labels, space = task()
     new, _, _ = task(2_000, seed=9)

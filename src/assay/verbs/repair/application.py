@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.data.predicate import parse
+from assay.data.predicate import Predicate, parse
 from assay.data.source import Source
 from assay.engine.label import MISSING, codes
 from assay.errors import ConfigError, DataError, EmptyDataError, SignatureError, listed
@@ -37,6 +37,7 @@ __all__ = ["Applied", "Asked", "applied"]
 Array = np.ndarray[Any, Any]
 ROWS = 500_000   # of a data set that are used
 FEWEST = 10      # of a group
+PART = 0.3       # of the accuracy that may be lost, by which amounts are chosen: on other rows it is another
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,10 @@ class Asked:
 
 @dataclass(frozen=True, eq=False)
 class Applied:
-    """A repaired ``model``, the rows ``held`` out to measure it on, and what it is, in words; ``decides``: it takes no threshold."""
+    """A repaired ``model``, the rows ``held`` out to measure it on, and what it is, in words.
+
+    ``decides``: it takes no threshold. ``table`` are the thresholds of groups, ``inside`` marks the rows of the slice that was weighted.
+    """
 
     model: Model
     held: Held
@@ -65,6 +69,7 @@ class Applied:
     decides: bool = False
     notes: tuple[str, ...] = ()
     table: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    inside: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +121,9 @@ def applied(subject: Subject, fit: Refit | None, asked: Asked, progress: Callabl
     train = _part(subject, subject.train, asked.seed, of="training")
     _enough(train, "training")
     model, what, more = _REMEDIES[asked.remedy](subject, fit, train, asked)
-    return Applied(model, _held(subject, data), what, notes=(*notes, *more))
+    held = _held(subject, data)
+    inside = _inside(parse(asked.part, subject.data.schema), held.table) if asked.part else None
+    return Applied(model, held, what, notes=(*notes, *more), inside=inside)
 
 
 def _enough(rows: _Rows, of: str) -> None:
@@ -131,9 +138,11 @@ def _held(subject: Subject, rows: _Rows) -> Held:
     target = subject.target
     assert target is not None
     assert target.positive is not None
-    label = subject.data.schema.label
+    schema = subject.data.schema
+    label = schema.label
     table = rows.table.drop_columns([label]) if label in rows.table.column_names else rows.table
-    return Held(table, (rows.labels == target.positive).astype(np.int64), rows.groups, rows.names, target.positive, target.threshold)
+    return Held(table, (rows.labels == target.positive).astype(np.int64), rows.groups, rows.names, target.positive, target.threshold,
+                schema.protected if len(schema.protected) == 1 else ())
 
 
 def _thresholds(subject: Subject, data: _Rows, asked: Asked, notes: list[str]) -> Applied:
@@ -230,28 +239,37 @@ def _retrain(subject: Subject, fit: Refit, train: _Rows, asked: Asked) -> _Made:
     axes = {name: axis(name, table.column(name), protected=name in protected) for name in inputs}
     space = Space(tuple(each for name, each in axes.items() if name not in protected), tuple(axes[name] for name in protected),
                   order=tuple(axes))
-    done = retraining(fit, space, table, train.labels, cost=min(asked.cost, 0.003), budget=asked.budget, seed=asked.seed)
+    done = retraining(fit, space, table, train.labels, cost=asked.cost * PART, budget=asked.budget, seed=asked.seed)
     before, best = done.trials[0], next(each for each in done.trials if each.amount == done.chosen)
     text = f"fitted anew with {done.added:,} rows beside the {len(train.labels):,}: {done.chosen}"
     note = (f"of {len(done.trials)} amounts this one was chosen on rows held out of the training: share of rows {before.rows:.3g} to "
             f"{best.rows:.3g}, of all inputs {before.space:.3g} to {best.space:.3g}, accuracy {before.accuracy:.4f} to {best.accuracy:.4f}")
-    return done.model, text, [note]
+    least = min(done.trials[1:], key=lambda each: each.rows + each.space)
+    if least.rows + least.space > 0.8 * (best.rows + best.space):
+        return done.model, text, [note]
+    more = f"share of rows {least.rows:.3g}, but at an accuracy of {least.accuracy:.4f}: a higher --cost allows it"
+    return done.model, text, [note, f"less would be left with {least.amount}: {more}"]
 
 
 def _upweight(subject: Subject, fit: Refit, train: _Rows, asked: Asked) -> _Made:
     assert subject.train is not None
     assert asked.part is not None
     predicate = parse(asked.part, subject.train.schema)
-    absent = [name for name in predicate.columns if name not in train.table.column_names]
-    if absent:
-        raise ConfigError(f"the slice names {listed(absent)}, which is no input", expected="a predicate of the model's inputs and groups")
-    inside = np.concatenate([np.asarray(predicate.mask(each)) for each in train.table.combine_chunks().to_batches()])
+    inside = _inside(predicate, train.table)
     done = upweighting(fit, train.table, train.labels, inside, cost=asked.cost, seed=asked.seed)
     first, best = done.trials[0], next(each for each in done.trials if each[0] == done.factor)
     note = (f"{int(inside.sum()):,} rows where {predicate.text}: on rows held out of the training accuracy there goes from {first[1]:.4f} "
             f"to {best[1]:.4f}, elsewhere from {first[2]:.4f} to {best[2]:.4f}")
     more = [] if done.factor > 1 else ["no weight helps that slice without costing the others more than is allowed: the model is as it was"]
-    return done.model, f"fitted anew with {done.factor:g} times the weight where {predicate.text}", [note, *more]
+    what = f"fitted anew with {done.factor:g} times the weight" if done.factor > 1 else "nothing, as no weight helps,"
+    return done.model, f"{what} where {predicate.text}", [note, *more]
+
+
+def _inside(predicate: Predicate, table: pa.Table) -> Array:
+    absent = [name for name in predicate.columns if name not in table.column_names]
+    if absent:
+        raise ConfigError(f"the slice names {listed(absent)}, which is no input", expected="a predicate of the model's inputs and groups")
+    return np.concatenate([np.asarray(predicate.mask(each), bool) for each in table.combine_chunks().to_batches()])
 
 
 def _only(subject: Subject, remedy: str) -> str:

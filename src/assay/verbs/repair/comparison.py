@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,10 @@ MOST_GROUPS = 30
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """Rows held out: the table, ``labels`` (1 for the positive class), and ``groups``, places in ``names``."""
+    """Rows held out: the table, ``labels`` (1 for the positive class), and ``groups``, places in ``names``.
+
+    ``protected`` is the column that the groups are of, where it is one.
+    """
 
     table: pa.Table
     labels: Array
@@ -46,6 +49,11 @@ class Held:
     names: tuple[str, ...]
     positive: int
     threshold: float | None
+    protected: tuple[str, ...] = ()
+
+    def of(self, mask: Array) -> Held:
+        """Return some of the rows."""
+        return replace(self, table=self.table.filter(pa.array(mask)), labels=self.labels[mask], groups=self.groups[mask])
 
     def decided(self, model: Model, *, own: bool = False) -> Array:
         """Return 1 where a model decides for the positive class; with ``own``, by itself and not by the threshold."""
@@ -161,7 +169,7 @@ def _harms(held: Held, before: Array, after: Array) -> tuple[Harm, ...]:
 
     found: list[tuple[float, str, str, Array]] = []
     for name, column in [("group", pa.array([held.names[each] for each in held.groups])),
-                         *((name, held.table.column(name)) for name in held.table.column_names)]:
+                         *((name, held.table.column(name)) for name in held.table.column_names if name not in held.protected)]:
         for value, rows in _slices(column):
             if rows.sum() < SLICE:
                 continue
@@ -177,7 +185,7 @@ def _harms(held: Held, before: Array, after: Array) -> tuple[Harm, ...]:
         one, other = float(before[rows].mean()), float(after[rows].mean())
         if one - other >= WORSE:
             out.append(Harm(name, value, int(rows.sum()), one, other, running))
-    return tuple(sorted(out, key=lambda each: each.after - each.before))
+    return tuple(sorted(out, key=lambda each: (each.column != "group", each.after - each.before)))
 
 
 def _slices(column: Any) -> list[tuple[str, Array]]:
@@ -244,7 +252,7 @@ def grouped(columns: Sequence[Any], names: Sequence[str]) -> tuple[Array, tuple[
     there = np.array([all(each is not None for each in key) for key in keys], bool)
     known = sorted({key for key, here in zip(keys, there, strict=True) if here})
     if len(known) > MOST_GROUPS:
-        raise ConfigError(f"{' and '.join(names)} make {len(known):,} groups: too many to repair",
+        raise ConfigError(f"{' and '.join(names)} {'makes' if len(names) == 1 else 'make'} {len(known):,} groups: too many to repair",
                           expected=f"at most {MOST_GROUPS}: groups, not numbers",
                           hint="cut a number into a few ranges, in a column of the data")
     places = {key: place for place, key in enumerate(known)}

@@ -14,13 +14,14 @@ from typing import Any
 from assay.data.meter import metered
 from assay.errors import ConfigError, SignatureError, UnknownNameError, listed
 from assay.model.logged import Logged
+from assay.model.model import Model
 from assay.model.refit import Refit, refit
 from assay.remedy.disparate_impact import WAYS, Way
 from assay.remedy.threshold import EQUALS, Equal
 from assay.result import Cost, Run
 from assay.verbs.measure import Subject
 from assay.verbs.repair.application import Applied, Asked, applied
-from assay.verbs.repair.comparison import Comparison, Held, probed
+from assay.verbs.repair.comparison import Comparison, Gap, Held, probed
 from assay.verbs.repair.telling import Told
 from assay.verbs.repair.writing import refuse, write
 from assay.verbs.subject import checked, configuration, merged, opened
@@ -172,4 +173,13 @@ def _told(subject: Subject, done: Applied, asked: Asked, ranges: Mapping[str, An
         wide = tuple(dict.fromkeys([*own, *inputs]))
         again = probed(before, done.model, held.table, protected, wide, budget=asked.budget, ranges=ranges, positive=target.positive,
                        threshold=target.threshold, seed=asked.seed)
-    return Told(comparison, again, asked, done, tuple(name for name in subject.data.schema.protected if name in own))
+    taken = tuple(name for name in subject.data.schema.protected if name in own)
+    return Told(comparison, again, asked, done, taken, _slice(held, done, before, asked))
+
+
+def _slice(held: Held, done: Applied, before: Model, asked: Asked) -> Gap | None:
+    """Return what became of the accuracy of the slice that was weighted up, None where none was, or no row held out is in it."""
+    if done.inside is None or not done.inside.any():
+        return None
+    some = held.of(done.inside)
+    return Comparison.of(some, some.decided(before), some.decided(done.model), seed=asked.seed).accuracy

@@ -22,18 +22,19 @@ __all__ = ["Told"]
 
 _JUDGED = {"odds": ("true_positive_rate", "false_positive_rate"), "true_positive_rate": ("true_positive_rate",),
            "selection_rate": ("selection_rate",)}
-_SHOWN = 8
+_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """A comparison in words and numbers; ``taken`` are the protected columns that the model took before."""
+    """A comparison in words and numbers; ``taken`` are the protected columns that the model took before, ``part`` accuracy of a slice."""
 
     comparison: Comparison
     probed: Probed | None
     asked: Asked
     applied: Applied
     taken: tuple[str, ...]
+    part: Gap | None = None
 
     @cached_property
     def judged(self) -> tuple[str, ...]:
@@ -51,7 +52,9 @@ class Told:
             before, after = self.probed.rows
             parts.append(f"{_percent(before.share)} of the rows were answered otherwise with other protected values, and now "
                          f"{_spread(after)}")
-        parts.append(_accuracy(made.accuracy))
+        if self.part is not None:
+            parts.append(f"where {self.asked.part}, {_accuracy(self.part)}")
+        parts.append(_accuracy(made.accuracy) if self.part is None else f"of all, {_accuracy(made.accuracy)}")
         out = [f"{rows} {'; '.join(parts)}", f"what was done: {self.applied.what}"]
         if made.constant:
             out.insert(0, f"the remedy moved the model to a constant: {_percent(made.most[1])} of the rows get one answer, "
@@ -81,7 +84,8 @@ class Told:
         if made is None:
             return ["the model does not take the protected columns, so that the probe finds nothing before and after"]
         first, same, fresh = made.finds
-        again = (f"the probe again, of {made.tests:,} tests each: {first:,} finds before, {same:,} after with the same seed, {fresh:,} "
+        finds = "find" if first == 1 else "finds"
+        again = (f"the probe again, of {made.tests:,} tests each: {first:,} {finds} before, {same:,} after with the same seed, {fresh:,} "
                  f"with a fresh one; of all inputs {_percent(made.space[0].share)} before, {_spread(made.space[1])} after")
         out = [again]
         if made.rows is not None and self.asked.remedy != "retrain":
@@ -98,6 +102,8 @@ class Told:
         out = [self._closer(made.gaps[name]) for name in self.judged]
         if self.asked.remedy == "retrain" and self.probed is not None:
             out.append(self._fewer(self.probed))
+        if self.asked.remedy == "upweight":
+            out.append(self._better())
         out.append(self._cost())
         groups = [each for each in made.harms if each.column == "group"]
         rest = [each for each in made.harms if each.column != "group"]
@@ -122,6 +128,15 @@ class Told:
         outcome: Any = "pass" if high < low else "fail" if after.share >= before.share and before.found else "inconclusive"
         return Verdict("fewer rows are answered otherwise with other protected values", outcome,
                        f"{_percent(before.share)} before, {_spread(after)} after", aspect="fairness")
+
+    def _better(self) -> Verdict:
+        check = "the slice becomes better"
+        if self.part is None:
+            return Verdict(check, "inconclusive", f"no row held out is where {self.asked.part}", aspect="accuracy")
+        low, high = self.part.change[1:]
+        outcome: Any = "pass" if low > 0 else "fail" if high < 0 else "inconclusive"
+        return Verdict(check, outcome, f"where {self.asked.part}, {_accuracy(self.part)}", aspect="accuracy",
+                       hint="look for what its rows need: more of them, other columns, other labels" if outcome != "pass" else None)
 
     def _cost(self) -> Verdict:
         low, high = self.comparison.accuracy.change[1:]
