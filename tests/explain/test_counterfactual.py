@@ -289,3 +289,16 @@ def test_a_range_beyond_what_numbers_hold_is_cut_to_them() -> None:
     seen = pa.table({"age": np.arange(18, 80)})
     made = counterfactuals(model, seen.slice(10, 1), seen, Goal(), {"age": [0, 1e17]})
     assert made.found
+
+
+@pytest.mark.parametrize("wanted", [0, 150, 399])
+def test_of_very_many_columns_each_is_tried_within_the_budget(wanted: int) -> None:
+    """The one column that decides is found wherever it stands, though the budget allows a few values of each only."""
+    rng = np.random.default_rng(0)
+    names = [f"c{place}" for place in range(400)]
+    seen = pa.record_batch({name: rng.normal(size=200) for name in names})
+    row = pa.record_batch({name: [0.0] for name in names})
+    model = assay.load(lambda batch: 1 / (1 + np.exp(1 - np.asarray(batch.column(names[wanted])))), task="binary", classes=[0, 1], features=names)
+    made = counterfactuals(model, row, seen, Goal(1, positive=1), dict.fromkeys(names, "any"), budget=12_000)
+    assert [each.column for each in made.found[0].changes] == [names[wanted]]
+    assert made.asked <= 12_600

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -28,6 +29,7 @@ Array = np.ndarray[Any, Any]
 BUDGET = 200_000   # rows of the model
 _ASKED = 32_768    # a call
 _BEAM = 48         # unfinished changes that are followed, where not all can be tried
+_CELLS = 20_000_000   # values of rows that are made at once, however many columns there are
 _STEPS = 5         # of a bisection by sixteen
 
 
@@ -178,8 +180,9 @@ class _Search:
         partial = [(float(near[0]), np.zeros(width, np.int64))]
         closed = True
         for size in range(1, min(most, width) + 1):
+            closed = closed and math.comb(width, size) <= self.budget   # each set is a row at least: else there is no need to list them
             sets = [each for each in itertools.combinations(range(width), size)
-                    if not any(set(one) <= set(each) for one in self.found)]
+                    if not any(set(one) <= set(each) for one in self.found)] if closed else []
             rows = sum(int(np.prod([float(len(self.columns[at])) for at in each])) for each in sets)
             if closed and rows <= self.budget - self.asked:
                 partial = self._every(sets)
@@ -218,19 +221,15 @@ class _Search:
 
     def _beam(self, partial: list[tuple[float, Array]], levels: int) -> list[tuple[float, Array]]:
         """Add one more change to the nearest unfinished ones, as many as the budget allows for ``levels`` such steps."""
-        made = []
         wide = max(2, min(_BEAM, (self.budget - self.asked) // levels // sum(map(len, self.columns))))
-        for _, way in partial[:wide]:
-            for at, column in enumerate(self.columns):
-                if not way[at]:
-                    tried = np.tile(way, (len(column), 1))
-                    tried[:, at] = np.arange(1, len(column) + 1)
-                    made.append(tried)
-        if not made:
+        ways = [way for _, way in partial[:wide]]
+        room = min(max(self.budget - self.asked, 0), _CELLS // len(self.columns))
+        steps = [(way, at, place) for way in ways for at, place in self._steps(way, room // max(len(ways), 1))]
+        if not steps:
             return []
-        tried = np.unique(np.concatenate(made), axis=0)[:max(self.budget - self.asked, 0)]
-        if not len(tried):
-            return []
+        tried = np.stack([way for way, _, _ in steps])
+        tried[np.arange(len(steps)), [at for _, at, _ in steps]] = [place for _, _, place in steps]
+        tried = np.unique(tried, axis=0)
         reached, near = self._ask(tried)
         cost = self._cost(tried)
         for at in np.flatnonzero(reached)[np.argsort(cost[reached], kind="stable")]:
@@ -250,6 +249,20 @@ class _Search:
             if len(kept) == _BEAM:
                 break
         return kept
+
+    def _steps(self, way: Array, room: int) -> list[tuple[int, int]]:
+        """Return single changes to a way, a column and the place of its value: all, or of each column fewer, the farthest first.
+
+        Where there is not room for one of each column, columns are left out evenly.
+        """
+        free = [at for at in range(len(self.columns)) if not way[at]]
+        if sum(len(self.columns[at]) for at in free) <= room:
+            return [(at, place) for at in free for place in range(1, len(self.columns[at]) + 1)]
+        if room < len(free):
+            free = [free[at] for at in np.unique(np.linspace(0, len(free) - 1, room).astype(np.int64))] if room else []
+        each = room // max(len(free), 1)
+        fewer = {at: np.ceil(np.linspace(len(self.columns[at]), 0, each + 1)[:-1]).astype(np.int64) for at in free}
+        return [(at, place) for at, places in fewer.items() for place in np.unique(places).tolist()]
 
     def _shrunk(self, way: Array) -> tuple[Array, dict[int, float]]:
         """Take back what is not needed, and every change as far as the decision allows; return the way and numbers between the values."""
