@@ -20,6 +20,7 @@ from assay.probe.discrimination import Share, actual, even
 from assay.probe.oracle import Oracle
 from assay.probe.search import search
 from assay.probe.space import Space, axis
+from assay.result import Spread
 
 __all__ = ["GAPS", "Comparison", "Gap", "Harm", "Held", "Probed", "grouped", "probed"]
 
@@ -114,8 +115,9 @@ class Comparison:
         rates = {name: _rate(tables, name) for name in GAPS}
         big = np.flatnonzero(np.bincount(held.groups, minlength=count) >= FEWEST)
         gaps = {name: _gap(name, np.stack([_apart(each[:, big]) for each in rates[name]])) for name in GAPS}
-        groups = {held.names[place]: {name: _gap(name, np.stack([each[:, place] for each in rates[name]])) for name in GAPS}
-                  for place in big}
+        counts = {name: _behind(seen.reshape(count, 2, 2, 2), name) for name in GAPS}
+        groups = {held.names[place]: {name: _jeffreys(_gap(name, np.stack([each[:, place] for each in rates[name]])), counts[name][place])
+                                      for name in GAPS} for place in big}
         every = _rate(tables.sum(axis=1, keepdims=True), "accuracy")
         accuracy = _gap("accuracy", np.stack([each[:, 0] for each in every]))
         most = tuple(float(max(each.mean(), 1 - each.mean())) for each in (before, after))
@@ -144,6 +146,20 @@ def _rate(tables: Array, name: str) -> tuple[Array, Array]:
             top, bottom = yes[:, :, label], every[:, :, label]
         out.append(np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0))
     return out[0], out[1]
+
+
+def _behind(seen: Array, name: str) -> Array:
+    """Return the rows behind a rate of each group."""
+    labels = seen.sum(axis=(2, 3))
+    return np.asarray({"true_positive_rate": labels[:, 1], "false_positive_rate": labels[:, 0]}.get(name, labels.sum(axis=1)))
+
+
+def _jeffreys(gap: Gap, n: float) -> Gap:
+    """Return a rate of one group with intervals that are not empty where all rows are alike, as those of a bootstrap are."""
+    if not n:
+        return gap
+    sides = [(value, *Spread("binomial", value, n=n).interval()) for value in (gap.before[0], gap.after[0])]
+    return replace(gap, before=sides[0], after=sides[1])
 
 
 def _apart(rates: Array) -> Array:

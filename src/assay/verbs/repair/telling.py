@@ -163,11 +163,12 @@ class Told:
         return out
 
     def _value(self, gap: Gap, side: str, *, name: str | None = None, of: str | None = None) -> Value:
+        method = "bootstrap" if of is None else "binomial"
         value, low, high = getattr(gap, side)
         n = self.comparison.sizes[of] if of is not None else len(self.applied.held.labels)
         columns = {"group": of} if of is not None else {}
         better: Any = "lower" if name is not None else "higher" if gap.rate in ("accuracy", "true_positive_rate") else None
-        return Value(name or gap.rate, value, low, high, n, slice=columns, better=better, method="bootstrap", options={"side": side})
+        return Value(name or gap.rate, value, low, high, n, slice=columns, better=better, method=method, options={"side": side})
 
     @property
     def figures(self) -> list[Figure]:
@@ -185,7 +186,9 @@ class Told:
 
     @property
     def notes(self) -> list[str]:
-        out = ["intervals are 95 %, by a bootstrap of the rows held out; the difference is that between the highest and the lowest group"]
+        how = ("intervals are 95 %: of differences by a bootstrap of the rows held out, of a group's rate Jeffreys'; the difference is that "
+               "between the highest and the lowest group")
+        out = [how]
         small = [name for name, n in self.comparison.sizes.items() if 0 < n and name not in self.comparison.groups]
         if small:
             out.append(f"groups with too few rows held out to be compared: {listed(small)}")
