@@ -281,33 +281,26 @@ def _earth(reference: Summaries, first: Quantiles, second: Quantiles, of: Areas,
 
 def _binned(reference: Summaries, current: Summaries, by: Distance) -> Measured:
     """Return a debiased distance of two sets of counts."""
-    first, second, note = _counts(reference, current, pooled=by.noise > 0)
-    m = int(second.sum())
-    if not first.any() or not m:
-        return Measured(None, m, note="there are no rows on one side")
-    used = (first + second) > 0
-    if not used.all():
-        first, second = first[used], second[used]
-    return Measured(divergences(first[None], second[None], by)[0], m, note=note)
+    return _binned_each([reference], [current], by)[0]
 
 
 def _binned_each(references: Sequence[Summaries], currents: Sequence[Summaries], by: Distance) -> list[Measured]:
-    """Return the distances of many columns: histograms of as many bins together, where the same of them are in use."""
+    """Return the distances of many columns, those of as many bins in use together."""
     found: dict[int, Measured] = {}
-    alike: dict[int, list[int]] = {}
-    for place, each in enumerate(references):
-        if "histogram" in each:
-            alike.setdefault(len(cast(Histogram, each["histogram"]).counts), []).append(place)
-    for places in alike.values():
-        first, second = (np.array([_cells(cast(Histogram, side[each]["histogram"])) for each in places]) for side in (references, currents))
-        used = (first + second) > 0
-        rows = np.flatnonzero((used == used[0]).all(axis=1) & first.any(axis=1) & second.any(axis=1))
-        first, second = (each[np.ix_(rows, used[0])] for each in (first, second))
-        if len(rows):
-            spreads = divergences(first, second, by)
-            found |= {places[row]: Measured(spread, int(spread.n)) for row, spread in zip(rows.tolist(), spreads, strict=True)}
-    return [found[place] if place in found else _binned(*each, by)
-            for place, each in enumerate(zip(references, currents, strict=True))]
+    alike: dict[int, list[tuple[int, Array, Array, str | None]]] = {}
+    for place, each in enumerate(zip(references, currents, strict=True)):
+        first, second, note = _counts(*each, pooled=by.noise > 0)
+        if first.any() and second.any():
+            used = (first + second) > 0
+            if not used.all():
+                first, second = first[used], second[used]
+            alike.setdefault(len(first), []).append((place, first, second, note))
+        else:
+            found[place] = Measured(None, int(second.sum()), note="there are no rows on one side")
+    for some in alike.values():
+        spreads = divergences(*(np.array([each[side] for each in some]) for side in (1, 2)), by)  # type: ignore[misc]
+        found |= {place: Measured(spread, int(spread.n), note=note) for (place, _, _, note), spread in zip(some, spreads, strict=True)}
+    return [found[place] for place in range(len(references))]
 
 
 def _counts(reference: Summaries, current: Summaries, *, pooled: bool) -> tuple[Array, Array, str | None]:
