@@ -186,7 +186,7 @@ class Told:
 
     @property
     def notes(self) -> list[str]:
-        how = ("intervals are 95 %: of differences by a bootstrap of the rows held out, of a group's rate Jeffreys'; the difference is that "
+        how = ("intervals are 95 %: of differences by a bootstrap of the rows held out, of a group's rate Jeffreys'; a difference is that "
                "between the highest and the lowest group")
         out = [how]
         small = [name for name, n in self.comparison.sizes.items() if 0 < n and name not in self.comparison.groups]
