@@ -58,9 +58,9 @@ def test_the_version_is_said() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "words"), [
-    ([], "name a command: check, demo, estimate, explain, gate, metrics, models, monitor, probe, profile; hint: assay --help"),
+    ([], "name a command: check, demo, estimate, explain, gate, metrics, models, monitor, probe, profile, repair; hint: assay --help"),
     (["chek"], "there is no command 'chek'; hint: did you mean 'check'?"),
-    (["xyzzy"], "there is no command 'xyzzy'; hint: the commands are check, demo, estimate, explain, gate, metrics, models, monitor, probe, profile"),
+    (["xyzzy"], "there is no command 'xyzzy'; hint: the commands are check, demo, estimate, explain, gate, metrics, models, monitor, probe, profile, repair"),
     (["--versoin"], "there is no option '--versoin'; hint: did you mean '--version'?"),
     (["check", "--dta", "x"], "there is no option '--dta'; hint: did you mean '--data'?"),
     (["check", "--zzzz"], "there is no option '--zzzz'; hint: --help lists them"),

@@ -6,14 +6,13 @@ gives the exit code.
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from assay.app.argument import arguments, configured, enough
-from assay.app.option import Command, Option, option, quietly, shared
-from assay.app.output import files_of, put
+from assay.app.option import Command, answers, option, outputs, rows
+from assay.app.output import files_of, shown
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -62,25 +61,15 @@ _TOLD = ("output", "protected", "given", "rows compared", "sub-populations", "se
 @option("--seed", "How it is asked", "N", "Which half of the rows is searched.", type=int, default=0, show_default=True)
 @option("--model", "What is compared", "FILE", "The model; none is needed for columns.")
 @option("--data", "What is compared", "FILE", "The rows.")
-@option("--where", "What is compared", "PREDICATE", "Only these rows.")
-@option("--sql", "What is compared", "QUERY", "The query to read the data with.")
+@rows("What is compared")
 @option("--label", "What is compared", "COLUMN", "The label.", multiple=True)
 @option("--prediction", "What is compared", "COLUMN", "Logged predictions, where there is no model.")
 @option("--score", "What is compared", "COLUMN", "Logged scores, where there is no model.", multiple=True)
 @option("--class", "What is compared", "CLASS", "The classes, in order (repeatable).", multiple=True)
 @option("--entity", "What is compared", "COLUMN", "Rows of one entity are one observation.")
 @option("--ignored", "What is compared", "COLUMN", "Columns to leave out (repeatable).", multiple=True)
-@option("--positive", "What is compared", "CLASS", "The positive class, where it is not plain.")
-@option("--threshold", "What is compared", "NUMBER", "The score from which a row is positive.", type=float)
-@option("--feature", "What is compared", "COLUMN", "The model's inputs, in order, where it does not know them (repeatable).", multiple=True)
-@click.option("--trust", is_flag=True, cls=Option, group="What is compared",
-              help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
-@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
-@quietly
-@shared
+@answers("What is compared")
+@outputs("json", "html", "markdown")
 @click.pass_obj
 def associations(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
                  no_progress: bool, trust: bool, **given: Any) -> int:
@@ -89,8 +78,6 @@ def associations(state: State, /, config: str | None, *, json: str | None, html:
     Sub-populations are searched on one half of the rows and tested on the other, and what is reported is corrected for how many were
     tested. What explains a difference is named by --given. A finding is a question to a person, whose answer (--mark) is kept.
     """
-    from assay.app.layout import Terminal, drawn
-
     options = arguments(given)
     asked = {name: options.pop(name) for name in _ASKED if name in options}
     asked |= {name: list(asked[name]) for name in ("output", "given", "context") if name in asked}
@@ -101,14 +88,7 @@ def associations(state: State, /, config: str | None, *, json: str | None, html:
     from assay.verbs.probe.association import associations as verb
 
     run = verb(**options, **asked, trust=trust) if config is None else verb(configured(config, options), **asked, trust=trust)
-    state.code = run.exit_code
-
-    def draw() -> None:
-        screen = Terminal.of(sys.stdout, plain=plain)
-        drawn(lines(run, screen, quiet=quiet), screen)
-
-    put(run, files, state, json=json, draw=draw)
-    return run.exit_code
+    return shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
 
 
 def _marks(texts: tuple[str, ...]) -> dict[str, str]:

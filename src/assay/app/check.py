@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.app.argument import arguments, configured, enough, rows_of
-from assay.app.option import Command, Option, option, quietly, shared
+from assay.app.option import Command, Option, option, outputs, rows
 from assay.app.output import files_of, put, show
 from assay.app.state import State
 
@@ -56,8 +56,7 @@ _TASKS = ("binary", "multiclass", "multilabel", "regression", "ranking")
 @option("--train", "What is judged", "FILE", "The data that the model learned from.")
 @option("--reference", "What is judged", "FILE", "Held-out data that --data is compared with.")
 @option("--champion", "What is judged", "FILE", "Another model, to be compared on the same rows.")
-@option("--where", "What is judged", "PREDICATE", "Only these rows, such as \"distance > 1000 and origin == 'JFK'\".")
-@option("--sql", "What is judged", "QUERY", "The query to read the data with.")
+@rows("What is judged")
 @option("--check", "How it is judged", "CHECK", 'An expectation, such as "auc >= 0.7" (repeatable).', multiple=True)
 @option("--slice", "How it is judged", "SLICES", 'Show metrics by these slices too: a column, "age:4", "a * b" (repeatable).',
         multiple=True)
@@ -81,14 +80,7 @@ _TASKS = ("binary", "multiclass", "multilabel", "regression", "ranking")
 @option("--feature", "What the model answers", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
 @click.option("--trust", is_flag=True, cls=Option, group="What the model answers",
               help="Let the model file run the code that it brings (pickle, joblib). Only for files that you trust.")
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else, to be opened in a browser.")
-@option("--junit", "Output", "FILE", "Write the verdicts as JUnit XML, for CI.")
-@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
-@option("--card", "Output", "FILE", "Write a model card (README.md of a model on the Hugging Face hub).")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
-@quietly
-@shared
+@outputs("json", "html", "junit", "markdown", "card")
 @click.pass_obj
 def check(state: State, /, config: str | None, *, json: str | None, html: str | None, junit: str | None, markdown: str | None,
           card: str | None, plain: bool, quiet: bool, no_progress: bool, trust: bool, strict: bool, **given: Any) -> int:

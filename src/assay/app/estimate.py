@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from assay.app.argument import arguments, configured, enough
-from assay.app.option import Command, Option, option, quietly, shared
-from assay.app.output import files_of, put
+from assay.app.option import Command, answers, option, outputs, rows
+from assay.app.output import files_of, shown
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -48,25 +47,15 @@ _ASKED = ("label_next", "output", "labels", "seed")
 @option("--model", "What is judged", "FILE", "The model.")
 @option("--data", "What is judged", "FILE", "The rows of now, which need no labels.")
 @option("--reference", "What is judged", "FILE", "Labelled rows that the model was not trained on.")
-@option("--where", "What is judged", "PREDICATE", "Only these rows.")
-@option("--sql", "What is judged", "QUERY", "The query to read the data with.")
+@rows("What is judged")
 @option("--label", "What is judged", "COLUMN", "The label, in the reference.", multiple=True)
 @option("--prediction", "What is judged", "COLUMN", "Logged answers, instead of a model.")
 @option("--score", "What is judged", "COLUMN", "Logged scores (repeatable: one a class, in order).", multiple=True)
 @option("--id", "What is judged", "COLUMN", "Names a row: it stands beside the rows to label.")
 @option("--class", "What is judged", "CLASS", "The classes, in order, where the model does not know them (repeatable).", multiple=True)
-@option("--positive", "What is judged", "CLASS", "The positive class, where it is not plain.")
-@option("--threshold", "What is judged", "NUMBER", "The score from which a row is positive.", type=float)
 @option("--task", "What is judged", "NAME", "binary, multiclass or regression, where it is not plain.")
-@option("--feature", "What is judged", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
-@click.option("--trust", is_flag=True, cls=Option, group="What is judged",
-              help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
-@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the first sentence.")
-@quietly
-@shared
+@answers("What is judged")
+@outputs("json", "html", "markdown", quiet="Only the first sentence.")
 @click.pass_obj
 def estimate(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
              no_progress: bool, trust: bool, metric: tuple[str, ...], **given: Any) -> int:
@@ -75,7 +64,6 @@ def estimate(state: State, /, config: str | None, *, json: str | None, html: str
     Chances of labels are learned on a labelled reference and put right where its rows are like those of now. The interval is for what the
     labels will show, as long as what they follow has not changed; few labels show whether it has (--label-next).
     """
-    from assay.app.layout import Terminal, drawn
     from assay.verbs.estimate import estimate as verb
 
     options = arguments(given)
@@ -86,14 +74,7 @@ def estimate(state: State, /, config: str | None, *, json: str | None, html: str
     enough(config, options, "estimate")
     asked |= {"trust": trust, "metrics": metric}
     run = verb(**options, **asked) if config is None else verb(configured(config, options), **asked)
-    state.code = run.exit_code
-
-    def draw() -> None:
-        screen = Terminal.of(sys.stdout, plain=plain)
-        drawn(lines(run, screen, quiet=quiet), screen)
-
-    put(run, files, state, json=json, draw=draw)
-    return run.exit_code
+    return shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
 
 
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from assay.app.option import Command, Option, option, quietly, shared
-from assay.app.output import files_of, put
+from assay.app.option import Command, Option, option, outputs
+from assay.app.output import files_of, shown
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -42,12 +41,7 @@ _CODES = """
 @option("--log", "What is done", "FILE", "Where what is seen is kept, line by line (usually DESIGN.log.jsonl).")
 @option("--draws", "How it is tested", "N", "Assignments that the test draws, where there are too many to try all.",
         type=click.IntRange(99, 1_000_000), default=9_999, show_default=True)
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
-@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
-@quietly
-@shared
+@outputs("json", "html", "markdown")
 @click.pass_obj
 def experiment(state: State, /, designs: tuple[str, ...], *, plan: bool, trust: bool, url: str | None, log: str | None, draws: int,
                json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool, no_progress: bool) -> int:
@@ -57,7 +51,6 @@ def experiment(state: State, /, designs: tuple[str, ...], *, plan: bool, trust: 
     unit was shown is logged as it comes; an experiment that was interrupted goes on with the same lots. How a design is written stands in
     docs/howto/experiment.md.
     """
-    from assay.app.layout import Terminal, drawn
     from assay.app.progress import Progress
     from assay.verbs.probe.experiment import experiment as verb
 
@@ -65,14 +58,7 @@ def experiment(state: State, /, designs: tuple[str, ...], *, plan: bool, trust: 
     state.written = not plan   # the log stays, whatever ends this
     with Progress(lambda name: None, shown=not no_progress and json != "-") as bar:
         run = verb(list(designs), log=log, url=url, plan=plan, draws=draws, trust=trust, progress=bar)
-    state.code = run.exit_code
-
-    def draw() -> None:
-        screen = Terminal.of(sys.stdout, plain=plain)
-        drawn(lines(run, screen, quiet=quiet), screen)
-
-    put(run, files, state, json=json, draw=draw)
-    return run.exit_code
+    return shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
 
 
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from assay.app.argument import arguments, configured, enough, rows_of
-from assay.app.option import Command, Option, option, quietly, shared
-from assay.app.output import files_of, put
+from assay.app.option import Command, Option, answers, option, outputs, rows
+from assay.app.output import files_of, shown
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -85,26 +84,16 @@ _ASKED = ("row", "between", "disparity", "among", "changeable", "wanted", "segme
 @option("--train", "What is explained", "FILE", "What the model learned from.")
 @option("--reference", "What is explained", "FILE", "Held-out data.")
 @option("--champion", "What is explained", "FILE", "Another model, for --segments champion.")
-@option("--where", "What is explained", "PREDICATE", "Only these rows.")
-@option("--sql", "What is explained", "QUERY", "The query to read the data with.")
+@rows("What is explained")
 @option("--label", "Columns of the data", "COLUMN", "What is to be predicted.", multiple=True)
 @option("--id", "Columns of the data", "COLUMN", "Names a row.")
 @option("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: rows of one entity are not independent.")
 @option("--protected", "Columns of the data", "COLUMN", "A group that must not be treated worse (repeatable).", multiple=True)
 @option("--timestamp", "Columns of the data", "COLUMN", "When it happened.")
-@option("--positive", "What the model answers", "CLASS", "The positive class, where it is not plain; of several, the one to explain.")
-@option("--threshold", "What the model answers", "NUMBER", "The score from which a row is positive.", type=float)
 @option("--task", "What the model answers", None, "The kind of model, where it does not say.", type=click.Choice(_TASKS))
 @option("--class", "What the model answers", "CLASS", "Its classes, in the order of its scores (repeatable).", multiple=True)
-@option("--feature", "What the model answers", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
-@click.option("--trust", is_flag=True, cls=Option, group="What the model answers",
-              help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report with its pictures: one page that needs nothing else.")
-@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the sentences.")
-@quietly
-@shared
+@answers("What the model answers", positive="The positive class, where it is not plain; of several, the one to explain.")
+@outputs("json", "html", "markdown", quiet="Only the sentences.")
 @click.pass_obj
 def explain(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
             no_progress: bool, trust: bool, overall: bool, training_rows: bool, counterfactual: bool, **given: Any) -> int:
@@ -113,7 +102,6 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
     Contributions of columns add up from the average of a stated group of rows to the answer (Shapley values; quantitative input
     influence). They are exact for trees and linear models, and sampled with intervals for any other model.
     """
-    from assay.app.layout import Terminal, drawn
     from assay.errors import ConfigError, listed
 
     options = arguments(given)
@@ -147,13 +135,7 @@ def explain(state: State, /, config: str | None, *, json: str | None, html: str 
     enough(config, options, "explain")
     run = explained(config, options, asked, trust=trust, progress=not no_progress and json != "-")
 
-    def draw() -> None:
-        screen = Terminal.of(sys.stdout, plain=plain)
-        drawn(lines(run, screen, quiet=quiet), screen)
-
-    state.code = run.exit_code
-    put(run, files, state, json=json, draw=draw)
-    return run.exit_code
+    return shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
 
 
 def explained(config: str | None, options: Mapping[str, Any], asked: Mapping[str, Any], *, trust: bool, progress: bool) -> Run:

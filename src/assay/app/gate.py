@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from assay.app.argument import arguments, configured, enough, rows_of
-from assay.app.option import Command, Option, option, quietly, shared
+from assay.app.option import Command, Option, answers, option, outputs, rows
 from assay.app.output import files_of, put, show
 from assay.app.state import State
 from assay.errors import AssayError, ConfigError
@@ -67,8 +67,7 @@ With --rollback: 0 an earlier model is better, and named   1 none is   3 too few
 @option("--margin", "Logs and training data", "NUMBER", "How much more loss is tolerable, 0.01 if not given (with --canary).", type=float)
 @option("--training", "Logs and training data", "FILE", "The data of the next training: are they clean against --train?")
 @option("--validation", "Logs and training data", "FILE", "What it is validated on: apart from --training, and not broken itself.")
-@option("--where", "What is judged", "PREDICATE", "Only these rows.")
-@option("--sql", "What is judged", "QUERY", "The query to read the data with.")
+@rows("What is judged")
 @option("--slice", "How it is judged", "SLICES", 'No slice of these may be worse: a column, "age:4", "a * b" (repeatable).', multiple=True)
 @option("--behaviour", "How it is judged", "PATH", "Behaviour tests that it must pass: a file or folder of *.assay.yaml (repeatable).",
       multiple=True)
@@ -84,17 +83,8 @@ With --rollback: 0 an earlier model is better, and named   1 none is   3 too few
 @option("--timestamp", "Columns of the data", "COLUMN", "When it happened.")
 @option("--prediction", "Columns of the data", "COLUMN", "Predictions that were logged (with --log).")
 @option("--score", "Columns of the data", "COLUMN", "Scores that were logged (with --log; repeatable: one a class).", multiple=True)
-@option("--positive", "What the models answer", "CLASS", "The positive class, where it is not plain.")
-@option("--threshold", "What the models answer", "NUMBER", "The score from which a row is positive.", type=float)
-@click.option("--trust", is_flag=True, cls=Option, group="What the models answer",
-              help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
-@option("--junit", "Output", "FILE", "Write the verdicts as JUnit XML, for CI.")
-@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
-@quietly
-@shared
+@answers("What the models answer", feature=False)
+@outputs("json", "html", "junit", "markdown")
 @click.pass_obj
 def gate(state: State, /, config: str | None, *, json: str | None, html: str | None, junit: str | None, markdown: str | None,
          plain: bool, quiet: bool, no_progress: bool, trust: bool, strict: bool, tag: bool, promote: bool, **given: Any) -> int:

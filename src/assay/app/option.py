@@ -1,7 +1,8 @@
 """Commands whose help is grouped, whose names are forgiving, and whose examples keep their lines.
 
 ``Command``, ``Group``, ``Option``, and ``option`` that makes one; and options that commands share: ``shared`` by all, ``quietly`` by those
-that draw. For the commands of this package; imports click and nothing slow, as ``assay --help`` is asked more often than anything else.
+that draw, ``outputs`` where a run goes, ``rows`` which are taken, ``answers`` what a model's answers mean. For the commands of this
+package; imports click and nothing slow, as ``assay --help`` is asked more often than anything else.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import click
 from assay.app.state import State
 from assay.errors import nearest
 
-__all__ = ["Command", "Group", "Option", "option", "quietly", "shared"]
+__all__ = ["Command", "Group", "Option", "answers", "option", "outputs", "quietly", "rows", "shared", "trust"]
 
 SETTINGS: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -115,3 +116,50 @@ def quietly(command: Callable[..., Any]) -> Callable[..., Any]:
                        ("--plain", "No colours and no drawing characters (as with NO_COLOR, or in a pipe).")):
         command = click.option(name, is_flag=True, cls=Option, group="Output", help=text)(command)
     return command
+
+
+_FILES = {
+    "json": "Write everything as JSON; - for standard output, and nothing else there.",
+    "html": "Write the report: one page that needs nothing else.",
+    "junit": "Write the verdicts as JUnit XML, for CI.",
+    "markdown": "Write a summary for a pull request.",
+    "card": "Write a model card (README.md of a model on the Hugging Face hub).",
+}
+
+
+def outputs(*formats: str, quiet: str = "Only the verdict.") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add where a run goes: ``formats`` of files, how much is drawn (``quiet`` says what is left), and what every command takes."""
+    made = [option(f"--{name}", "Output", "FILE", _FILES[name]) for name in formats]
+    return _stacked(*made, click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help=quiet), quietly, shared)
+
+
+def rows(group: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add which rows of the data are taken."""
+    return _stacked(option("--where", group, "PREDICATE", "Only these rows, such as \"distance > 1000 and origin == 'JFK'\"."),
+                    option("--sql", group, "QUERY", "The query to read the data with, where they are a database URL."))
+
+
+def trust(group: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the leave to run code that a model file brings."""
+    return click.option("--trust", is_flag=True, cls=Option, group=group,
+                        help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
+
+
+def answers(group: str, *, positive: str = "The positive class, where it is not plain.",
+            feature: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add what a model's answers mean, what it takes, and the leave to run code that its file brings."""
+    taken = option("--feature", group, "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
+    return _stacked(option("--positive", group, "CLASS", positive),
+                    option("--threshold", group, "NUMBER", "The score from which a row is positive.", type=float),
+                    *([taken] if feature else []), trust(group))
+
+
+def _stacked(*decorators: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return one decorator that does what these do, written one below the other."""
+
+    def every(command: Callable[..., Any]) -> Callable[..., Any]:
+        for each in reversed(decorators):
+            command = each(command)
+        return command
+
+    return every

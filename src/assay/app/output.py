@@ -21,7 +21,7 @@ from assay.errors import ConfigError
 if TYPE_CHECKING:
     from assay.result import Run
 
-__all__ = ["files_of", "json_of", "put", "show", "writable", "write", "written"]
+__all__ = ["files_of", "json_of", "put", "show", "shown", "writable", "write", "written"]
 
 
 #: the renderer of each output that is not JSON
@@ -56,6 +56,20 @@ def put(run: Run, files: Mapping[str, Path], state: State, *, json: str | None, 
         sys.stdout.flush()
     else:
         draw()
+
+
+def shown(run: Run, files: Mapping[str, Path], state: State, lines: Callable[..., Any], *, json: str | None, plain: bool,
+          **how: Any) -> int:
+    """Write a run to its files and to standard output, there drawn by ``lines(run, screen, **how)``; return its exit code."""
+    from assay.app.layout import Terminal, drawn
+
+    def draw() -> None:
+        screen = Terminal.of(sys.stdout, plain=plain)
+        drawn(lines(run, screen, **how), screen)
+
+    state.code = run.exit_code
+    put(run, files, state, json=json, draw=draw)
+    return run.exit_code
 
 
 def show(run: Run, *, plain: bool = False, quiet: bool = False) -> None:

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from assay.app.argument import arguments, configured, enough
-from assay.app.option import Command, Group, Option, option, quietly, shared
-from assay.app.output import files_of, put
+from assay.app.option import Command, Group, Option, answers, option, outputs, rows
+from assay.app.output import files_of, shown
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -59,20 +58,10 @@ def probe() -> None:
 @option("--seed", "How it is asked", "N", "Where random numbers begin.", type=int, default=0, show_default=True)
 @option("--model", "What is probed", "FILE", "The model.")
 @option("--data", "What is probed", "FILE", "Rows that say which values are possible, and which are usual.")
-@option("--where", "What is probed", "PREDICATE", "Only these rows.")
-@option("--sql", "What is probed", "QUERY", "The query to read the data with.")
+@rows("What is probed")
 @option("--label", "What is probed", "COLUMN", "What is to be predicted: it is no input.", multiple=True)
-@option("--positive", "What is probed", "CLASS", "The positive class, where it is not plain.")
-@option("--threshold", "What is probed", "NUMBER", "The score from which a row is positive.", type=float)
-@option("--feature", "What is probed", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
-@click.option("--trust", is_flag=True, cls=Option, group="What is probed",
-              help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
-@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
-@quietly
-@shared
+@answers("What is probed")
+@outputs("json", "html", "markdown")
 @click.pass_obj
 def fairness(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
              no_progress: bool, trust: bool, near: bool, **given: Any) -> int:
@@ -82,8 +71,6 @@ def fairness(state: State, /, config: str | None, *, json: str | None, html: str
     data's rows, of inputs near them, and of all inputs is estimated with an interval. Where nothing is found, the share that may be left is
     said.
     """
-    from assay.app.layout import Terminal, drawn
-
     options = arguments(given)
     if "range" in options:
         options["ranges"] = _ranges(options.pop("range"))
@@ -91,14 +78,7 @@ def fairness(state: State, /, config: str | None, *, json: str | None, html: str
     files = files_of({"json": json, "html": html, "markdown": markdown}, [config, options.get("model"), options.get("data")])
     enough(config, options, "probe")
     run = _probed(config, options, {**asked, "near": near, "trust": trust})
-    state.code = run.exit_code
-
-    def draw() -> None:
-        screen = Terminal.of(sys.stdout, plain=plain)
-        drawn(lines(run, screen, quiet=quiet), screen)
-
-    put(run, files, state, json=json, draw=draw)
-    return run.exit_code
+    return shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
 
 
 def _probed(config: str | None, options: Mapping[str, Any], asked: Mapping[str, Any]) -> Run:

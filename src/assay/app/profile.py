@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assay.app.option import Command, Option, option, quietly, shared
+from assay.app.option import Command, option, outputs, rows
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -43,16 +43,11 @@ _SPARED = ("25%", "75%", "sd", "distinct", "min", "max")
 @click.command(cls=Command, short_help="Describe data, column by column.", parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
 @click.argument("data", type=click.Path(), metavar="DATA")
 @option("--reference", "What is described", "FILE", "Data that DATA are compared with, column by column.")
-@option("--where", "What is described", "PREDICATE", "Only these rows, such as \"distance > 1000 and origin == 'JFK'\".")
-@option("--sql", "What is described", "QUERY", "The query to read DATA with, where that is a database URL.")
+@rows("What is described")
 @option("--id", "Columns of the data", "COLUMN", "Names a row: its values are not shown.")
 @option("--entity", "Columns of the data", "COLUMN", "Who or what a row is about: its values are not shown.")
 @option("--protected", "Columns of the data", "COLUMN", "A group of people: its values are not shown (repeatable).", multiple=True)
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else, to be opened in a browser.")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only how much was described.")
-@quietly
-@shared
+@outputs("json", "html", quiet="Only how much was described.")
 @click.pass_obj
 def profile(state: State, /, data: str, *, json: str | None, html: str | None, plain: bool, quiet: bool, no_progress: bool,
             **given: Any) -> int:

@@ -5,15 +5,14 @@ The command parses, calls ``assay.verbs.repair.repair``, draws what that measure
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from assay.app.argument import arguments, configured, enough
-from assay.app.option import Command, Option, option, quietly, shared
-from assay.app.output import files_of, put
+from assay.app.option import Command, Option, answers, option, outputs, rows
+from assay.app.output import files_of, shown
 from assay.app.state import State
 
 if TYPE_CHECKING:
@@ -65,19 +64,9 @@ _ASKED = ("remedy", "equal", "at_most", "level", "way", "part", "cost", "budget"
 @option("--reference", "What is repaired", "FILE", "Rows that it did not see, to choose thresholds on; else half of the data.")
 @option("--label", "What is repaired", "COLUMN", "What is to be predicted.", multiple=True)
 @option("--protected", "What is repaired", "COLUMN", "A column whose groups are to be treated alike (repeatable).", multiple=True)
-@option("--where", "What is repaired", "PREDICATE", "Only these rows.")
-@option("--sql", "What is repaired", "QUERY", "The query to read the data with.")
-@option("--positive", "What is repaired", "CLASS", "The positive class, where it is not plain.")
-@option("--threshold", "What is repaired", "NUMBER", "The score from which a row is positive now.", type=float)
-@option("--feature", "What is repaired", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
-@click.option("--trust", is_flag=True, cls=Option, group="What is repaired",
-              help="Let a model file run the code that it brings (pickle, joblib). Only for files that you trust.")
-@option("--json", "Output", "FILE", "Write everything as JSON; - for standard output, and nothing else there.")
-@option("--html", "Output", "FILE", "Write the report: one page that needs nothing else.")
-@option("--markdown", "Output", "FILE", "Write a summary for a pull request.")
-@click.option("--quiet", "-q", is_flag=True, cls=Option, group="Output", help="Only the verdict.")
-@quietly
-@shared
+@rows("What is repaired")
+@answers("What is repaired")
+@outputs("json", "html", "markdown")
 @click.pass_obj
 def repair(state: State, /, config: str | None, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool,
            no_progress: bool, trust: bool, randomised: bool, **given: Any) -> int:
@@ -86,22 +75,13 @@ def repair(state: State, /, config: str | None, *, json: str | None, html: str |
     Told are fairness by group, accuracy, who became worse, and what the probe finds before and after; a remedy that moved the model to a
     constant is called out. The model that is given is never changed.
     """
-    from assay.app.layout import Terminal, drawn
-
     options = arguments(given)
     asked = {name: options.pop(name) for name in _ASKED if name in options}
     files = files_of({"json": json, "html": html, "markdown": markdown},
                      [config, options.get("model"), options.get("data"), options.get("train"), options.get("reference")])
     enough(config, options, "repair")
     run = _repaired(config, options, {**asked, "randomised": randomised, "trust": trust})
-    state.code = run.exit_code
-
-    def draw() -> None:
-        screen = Terminal.of(sys.stdout, plain=plain)
-        drawn(lines(run, screen, quiet=quiet), screen)
-
-    put(run, files, state, json=json, draw=draw)
-    return run.exit_code
+    return shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
 
 
 def _repaired(config: str | None, options: Mapping[str, Any], asked: Mapping[str, Any]) -> Run:

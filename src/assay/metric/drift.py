@@ -298,7 +298,8 @@ def _binned_each(references: Sequence[Summaries], currents: Sequence[Summaries],
         else:
             found[place] = Measured(None, int(second.sum()), note="there are no rows on one side")
     for some in alike.values():
-        spreads = divergences(*(np.array([each[side] for each in some]) for side in (1, 2)), by)  # type: ignore[misc]
+        first, second = np.array([each[1] for each in some]), np.array([each[2] for each in some])
+        spreads = divergences(first, second, by)
         found |= {place: Measured(spread, int(spread.n), note=note) for (place, _, _, note), spread in zip(some, spreads, strict=True)}
     return [found[place] for place in range(len(references))]
 

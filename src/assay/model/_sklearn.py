@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib.metadata
 import importlib.util
 import io
 import re
@@ -375,8 +376,10 @@ def unpickled(file: File, options: Options) -> object:
 
 def _older(data: bytes) -> str | None:
     """What to do with a pickle of another version of scikit-learn, which is written there unless the file is compressed."""
-    from sklearn import __version__ as here
-
+    try:
+        here = importlib.metadata.version("scikit-learn")   # it is not imported, as that it cannot be may be what is wrong
+    except ImportError:
+        return None
     found = re.search(rb"_sklearn_version.{1,8}?(\d+\.\d+[.\w]{0,12})", data, re.DOTALL)
     said = found[1].decode() if found is not None else here
     if said == here:
