@@ -29,7 +29,9 @@ def works() -> dict[str, Callable[[int], Callable[[], object]]]:
     from assay.metric import find
     from assay.model.logged import Logged
     from assay.summary.target import Target
-    from assay.verbs.measure import Question, Subject, measure
+    from assay.verbs.measure import measure
+    from assay.verbs.question import Question
+    from assay.verbs.subject import Subject
 
     rng = np.random.default_rng(0)
 

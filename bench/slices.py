@@ -43,7 +43,9 @@ def assay(path: str, by: str) -> int:
     from assay.metric import find
     from assay.model.logged import Logged
     from assay.summary.target import Target
-    from assay.verbs.measure import Question, Subject, measure
+    from assay.verbs.measure import measure
+    from assay.verbs.question import Question
+    from assay.verbs.subject import Subject
 
     data = source(path, label="label", score="score")
     model = Logged.of(data.schema, where=data.name)

@@ -20,7 +20,7 @@ from assay.check.suite import Item, Scene, items
 from assay.errors import ConfigError, EmptyDataError, UnknownNameError
 from assay.result import RENDERERS, Run, Verdict
 from assay.verbs import suite
-from assay.verbs.measure import Question
+from assay.verbs.question import Question
 from tests.verbs.faults import FAULTS, ROLES, broken, fitted, tables
 
 

@@ -22,8 +22,9 @@ from assay.metric import METRICS, find
 from assay.metric.column import ColumnMetric
 from assay.result import Cost, Figure, Run, Value, Verdict
 from assay.summary import Profile
-from assay.verbs.measure import Answered, Question, Subject, measure
-from assay.verbs.subject import checked, configuration, merged, opened
+from assay.verbs.measure import measure
+from assay.verbs.question import Answered, Question
+from assay.verbs.subject import Subject, checked, configuration, merged, opened
 from assay.verbs.suite import Suite, about
 
 __all__ = ["check"]

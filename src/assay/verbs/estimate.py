@@ -40,8 +40,7 @@ from assay.result import Cost, Run, Scalar, SliceKey, Spread, Value, Verdict
 from assay.result.file import write_whole
 from assay.summary.target import Target
 from assay.verbs.explain.explanation import drawn, number
-from assay.verbs.measure import Subject
-from assay.verbs.subject import checked, configuration, fits, merged, opened
+from assay.verbs.subject import Subject, checked, configuration, fits, merged, opened
 from assay.verbs.suite import about
 
 __all__ = ["estimate"]

@@ -1,142 +1,43 @@
 """Measure what is asked on the data sets that are there: collect needs, pass once over each set, turn summaries into values.
 
-``Subject`` holds models and data sets, ``Question`` is one thing to measure, ``measure(subject, questions)`` answers all of them.
-``check`` uses it, and so will every verb that reports values.
+``measure(subject, questions)`` answers all questions of a subject. ``check`` uses it, and every verb that reports values.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.check.expression import Check
-from assay.data.derived import holds, shown
-from assay.data.medium import media
 from assay.data.predicate import parse as parse_predicate
 from assay.data.schema import Schema, family
 from assay.data.slice import Slicing, slicing
-from assay.data.source import Source
 from assay.engine import Plan, run
 from assay.engine.local import Later, asked
 from assay.errors import AssayError, ColumnTypeError, ConfigError, EmptyDataError, UnknownColumnError
-from assay.metric import disparity, find
+from assay.metric import disparity
 from assay.metric.column import ColumnMetric, before, need
 from assay.metric.metric import Metric
-from assay.model.logged import Logged
-from assay.model.model import Model
 from assay.result import SliceKey, Value
-from assay.screen import SCREENS, Sample, Screen, Study, common, sample
+from assay.screen import Screen
 from assay.summary import Need, Profile, Summary
 from assay.summary.quantiles import Quantiles
 from assay.summary.target import Target
 from assay.summary.vector import kind_of
+from assay.verbs.question import Answered, Question
+from assay.verbs.subject import Subject
 
-__all__ = ["Answered", "Question", "Subject", "measure"]
+__all__ = ["measure"]
 
 Progress = Callable[[str, int], None]
 Sides = dict[str, Any]  # summaries by kind
 _TOGETHER = 64  # slices that are measured at a time
 _MANY = 8  # times as many slices from which several threads measure them
 _OF_A_COLUMN = ("moments", "quantiles", "histogram", "range", "frequent", "distinct")  # summaries of its values alone
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The models and the data sets that are there; ``target`` is None without a model or logged predictions."""
-
-    data: Source
-    models: Mapping[str, Model] = field(default_factory=dict)
-    target: Target | None = None
-    reference: Source | None = None
-    train: Source | None = None
-    _held: dict[str, Study] = field(default_factory=dict, repr=False)
-
-    def study(self, progress: Progress | None = None) -> Study:
-        """Return what screens look at, sampled once: one more pass over each data set."""
-        if "study" not in self._held:
-            def drawn(name: str, source: Source | None) -> Sample | None:
-                if source is None:
-                    return None
-                found = sample(source, shared=shared, progress=(lambda rows: progress(name, rows)) if progress else None)
-                if not found.rows:
-                    raise EmptyDataError("there are no rows", where=source.name, expected="at least one row")
-                return found
-
-            model = self.models.get("model")
-            read = model.signature.names if model is not None and not isinstance(model, Logged) else None
-            shared = common(self.data, self.train, read) if self.train is not None else None
-            data = drawn("data", self.data)
-            assert data is not None
-            logged = model if isinstance(model, Logged) else None
-            self._held["study"] = Study(data, drawn("train", self.train), drawn("reference", self.reference),
-                                        None if logged is not None else model, logged, self.target)
-        return self._held["study"]
-
-    @functools.cached_property
-    def media(self) -> dict[str, tuple[str, ...]]:
-        """The columns of free text and images, and what is derived of each when columns are compared."""
-        found: dict[str, str] = {}
-        for each in (self.data, self.reference, self.train):
-            for name, what in (media(each) if each is not None else {}).items():
-                if name not in self.data.schema.names or (holds(self.data.schema[name].type) == what and (
-                        each is self.data or name not in self.data.schema.media)):
-                    found.setdefault(name, what)
-        return {name: shown(name, self.data.schema[name].type) if name in self.data.schema.names else () for name in found}
-
-    def source(self, name: str) -> Source:
-        """Return a data set by name; raises ``ConfigError`` where it was not given."""
-        found: Source | None = {"data": self.data, "reference": self.reference or self.train, "train": self.train}[name]
-        if found is None:
-            raise ConfigError(f"there are no {name} data to compare with", hint=f"pass --{name} FILE, or {name}: FILE in assay.yaml")
-        return found
-
-
-@dataclass(frozen=True)
-class Question:
-    """One thing to measure: a metric, of columns or of labelled rows, overall or by slices, perhaps against something."""
-
-    metric: Any
-    options: Mapping[str, Any] = field(default_factory=dict)
-    columns: tuple[str, ...] = ()
-    by: str | None = None
-    where: str | None = None
-    against: str | None = None
-    factor: float = 1.0
-    compare: str | None = None
-
-    @classmethod
-    def of(cls, check: Check) -> Question:
-        """Return what has to be measured to judge a check."""
-        bound = check.bound
-        return cls(_metric(check.metric), dict(check.options), check.columns, check.by, check.where, bound.relative, bound.factor,
-                   check.compare)
-
-
-def _clauses(question: Question) -> str:
-    """Return the slicing of a question as one text: its filter, crossed with its slices."""
-    return " * ".join(f"({each})" if question.where and question.by else each for each in (question.where, question.by) if each)
-
-
-def _metric(name: str) -> Any:
-    """Return the metric or the screen of a name."""
-    if name in SCREENS:
-        return SCREENS[name]
-    return find(name)
-
-
-@dataclass
-class Answered:
-    """The values of a question (differences, where it compares), the plain ones behind them, and what failed."""
-
-    values: list[Value] = field(default_factory=list)
-    plain: list[Value] = field(default_factory=list)
-    failed: list[Exception] = field(default_factory=list)
 
 
 def measure(subject: Subject, questions: Sequence[Question], *,
@@ -196,7 +97,7 @@ class _Measurement:
                 part.answered.failed.append(error)
         for part in self.parts:
             options = dict(part.question.options)
-            if _counts(part.question) and part.question.where:  # what tells one count from another
+            if part.question.counts and part.question.where:  # what tells one count from another
                 options["where"] = part.question.where
             if options:
                 for values in (part.answered.values, part.answered.plain):
@@ -210,7 +111,7 @@ class _Measurement:
     # what to ask ----------------------------------------------------------------------------------------------------------
 
     def _part(self, question: Question) -> _Part:
-        part = self._counted(question) if _counts(question) else _Part(question, self._slicing(question))
+        part = self._counted(question) if question.counts else _Part(question, self._slicing(question))
         try:
             if isinstance(question.metric, Screen):
                 self._fits_screen(question, question.metric)
@@ -231,10 +132,10 @@ class _Measurement:
                 self.subject.source(question.against)
             if question.against == "reference" and self.subject.reference is None:
                 raise ConfigError("there are no reference data to compare with",
-                                  hint="pass --reference FILE, or compare with the training data: " + _as_train(question))
+                                  hint="pass --reference FILE, or compare with the training data: " + question.as_train)
             if part.target is not None:
-                _fits_answers(question, part.target, self.subject.models)
-            if part.target is not None and not self.subject.data.schema.query and _asks_query(question, part.target):
+                question.fits_answers(part.target, self.subject.models)
+            if part.target is not None and not self.subject.data.schema.query and question.asks_query(part.target):
                 raise ConfigError(f"{question.metric.name} needs to know which rows belong together",
                                   hint="name the column: --query COLUMN, or columns: {query: COLUMN}")
         except (LookupError, UnknownColumnError):
@@ -271,7 +172,7 @@ class _Measurement:
         part.answered.plain += found
 
     def _slicing(self, question: Question) -> Slicing | None:
-        text = _clauses(question)
+        text = question.clauses
         if not text:
             return None
         schema = self.subject.data.schema
@@ -314,7 +215,7 @@ class _Measurement:
         wanted: dict[str, tuple[str, int]] = {}
         for question in self.questions:
             with contextlib.suppress(AssayError):  # told where the question itself is read
-                if text := _clauses(question):
+                if text := question.clauses:
                     wanted |= {f"{column}:{bins}": (column, bins) for column, bins in slicing(text, schema).quantiles}
         needs = {column: Need("quantiles", (column,)) for column, _ in wanted.values()}
         profile = run(Plan.of([(each, None) for each in needs.values()]), self.subject.reference or self.subject.train or self.subject.data)
@@ -461,7 +362,7 @@ class _Measurement:
     # what was found -------------------------------------------------------------------------------------------------------
 
     def _answer(self, part: _Part) -> None:
-        if _counts(part.question):
+        if part.question.counts:
             self._answer_count(part)
             return
         if isinstance(part.question.metric, ColumnMetric):
@@ -560,7 +461,7 @@ class _Measurement:
     def _plan_columns(self) -> None:
         """Say what is asked of each whole column."""
         for part in self._open():
-            if isinstance(part.question.metric, ColumnMetric) and not _counts(part.question) and part.slicing is None:
+            if isinstance(part.question.metric, ColumnMetric) and not part.question.counts and part.slicing is None:
                 for column, kind in part.columns:
                     self.jobs.setdefault(column, []).append((part, kind))
 
@@ -730,10 +631,6 @@ def _cut(needs: Sequence[Need], slicing: Slicing | None) -> list[Need]:
     return [each.cut(slicing.text) for each in needs] if slicing is not None else list(needs)
 
 
-def _counts(question: Question) -> bool:
-    return isinstance(question.metric, ColumnMetric) and question.metric.counts
-
-
 def _besides(key: SliceKey) -> SliceKey:
     """Return a key without its condition."""
     return tuple(pair for pair in key if pair[0] != "where")
@@ -742,24 +639,6 @@ def _besides(key: SliceKey) -> SliceKey:
 def _secret(schema: Schema) -> set[str]:
     """Return the columns whose values stay out of what is written: they tell of people, or are free text."""
     return {*schema.protected, *schema.forbidden, *filter(None, (schema.id, schema.entity))}
-
-
-def _as_train(question: Question) -> str:
-    return f"{question.metric.name} >= train - ..."
-
-
-def _fits_answers(question: Question, target: Target, models: Mapping[str, Model]) -> None:
-    """Refuse a metric of scores where the model gives only labels, before it stops the pass."""
-    signature = next(iter(models.values())).signature
-    names = [name for need in question.metric.needs(target, question.options) for name in need.columns]
-    if signature.task in ("binary", "multiclass", "multilabel") and signature.scores is None and any(
-            name.startswith(("@score", "@confidence")) for name in names):
-        raise ConfigError(f"{question.metric.name} needs scores, and the model gives only labels",
-                          hint="use metrics of labels, such as accuracy, precision or recall")
-
-
-def _asks_query(question: Question, target: Target) -> bool:
-    return any(name.startswith("@query") for need in question.metric.needs(target, question.options) for name in need.columns)
 
 
 def _place(key: SliceKey) -> list[Any]:

@@ -19,8 +19,9 @@ from assay.result import FEWEST_SHOWN, Cost, Figure, Run, Value
 from assay.summary import Need, Profile
 from assay.summary.frequent import Frequent
 from assay.summary.vector import kind_of
-from assay.verbs.measure import Question, Subject, measure
-from assay.verbs.subject import checked
+from assay.verbs.measure import measure
+from assay.verbs.question import Question
+from assay.verbs.subject import Subject, checked
 from assay.verbs.suite import about
 
 __all__ = ["profile"]

@@ -1,39 +1,95 @@
 """What a verb speaks of: models and data sets, opened, fitted to each other, and where a configuration says so, found there.
 
 ``checked`` refuses arguments that are no roles, ``configuration`` tells a configuration from a model, ``merged`` puts what was given beside
-it in its places, ``opened`` returns the subject. ``bound``, ``heard``, ``fits``, ``target_of`` and ``positive_of`` are its steps, for verbs
-whose models come another way. Verbs import it.
+it in its places, ``opened`` returns the ``Subject``. ``bound``, ``heard``, ``fits``, ``target_of`` and ``positive_of`` are its steps, for
+verbs whose models come another way. Verbs import it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from assay.data.derived import holds, shown
 from assay.data.medium import media
 from assay.data.schema import ROLES as EVERY_ROLE
 from assay.data.source import Source, source
-from assay.errors import ConfigError, ModelError, SignatureError, listed, nearest
+from assay.errors import ConfigError, EmptyDataError, ModelError, SignatureError, listed, nearest
 from assay.model import guard
 from assay.model.load import load
+from assay.model.logged import Logged
 from assay.model.model import Model, bind
 from assay.model.predictor import Predictor
 from assay.model.signature import Signature
+from assay.screen import Sample, Study, common, sample
 from assay.summary.target import Target
 from assay.verbs.config import Config, read
-from assay.verbs.measure import Subject
 from assay.verbs.version import versioned
 
-__all__ = ["ROLES", "bound", "checked", "configuration", "fits", "heard", "merged", "opened", "positive_of", "target_of"]
+__all__ = ["ROLES", "Subject", "bound", "checked", "configuration", "fits", "heard", "merged", "opened", "positive_of", "target_of"]
 
 ROLES = tuple(each for each in EVERY_ROLE if each != "feature")  # features are the columns without another role
 
 HEARD = 20  # rows that a callable is asked to see whether it gives scores
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The models and the data sets that are there; ``target`` is None without a model or logged predictions."""
+
+    data: Source
+    models: Mapping[str, Model] = field(default_factory=dict)
+    target: Target | None = None
+    reference: Source | None = None
+    train: Source | None = None
+    _held: dict[str, Study] = field(default_factory=dict, repr=False)
+
+    def study(self, progress: Progress | None = None) -> Study:
+        """Return what screens look at, sampled once: one more pass over each data set."""
+        if "study" not in self._held:
+            def drawn(name: str, source: Source | None) -> Sample | None:
+                if source is None:
+                    return None
+                found = sample(source, shared=shared, progress=(lambda rows: progress(name, rows)) if progress else None)
+                if not found.rows:
+                    raise EmptyDataError("there are no rows", where=source.name, expected="at least one row")
+                return found
+
+            model = self.models.get("model")
+            read = model.signature.names if model is not None and not isinstance(model, Logged) else None
+            shared = common(self.data, self.train, read) if self.train is not None else None
+            data = drawn("data", self.data)
+            assert data is not None
+            logged = model if isinstance(model, Logged) else None
+            self._held["study"] = Study(data, drawn("train", self.train), drawn("reference", self.reference),
+                                        None if logged is not None else model, logged, self.target)
+        return self._held["study"]
+
+    @functools.cached_property
+    def media(self) -> dict[str, tuple[str, ...]]:
+        """The columns of free text and images, and what is derived of each when columns are compared."""
+        found: dict[str, str] = {}
+        for each in (self.data, self.reference, self.train):
+            for name, what in (media(each) if each is not None else {}).items():
+                if name not in self.data.schema.names or (holds(self.data.schema[name].type) == what and (
+                        each is self.data or name not in self.data.schema.media)):
+                    found.setdefault(name, what)
+        return {name: shown(name, self.data.schema[name].type) if name in self.data.schema.names else () for name in found}
+
+    def source(self, name: str) -> Source:
+        """Return a data set by name; raises ``ConfigError`` where it was not given."""
+        found: Source | None = {"data": self.data, "reference": self.reference or self.train, "train": self.train}[name]
+        if found is None:
+            raise ConfigError(f"there are no {name} data to compare with", hint=f"pass --{name} FILE, or {name}: FILE in assay.yaml")
+        return found
 
 
 def checked(verb: str, roles: Mapping[str, Any], others: Iterable[str] = ()) -> None:
@@ -62,15 +118,18 @@ def configuration(model: Any) -> Config | None:
     return read(model) if isinstance(model, str | Path) and str(model).lower().endswith((".yaml", ".yml")) else None
 
 
-def merged(config: Config, given: Mapping[str, Any], roles: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that a configuration stands for; of ``given`` what is neither None nor empty wins, and so do ``roles``."""
+def merged(config: Config, given: Mapping[str, Any], roles: Mapping[str, Any], *, without: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the arguments that a configuration stands for; of ``given`` what is neither None nor empty wins, and so do ``roles``.
+
+    ``without``: those that the verb does not take.
+    """
     given = {key: value for key, value in given.items() if value is not None and not (isinstance(value, list | tuple) and not value)}
     if config.data is None and "data" not in given:
         raise ConfigError("no data are named", where=str(config.path), expected="the key 'data'", hint="data: test.parquet")
     found = {key: config.location(getattr(config, key)) for key in ("model", "champion", "data", "reference", "train")}
     found |= {key: getattr(config, key) for key in ("sql", "where", "positive", "threshold", "task", "classes", "features", "types",
                                                     "slices", "checks")}
-    return {**found, **config.columns, **given, **roles}
+    return {name: each for name, each in {**found, **config.columns, **given, **roles}.items() if name not in without}
 
 
 def opened(model: Any, data: Any, *, train: Any, reference: Any, champion: Any, positive: Any, threshold: float | None, task: str | None,
@@ -84,8 +143,6 @@ def opened(model: Any, data: Any, *, train: Any, reference: Any, champion: Any, 
               for name, each in (("train", train), ("reference", reference))}
     models: dict[str, Model] = {}
     if model is None and (current.schema.prediction or current.schema.score):
-        from assay.model.logged import Logged
-
         if classes is None and task not in ("regression", "ranking", "multilabel"):
             _known_classes(current)
         models["model"] = Logged.of(current.schema, task=task, classes=classes, where=current.name)

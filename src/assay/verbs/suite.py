@@ -25,7 +25,8 @@ from assay.screen.baseline import alike
 from assay.screen.figure import confidence
 from assay.screen.power import numeric, readable
 from assay.screen.sensitivity import refused
-from assay.verbs.measure import Answered, Question, Subject
+from assay.verbs.question import Answered, Question
+from assay.verbs.subject import Subject
 
 __all__ = ["Suite"]
 

@@ -28,8 +28,7 @@ from assay.result import Figure, Incident, Value, Verdict
 from assay.verbs.explain.change import called_for, pictured, shares, shown, sided, told, turned
 from assay.verbs.explain.disparity import powers
 from assay.verbs.explain.explanation import Ground, drawn
-from assay.verbs.measure import Subject
-from assay.verbs.subject import opened
+from assay.verbs.subject import Subject, opened
 
 __all__ = ["CAUSED", "Cause", "Stretch", "blocked", "influences", "of_model", "paged"]
 

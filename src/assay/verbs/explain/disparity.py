@@ -26,7 +26,7 @@ from assay.summary.vector import kind_of
 from assay.verbs.explain.change import ROWS, pictured, shown, sided, told, turned
 from assay.verbs.explain.explanation import Ground, Part, drawn
 from assay.verbs.explain.steady import unsteady
-from assay.verbs.measure import Subject
+from assay.verbs.subject import Subject
 
 __all__ = ["disparity", "grouped", "named", "powers"]
 

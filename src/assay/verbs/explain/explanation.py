@@ -31,8 +31,7 @@ from assay.store import Store
 from assay.store.attribution import Key
 from assay.summary.hashing import mixed
 from assay.verbs.explain.memory import remembered
-from assay.verbs.measure import Subject
-from assay.verbs.subject import fits
+from assay.verbs.subject import Subject, fits
 
 __all__ = ["BACKGROUND", "WAYS", "Ground", "Part", "drawn", "number", "signed", "table_of"]
 

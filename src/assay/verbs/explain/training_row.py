@@ -25,8 +25,9 @@ from assay.result import Scalar, Spread, Value
 from assay.verbs.explain.explanation import Ground, Part, drawn, number, signed
 from assay.verbs.explain.row import found as row_of
 from assay.verbs.explain.row import named
-from assay.verbs.measure import Question, Subject, measure
-from assay.verbs.subject import fits
+from assay.verbs.measure import measure
+from assay.verbs.question import Question
+from assay.verbs.subject import Subject, fits
 
 __all__ = ["of_errors", "of_row"]
 

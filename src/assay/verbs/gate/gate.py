@@ -46,8 +46,9 @@ from assay.summary.confusion import Cells
 from assay.verbs.behaviour.behaviour import verdicts_of
 from assay.verbs.explain.cause import blocked, influences
 from assay.verbs.gate import serving
-from assay.verbs.measure import Answered, Question, Subject, measure
-from assay.verbs.subject import bound, checked, configuration, fits, merged, opened
+from assay.verbs.measure import measure
+from assay.verbs.question import Answered, Question
+from assay.verbs.subject import Subject, bound, checked, configuration, fits, merged, opened
 from assay.verbs.suite import Suite, about
 
 __all__ = ["gate"]

@@ -32,7 +32,9 @@ from assay.verbs.gate.definition import Labelled, moved, rate, unit
 from assay.verbs.gate.log import configured, percent, short, whole
 from assay.verbs.gate.skew import named, numbers, plain
 from assay.verbs.gate.stretch import spelled, stretches
-from assay.verbs.measure import Question, Subject, measure
+from assay.verbs.measure import measure
+from assay.verbs.question import Question
+from assay.verbs.subject import Subject
 
 __all__ = ["training"]
 

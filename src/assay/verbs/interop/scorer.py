@@ -22,8 +22,9 @@ from assay.model.logged import Logged
 from assay.model.signature import Input, Signature, plain
 from assay.result import goodness
 from assay.verbs.interop._keras import callback
-from assay.verbs.measure import Question, Subject, measure
-from assay.verbs.subject import target_of
+from assay.verbs.measure import measure
+from assay.verbs.question import Question
+from assay.verbs.subject import Subject, target_of
 
 __all__ = ["Scorer", "evaluation", "scorer"]
 

@@ -25,11 +25,10 @@ from assay.probe.association.tagger import Tagged, tags
 from assay.result import Cost, Figure, Finding, Run, Scalar, Value, Verdict
 from assay.segment.confirm import Control
 from assay.verbs.explain.explanation import drawn
-from assay.verbs.measure import Subject
 from assay.verbs.probe.column import Labels, Output, Records, strata, variable
 from assay.verbs.probe.finding import Told, both, figure, told_of, told_of_tags
 from assay.verbs.probe.review import FILE, WORDS, Mark, marked, marks, now
-from assay.verbs.subject import checked, configuration, merged, opened
+from assay.verbs.subject import Subject, checked, configuration, merged, opened
 from assay.verbs.suite import about
 
 __all__ = ["associations"]
@@ -75,7 +74,7 @@ def associations(model: Any = None, data: Any = None, *, output: str | Sequence[
     if config is not None:
         more = {"data": data, "train": train, "reference": reference, "champion": champion, "positive": positive, "threshold": threshold,
                 "task": task, "classes": classes, "features": features, "where": where, "sql": sql, "types": types}
-        every = {name: each for name, each in merged(config, more, roles).items() if name not in ("checks", "slices")}
+        every = merged(config, more, roles, without=("checks", "slices"))
         return associations(**every, **asked, marks=marks or config.path.parent / FILE)
     if data is None:
         raise ConfigError("there are no data to compare people in", hint="pass data, or a configuration such as assay.yaml")

@@ -19,7 +19,7 @@ from assay.errors import ColumnTypeError, ConfigError, UnknownColumnError
 from assay.model import guard
 from assay.probe.association.measure import Variable
 from assay.segment.axis import Axis, axis
-from assay.verbs.measure import Subject
+from assay.verbs.subject import Subject
 
 __all__ = ["ANSWERS", "MANY", "Labels", "Output", "Records", "strata", "variable"]
 

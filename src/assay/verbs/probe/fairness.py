@@ -33,8 +33,7 @@ from assay.probe.space import Space, axis
 from assay.result import Cost, Finding, Run, Scalar, Spread, Value, Verdict
 from assay.verbs.explain.explanation import drawn as sampled
 from assay.verbs.explain.explanation import number
-from assay.verbs.measure import Subject
-from assay.verbs.subject import checked, configuration, merged, opened
+from assay.verbs.subject import Subject, checked, configuration, merged, opened
 from assay.verbs.suite import about
 
 __all__ = ["probe"]
@@ -92,8 +91,7 @@ def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds:
     if config is not None:
         given = {"data": data, "train": train, "reference": reference, "champion": champion, "positive": positive, "threshold": threshold,
                  "task": task, "classes": classes, "features": features, "where": where, "sql": sql, "types": types}
-        every = merged(config, given, roles)
-        every = {name: each for name, each in every.items() if name not in ("checks", "slices")}
+        every = merged(config, given, roles, without=("checks", "slices"))
         return probe(**every, **asked, ranges={**config.ranges, **(ranges or {})})
     if data is None:
         raise ConfigError("there are no data to take values from", hint="pass data, or a configuration such as assay.yaml")

@@ -29,8 +29,8 @@ from assay.remedy.reweigh import weights
 from assay.remedy.threshold import Equal, thresholds
 from assay.remedy.upweight import upweighting
 from assay.verbs.explain.explanation import drawn
-from assay.verbs.measure import Subject
 from assay.verbs.repair.comparison import Held, grouped
+from assay.verbs.subject import Subject
 
 __all__ = ["Applied", "Asked", "applied"]
 

@@ -19,12 +19,11 @@ from assay.model.refit import Refit, refit
 from assay.remedy.disparate_impact import WAYS, Way
 from assay.remedy.threshold import EQUALS, Equal
 from assay.result import Cost, Run
-from assay.verbs.measure import Subject
 from assay.verbs.repair.application import Applied, Asked, applied
 from assay.verbs.repair.comparison import Comparison, Gap, Held, probed
 from assay.verbs.repair.telling import Told
 from assay.verbs.repair.writing import refuse, write
-from assay.verbs.subject import checked, configuration, merged, opened
+from assay.verbs.subject import Subject, checked, configuration, merged, opened
 from assay.verbs.suite import about
 
 __all__ = ["REMEDIES", "repair"]
@@ -78,8 +77,7 @@ def repair(model: Any = None, data: Any = None, *, remedy: str | None = None, eq
     if config is not None:
         given = {"data": data, "train": train, "reference": reference, "champion": champion, "positive": positive, "threshold": threshold,
                  "task": task, "classes": classes, "features": features, "where": where, "sql": sql, "types": types}
-        every = merged(config, given, roles)
-        every = {name: each for name, each in every.items() if name not in ("checks", "slices")}
+        every = merged(config, given, roles, without=("checks", "slices"))
         return repair(**every, **own, ranges={**config.ranges, **(ranges or {})})
     asked = _asked(remedy, equal, randomised, at_most, level, way, part, cost, budget, seed)
     if data is None:
