@@ -101,3 +101,32 @@ def test_a_hostile_server_is_an_error_in_time(name) -> None:
         with pytest.raises(AssayError, match=words):    # some are told when the model is loaded
             asked(f"http://127.0.0.1:{port}/invocations")
         assert time.monotonic() - began < 10
+
+
+def test_a_kept_connection_that_the_server_closed_is_asked_anew_and_is_no_failure() -> None:
+    """A server that says it keeps a connection, and closes it when the next request has come: the race that every idle limit brings."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    opened: list[int] = []
+
+    def said(connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(5)
+            connection.recv(65_536)
+            connection.sendall(plain(b'{"predictions": [0.5, 0.5]}'))
+            connection.recv(65_536)   # the next request: it is read, and never answered
+
+    def accepted() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                opened.append(1)
+                threading.Thread(target=said, args=(listening.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accepted, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/invocations"
+        model = load(address, task="regression", features=["a"], timeout=5, retries=0)
+        for _ in range(4):
+            guard.answer(model, BATCH)
+    finally:
+        listening.close()
+    assert len(opened) >= 4

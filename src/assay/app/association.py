@@ -110,18 +110,13 @@ def _marks(texts: tuple[str, ...]) -> dict[str, str]:
 
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     """Return the lines that show associations: the verdict, the findings with their ids, what was not found, the notes."""
-    from assay.app.layout import clean, wrapped
-    from assay.app.terminal import cost
+    from assay.app.terminal import foot, opening, said, spaced
 
-    head, *rest = run.sentences or (run.verdict,)
-    parts: list[list[Line]] = [wrapped([(f"{run.verdict.upper()}: ", run.verdict)], clean(head), "head", screen.width)]
+    rest = run.sentences[1:]
+    parts = [opening(run, screen)]
     if quiet:
         return parts[0]
-    parts.append([line for each in run.findings for line in wrapped([("  ", "")], clean(each.sentence), "", screen.width)])
-    parts.append([line for each in rest for line in wrapped([], clean(each), "", screen.width)])
-    parts.append([line for each in run.verdicts if each.hint for line in wrapped([("next: ", "dim")], clean(each.hint), "", screen.width)])
-    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
-    stated = [f"{name}: {clean(str(run.about[name]))}" for name in _TOLD if name in run.about]
-    parts.append(wrapped([], "; ".join(stated), "dim", screen.width))
-    parts.append(wrapped([], cost(run), "dim", screen.width))
-    return [line for part in parts if part for line in (*part, [])][:-1]
+    parts.append(said((each.sentence for each in run.findings), screen, "  "))
+    parts.append(said(rest, screen))
+    parts.append(said((each.hint for each in run.verdicts if each.hint), screen, "next: "))
+    return spaced([*parts, *foot(run, screen, _TOLD)])

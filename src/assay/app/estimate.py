@@ -79,18 +79,14 @@ def estimate(state: State, /, config: str | None, *, json: str | None, html: str
 
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     """Return the lines that show an estimate: the sentences, the table of values, the notes."""
-    from assay.app.layout import clean, wrapped
     from assay.app.table import tables
-    from assay.app.terminal import cost
+    from assay.app.terminal import foot, opening, said, spaced
 
     head, *rest = run.sentences or (run.verdict,)
-    told: Line = [(f"{run.verdict.upper()}: ", run.verdict)] if run.verdicts else []
-    parts: list[list[Line]] = [wrapped(told, clean(head), "head", screen.width)]
+    parts = [opening(run, screen)]
     if quiet:
         return parts[0]
-    parts.append([line for each in rest for line in wrapped([], clean(each), "", screen.width)])
-    parts.append([line for each in run.verdicts if each.sentence != head for line in wrapped([], clean(each.sentence), "", screen.width)])
+    parts.append(said(rest, screen))
+    parts.append(said((each.sentence for each in run.verdicts if each.sentence != head), screen))
     parts += tables(run, screen)
-    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
-    parts.append(wrapped([], cost(run), "dim", screen.width))
-    return [line for part in parts if part for line in (*part, [])][:-1]
+    return spaced([*parts, *foot(run, screen)])

@@ -63,19 +63,14 @@ def experiment(state: State, /, designs: tuple[str, ...], *, plan: bool, trust: 
 
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     """Return the lines that show an experiment: the verdict, the sentences, the items that differ most, the notes."""
-    from assay.app.layout import clean, wrapped
-    from assay.app.terminal import cost
+    from assay.app.terminal import foot, opening, said, spaced
 
-    head, *rest = run.sentences or (run.verdict,)
-    word = [(f"{run.verdict.upper()}: ", run.verdict)] if run.verdicts else []
-    parts: list[list[Line]] = [wrapped([*word], clean(head), "head", screen.width)]
+    rest = run.sentences[1:]
+    parts = [opening(run, screen)]
     if quiet:
         return parts[0]
-    parts.append([line for each in rest for line in wrapped([], clean(each), "", screen.width)])
+    parts.append(said(rest, screen))
     others = [each.sentence for each in run.verdicts if each.sentence not in run.sentences]
-    parts.append([line for each in others for line in wrapped([("  ", "")], clean(each), "", screen.width)])
-    parts.append([line for each in run.findings for line in wrapped([("  ", "")], clean(each.sentence), "", screen.width)])
-    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
-    parts.append(wrapped([], "; ".join(f"{name}: {clean(str(each))}" for name, each in run.about.items()), "dim", screen.width))
-    parts.append(wrapped([], cost(run), "dim", screen.width))
-    return [line for part in parts if part for line in (*part, [])][:-1]
+    parts.append(said(others, screen, "  "))
+    parts.append(said((each.sentence for each in run.findings), screen, "  "))
+    return spaced([*parts, *foot(run, screen, run.about)])

@@ -155,7 +155,7 @@ def explained(config: str | None, options: Mapping[str, Any], asked: Mapping[str
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     """Return the lines that show an explanation: sentences, then a table of columns with their intervals, then notes."""
     from assay.app.layout import clean, wrapped
-    from assay.app.terminal import cost
+    from assay.app.terminal import foot, spaced
 
     heads = ["EXPLAIN: ", *[" " * 9] * len(run.sentences)]
     parts: list[list[Line]] = [[line for head, each in zip(heads, run.sentences, strict=False)
@@ -172,11 +172,7 @@ def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
         kinds.setdefault((each.name, place), []).append(each)
     most = MOST if len(kinds) <= 2 else FEW
     parts += [_table(name if not place else f"{name}, {clean(place)}", values, most, screen) for (name, place), values in kinds.items()]
-    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
-    stated = [f"{name}: {clean(run.about[name])}" for name in _STATED if name in run.about]
-    parts.append(wrapped([], "; ".join(stated), "dim", screen.width) if stated else [])
-    parts.append(wrapped([], cost(run), "dim", screen.width))
-    return [line for part in parts if part for line in (*part, [])][:-1]
+    return spaced([*parts, *foot(run, screen, _STATED)])
 
 
 def _place(value: Value) -> str:

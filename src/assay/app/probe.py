@@ -119,18 +119,13 @@ def _number(text: str) -> str | int | float:
 
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     """Return the lines that show a probe: the verdict, the sentences, the pairs, the notes."""
-    from assay.app.layout import clean, wrapped
-    from assay.app.terminal import cost
+    from assay.app.terminal import foot, opening, said, spaced
 
-    head, *rest = run.sentences or (run.verdict,)
-    parts: list[list[Line]] = [wrapped([(f"{run.verdict.upper()}: ", run.verdict)], clean(head), "head", screen.width)]
+    rest = run.sentences[1:]
+    parts = [opening(run, screen)]
     if quiet:
         return parts[0]
     shown = [each for each in rest if each not in {one.sentence for one in run.findings}]
-    parts.append([line for each in shown for line in wrapped([], clean(each), "", screen.width)])
-    parts.append([line for each in run.findings for line in wrapped([("  ", "")], clean(each.sentence), "", screen.width)])
-    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
-    stated = [f"{name}: {clean(str(run.about[name]))}" for name in ("protected", "inputs", "method", "seed") if name in run.about]
-    parts.append(wrapped([], "; ".join(stated), "dim", screen.width))
-    parts.append(wrapped([], cost(run), "dim", screen.width))
-    return [line for part in parts if part for line in (*part, [])][:-1]
+    parts.append(said(shown, screen))
+    parts.append(said((each.sentence for each in run.findings), screen, "  "))
+    return spaced([*parts, *foot(run, screen, ("protected", "inputs", "method", "seed"))])

@@ -93,16 +93,14 @@ def _repaired(config: str | None, options: Mapping[str, Any], asked: Mapping[str
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:
     """Return the lines that show a repair: the verdict, the sentences, what was judged, the notes."""
     from assay.app.layout import clean, wrapped
-    from assay.app.terminal import cost
+    from assay.app.terminal import foot, opening, said, spaced
 
-    head, *rest = run.sentences or (run.verdict,)
-    parts: list[list[Line]] = [wrapped([(f"{run.verdict.upper()}: ", run.verdict)], clean(head), "head", screen.width)]
+    rest = run.sentences[1:]
+    parts = [opening(run, screen)]
     if quiet:
         return parts[0]
-    parts.append([line for each in rest for line in wrapped([], clean(each), "", screen.width)])
+    parts.append(said(rest, screen))
     judged = [(each, f"{each.check}: {each.hint}" if each.hint and each.verdict != "pass" else each.check) for each in run.verdicts]
     parts.append([line for each, text in judged
                   for line in wrapped([(f"{each.verdict:12} ", each.verdict)], clean(text), "", screen.width)])
-    parts.append([line for note in run.notes for line in wrapped([("note: ", "dim")], clean(note), "", screen.width)])
-    parts.append(wrapped([], cost(run), "dim", screen.width))
-    return [line for part in parts if part for line in (*part, [])][:-1]
+    return spaced([*parts, *foot(run, screen)])

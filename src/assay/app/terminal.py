@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.app.layout import Line, Terminal, clean, cut, padded, wrapped
@@ -15,7 +15,7 @@ from assay.check.expression import Check, parse
 from assay.errors import AssayError
 from assay.result import OUTCOMES, Outcome, Run, Verdict, worst
 
-__all__ = ["cost", "headline", "lines"]
+__all__ = ["cost", "foot", "headline", "lines", "opening", "said", "spaced"]
 
 MOST = 10  # cases that one check lists
 SLICED = ("guardrails", "service levels")  # aspects whose verdicts are slices of a check, not sentences of their own
@@ -231,3 +231,26 @@ def cost(run: Run) -> str:
     spent = run.cost
     scored = f"{spent.model_rows:,} put to models, " if spent.model_rows else ""
     return f"{spent.rows:,} rows read, {scored}{spent.seconds:.1f} s; run {clean(run.id)[:12]}, assay {clean(run.assay)}"
+
+
+def opening(run: Run, screen: Terminal) -> list[Line]:
+    """Return the verdict, where anything was judged, and the first sentence of a run."""
+    told: Line = [(f"{run.verdict.upper()}: ", run.verdict)] if run.verdicts else []
+    return wrapped(told, clean(run.sentences[0] if run.sentences else run.verdict), "head", screen.width)
+
+
+def said(texts: Iterable[str], screen: Terminal, mark: str = "") -> list[Line]:
+    """Return texts one below the other, each behind a mark such as ``note: ``."""
+    return [line for each in texts for line in wrapped([(mark, "dim")] if mark else [], clean(each), "", screen.width)]
+
+
+def foot(run: Run, screen: Terminal, about: Iterable[str] = ()) -> list[list[Line]]:
+    """Return what stands at the end of a run: the notes, what is known ``about`` it, by name, and what it cost."""
+    stated = [f"{name}: {clean(str(run.about[name]))}" for name in about if name in run.about]
+    return [said(run.notes, screen, "note: "), wrapped([], "; ".join(stated), "dim", screen.width) if stated else [],
+            wrapped([], cost(run), "dim", screen.width)]
+
+
+def spaced(parts: Iterable[Sequence[Line]]) -> list[Line]:
+    """Return parts below each other with an empty line between; those without a line are left out."""
+    return [line for part in parts if part for line in (*part, [])][:-1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -9,7 +10,7 @@ import re
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -136,7 +137,7 @@ class Client:
     def _asked(self, method: str, url: str, content: bytes | None, headers: Mapping[str, str], until: float,
                ) -> tuple[int, bytes, Mapping[str, str]]:
         for _ in range(4):
-            with self._http.stream(method, url, content=content, headers=dict(headers)) as answer:
+            with self._streamed(method, url, content, headers, until) as answer:
                 if answer.is_redirect:
                     url = self._followed(url, answer.status_code, answer.headers.get("location", ""))
                     continue
@@ -146,6 +147,24 @@ class Client:
                                           where=self.where, expected="an answer as it is")
                 return answer.status_code, self._wiped(self._body(answer.iter_raw(65_536), until)), answer.headers
         raise ModelError("the server redirects in a circle", where=self.where, expected="an answer")
+
+    @contextlib.contextmanager
+    def _streamed(self, method: str, url: str, content: bytes | None, headers: Mapping[str, str], until: float) -> Iterator[Any]:
+        """An answer whose head has come. A server may close a connection that was kept at any time (RFC 9112, 9.5): that is no failure."""
+        import httpx
+
+        seen: list[str] = []   # a stale connection is not kept, so this ends with one that is new
+        with contextlib.ExitStack() as stack:
+            while True:
+                seen.clear()
+                try:
+                    answer = stack.enter_context(self._http.stream(method, url, content=content, headers=dict(headers), extensions={
+                        "trace": lambda event, _: seen.append(event)}))
+                    break
+                except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                    if any(each.startswith("connection.connect") for each in seen) or time.monotonic() > until:
+                        raise
+            yield answer
 
     def _followed(self, url: str, status: int, place: str) -> str:
         found = urljoin(url, place)
