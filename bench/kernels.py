@@ -14,7 +14,6 @@ import importlib
 import json
 import os
 import platform
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +26,6 @@ from assay.summary import SUMMARIES, Summary, Vector
 
 for _name in ("POLARS_MAX_THREADS", "NUMBA_NUM_THREADS"):
     os.environ[_name] = "1"  # they read it when they are imported, which is later
-# numba would take bench/coverage.py for the library of that name
-sys.path[:] = [each for each in sys.path if Path(each).resolve() != Path(__file__).resolve().parent]
 
 ROWS = 131_072
 EDGES = tuple(np.linspace(-2.5, 2.5, 19))

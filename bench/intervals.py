@@ -1,6 +1,6 @@
 """How often a nominal 95 % interval holds the truth, for every metric that has one, by simulation with fixed seeds.
 
-    python bench/coverage.py [--repeats 2000] [--world binary] [--json FILE]
+    python bench/intervals.py [--repeats 2000] [--world binary] [--json FILE]
 
 A *world* is a population whose true values are known by formula or by quadrature, drawn from again and again: independent
 rows (n = 200, 1000), and rows of entities of unequal size (intra-class correlation 0.3; 40 and 500
