@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import special
+from scipy import linalg, special
 
 from assay.errors import DataError, UnknownColumnError
 
@@ -240,13 +240,15 @@ class _Draws:
 
 
 def _orthogonal(random: np.random.Generator, width: int) -> Array:
-    """Keys of ``width`` orders: a random orthogonal basis, a direction each.
+    """Keys of ``width - 1`` orders: a random orthogonal basis of the keys whose sum is 0, a direction each.
 
     Sorting by one direction gives every order with equal chance, and orders of one basis are less alike than those drawn one by one
-    (Mitchell, Cooper, Frank and Holmes 2022).
+    (Mitchell, Cooper, Frank and Holmes 2022). What all keys have in common does not count in sorting, so it takes no direction.
     """
-    made, scale = np.linalg.qr(random.normal(size=(width, width)))
-    return np.asarray(made * np.where(np.diag(scale) < 0, -1.0, 1.0))
+    if width == 1:
+        return np.zeros((1, 1))
+    made, scale = np.linalg.qr(random.normal(size=(width - 1, width - 1)))
+    return np.asarray((made * np.where(np.diag(scale) < 0, -1.0, 1.0)) @ linalg.helmert(width))
 
 
 class _State:
