@@ -63,6 +63,15 @@ STATISTICS: Mapping[str, Statistic] = {each.name: each for each in (
     Statistic("varieties", False, 0.02, "number of different values"),
     Statistic("top", False, 0.01, "share of the most frequent value"),
     Statistic("unseen", True, 0.01, "share of values never seen before", damaged=True),
+    # of two models on the same rows: answers are in their own standard deviations, silence and repeats as roots of shares
+    Statistic("disagreement", True, 0.005, "share of rows decided otherwise"),
+    Statistic("difference", False, 0.02, "difference of answers"),
+    Statistic("distance", True, 0.01, "distance of answers"),
+    Statistic("silence", False, 0.03, "answers that one does not give"),
+    Statistic("repeats", False, 0.02, "answers that are the very same"),
+    Statistic("level", False, 0.02, "level of answers"),
+    Statistic("apart", True, 0.01, "distance of answers from those to like rows"),
+    Statistic("silent", True, 0.03, "rows without an answer"),
 )}
 
 

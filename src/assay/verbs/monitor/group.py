@@ -7,7 +7,7 @@ one. ``named`` and ``home`` make and read the names of their sources. Pure; only
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from assay.monitor.fault import Record
 
-__all__ = ["FEW", "MOST", "Seat", "divided", "home", "named", "pruned"]
+__all__ = ["FEW", "MOST", "Seat", "crossed", "divided", "home", "named", "parted", "pruned"]
 
 FEW = ""           # the group of those that have too few rows for baselines of their own
 MOST = 200         # groups with baselines of their own; more would cost minutes a window
@@ -53,6 +53,25 @@ def home(source: str, column: str | None) -> str:
     ('weather', 'weather')
     """
     return source.split(f", {column} ", 1)[0] if column is not None else source
+
+
+def crossed(rows: pa.Table, columns: Sequence[str]) -> pa.ChunkedArray:
+    """Return the groups of several columns as one: their values, joined; missing where one of them is.
+
+    >>> crossed(pa.table({"model_version": ["a", "b"], "client": [1, None]}), ["model_version", "client"]).to_pylist()
+    ['a * 1', None]
+    """
+    return pc.binary_join_element_wise(*(rows[each].cast(pa.string()) for each in columns), " * ")
+
+
+def parted(columns: Sequence[str], group: str) -> dict[str, str]:
+    """Return the values of the columns behind a group of :func:`crossed`, or of one column.
+
+    >>> parted(["model_version", "client"], "a * 1"), parted(["client"], "a * b")
+    ({'model_version': 'a', 'client': '1'}, {'client': 'a * b'})
+    """
+    parts = group.split(" * ") if len(columns) > 1 else [group]
+    return dict(zip(columns, parts, strict=True)) if len(parts) == len(columns) else {" * ".join(columns): group}
 
 
 def divided(rows: pa.Table, column: str, seats: Mapping[str, Seat], *, size: int) -> tuple[dict[str, pa.Table], dict[str, Seat]]:
