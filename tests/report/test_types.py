@@ -39,7 +39,7 @@ def union(name: str, field: str | None = None) -> set[str]:
 FULL = Value("auc", 0.5, 0.4, 0.6, 10, {"a": "b"}, "higher", "m", "c", "m", "champion", 0.9, "exact", 0.1, "note", Spread("exact", 0.5), {"k": 1})
 VERDICT = Verdict("c", "fail", "said", {"a": "b"}, FULL, 0.5, 0.1, 10, "hint", "m", "drift", "auc >= 0.5")
 FIGURE = Figure("f", "line", "title", {"x": tuple(map(float, range(1_000))), "y": (0.0,) * 1_000}, "x", ("y",), ("y",), ("y",), "said", "a",
-                "c", 0.5, True, "all rows", "the end")
+                "c", 0.5, True, "all rows", "the end", ("y",))
 FINDING = Finding("p", "said", {"a": 1}, {"a": 2}, (1,), "warn")
 INCIDENT = Incident("2026-01-01T00:00:00Z", "2026-01-01T00:00:00Z", True, "said", "s", ("a",), ({"a": "b"},), 1.0, "c", "fault", "open", 0.1,
                     "effect", "hint", "id")

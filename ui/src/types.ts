@@ -54,6 +54,7 @@ export interface Figure {
   mark_name?: string; // what the rule at the mark is, or where a waterfall starts
   end_name?: string; // where a waterfall ends
   diagonal?: boolean;
+  points?: string[]; // those of y that are drawn as points
   left_out?: string; // what of the table a page leaves out, in words
 }
 

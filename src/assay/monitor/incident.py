@@ -17,10 +17,13 @@ from assay.result import Incident
 
 __all__ = ["Alert", "Case", "Window", "advanced", "columns_of", "headline"]
 
-Kind = Literal["fault", "drift", "harm", "threshold"]
-_GRAVITY = ("fault", "drift", "harm", "threshold")  # who names the cause: broken data explain drift, and both explain harm
+Kind = Literal["fault", "drift", "concept", "harm", "estimate", "threshold"]
+#: who names the cause: broken data explain drift, both explain harm, and so does that labels follow something else
+_GRAVITY = ("fault", "drift", "concept", "harm", "estimate", "threshold")
+_HARM = ("harm", "estimate")  # what others are a cause of: performance as labels show it, and as it is estimated
 _NAMED = 3  # columns in a headline
-QUIET: Mapping[str, int] = {"fault": 1, "drift": 2, "harm": 7, "threshold": 1}  # windows without an alert that end an incident
+#: windows without an alert that end an incident
+QUIET: Mapping[str, int] = {"fault": 1, "drift": 2, "concept": 7, "harm": 7, "estimate": 2, "threshold": 1}
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def _causes(alerts: list[Alert]) -> list[list[Alert]]:
     groups: dict[str, list[Alert]] = {}
     for each in alerts:
         groups.setdefault(f"group {each.group}" if each.group else f"source {each.source}", []).append(each)
-    harm = [name for name, some in groups.items() if name.startswith("source ") and all(each.kind == "harm" for each in some)]
+    harm = [name for name, some in groups.items() if name.startswith("source ") and all(each.kind in _HARM for each in some)]
     broken = [name for name, some in groups.items() if any(each.kind in ("fault", "drift") and each.page for each in some)]
     if broken:  # the gravest takes the harm as its effect
         worst = min(broken, key=lambda name: min(_GRAVITY.index(each.kind) for each in groups[name]))
@@ -154,21 +157,21 @@ def headline(alerts: Sequence[Alert]) -> str:
 
 def _cause(alerts: Sequence[Alert]) -> str | None:
     """Return what broken data explain harm that came with them; where there is no harm, the sentence says it all."""
-    rest = [each for each in alerts if each.kind != "harm"]
+    rest = [each for each in alerts if each.kind not in _HARM]
     return headline(rest) if 0 < len(rest) < len(alerts) else None
 
 
 def _effect(alerts: Sequence[Alert]) -> str | None:
     """Return what broken data did to the model; harm alone is no effect of anything known."""
-    if all(each.kind == "harm" for each in alerts):
+    if all(each.kind in _HARM for each in alerts):
         return None
-    said = [" ".join(part for part in (", ".join(each.columns), each.what) if part) for each in alerts if each.kind == "harm"]
+    said = [" ".join(part for part in (", ".join(each.columns), each.what) if part) for each in alerts if each.kind in _HARM]
     return "; ".join(dict.fromkeys(said)) or None
 
 
 def _opened(alerts: list[Alert], window: Window, model: str) -> Case:
     gravest = min(alerts, key=lambda each: (not each.page, _GRAVITY.index(each.kind)))
-    sources = list(dict.fromkeys(each.source for each in alerts if each.kind != "harm")) or [gravest.source]
+    sources = list(dict.fromkeys(each.source for each in alerts if each.kind not in _HARM)) or [gravest.source]
     source = sources[0] if len(sources) == 1 else None
     said = sorted({f"{each.source}\0{each.group}\0{each.kind}\0{each.what}\0{','.join(each.columns)}" for each in alerts})
     name = hashlib.sha256("\1".join((model, window.start, *said)).encode()).hexdigest()[:12]
@@ -182,8 +185,11 @@ def _opened(alerts: list[Alert], window: Window, model: str) -> Case:
 def _updated(case: Case, alerts: list[Alert], window: Window) -> Case:
     old = case.incident
     graver = any(each.page for each in alerts) and not old.page
+    sentence = headline(alerts) if graver else old.sentence
+    if not graver and (why := [each for each in alerts if each.kind == "concept" and each.page]):
+        sentence = f"{sentence}; {headline(why)}"   # what labels show comes after the harm, and says what it is
     incident = dataclasses.replace(
-        old, last_seen=max(old.last_seen, window.end), page=old.page or graver, sentence=headline(alerts) if graver else old.sentence,
+        old, last_seen=max(old.last_seen, window.end), page=old.page or graver, sentence=sentence,
         kind=min([old.kind or "threshold", *(each.kind for each in alerts)], key=_GRAVITY.index),
         columns=tuple(dict.fromkeys((*old.columns, *columns_of(alerts)))), slices=old.slices or _slices(alerts),
         evidence=max((each for each in (old.evidence, _evidence(alerts)) if each is not None), default=None),

@@ -28,7 +28,8 @@ class Figure:
     ``"interval"``, of each row where it is ``"matrix"``), ``y`` those that are drawn over it. ``low`` and ``high`` name the
     columns of intervals, one for each of ``y``. What is drawn, by ``kind``:
 
-    - ``"line"``: curves of ``y`` over the numbers ``x`` (ROC, calibration); ``diagonal`` adds the line y = x;
+    - ``"line"``: curves of ``y`` over the numbers ``x`` (ROC, calibration); ``diagonal`` adds the line y = x; those of ``y`` that are
+      among ``points`` are drawn as points, and intervals may be those of the first of ``y`` only;
     - ``"bars"``: groups of bars at the labels ``x``, one bar of a group for each of ``y`` (reference and current);
     - ``"interval"``: one line a label with its value and interval, and a rule at ``mark`` (a forest plot);
     - ``"matrix"``: numbers in cells, row labels in ``x``, one column of cells for each of ``y`` (confusion);
@@ -65,13 +66,15 @@ class Figure:
     diagonal: bool = False
     mark_name: str = ""
     end_name: str = ""
+    points: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         named = {self.x, *self.y, *self.low, *self.high, *_NEEDED.get(self.kind, ())}
         if not named <= set(self.table) or len({len(each) for each in self.table.values()}) > 1:
             raise DataError(f"the table of the figure '{self.name}' has not the columns that are drawn",
                             expected=f"columns of one length, {', '.join(sorted(named))} among them")
-        if any(ends and len(ends) != len(self.y) for ends in (self.low, self.high)):
+        fits = range(1, len(self.y) + 1) if self.kind == "line" else (len(self.y),)
+        if len(self.low) != len(self.high) or (self.low and len(self.low) not in fits):
             raise DataError(f"the figure '{self.name}' has intervals for some of its columns only", expected="one for each of y, or none")
         if self.kind == "waterfall" and self.mark is None:
             raise DataError(f"the figure '{self.name}' starts nowhere", expected="mark, the number from which its steps lead")
@@ -86,6 +89,6 @@ class Figure:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Figure:
-        tuples = {key: tuple(data.get(key, ())) for key in ("y", "low", "high")}
+        tuples = {key: tuple(data.get(key, ())) for key in ("y", "low", "high", "points")}
         table = {str(name): tuple(column) for name, column in data["table"].items()}
         return cls(**{**restored(cls, data), **tuples, "table": table})

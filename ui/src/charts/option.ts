@@ -31,23 +31,35 @@ function line(figure: Figure, colours: Palette, room: number): Drawing {
     const colour = colours.series[place % colours.series.length];
     const [low, high] = [figure.low?.[place], figure.high?.[place]];
     if (low !== undefined && high !== undefined) {
-      const ends = along.map((x, row) => [x, numbers(figure.table[low])[row] ?? null, numbers(figure.table[high])[row] ?? null])
-        .filter((each): each is [number, number, number] => each.every((end) => end !== null)).sort((a, b) => a[0] - b[0]);
+      const [lows, highs] = [numbers(figure.table[low]), numbers(figure.table[high])];
+      const ordered = along.map((x, row) => [x, lows[row] ?? null, highs[row] ?? null]).filter((each) => each[0] !== null).sort((a, b) => (a[0] ?? 0) - (b[0] ?? 0));
+      const ends = ordered.filter((each): each is [number, number, number] => each.every((end) => end !== null));
+      // where nothing is known there is a gap, as in the line
+      const parts = ordered.reduce<[number, number, number][][]>((found, each) => {
+        if (each.every((end) => end !== null)) found[found.length - 1]!.push(each as [number, number, number]);
+        else if (found[found.length - 1]!.length) found.push([]);
+        return found;
+      }, [[]]).filter((part) => part.length);
       series.push({
-        type: "custom", silent: true, tooltip: { show: false }, data: ends.length ? [[ends[0]![0], ends[0]![1]]] : [], clip: true, z: 1,
-        renderItem: (_: unknown, api: Api) => ({
-          type: "polygon",
-          shape: { points: [...ends.map((each) => api.coord([each[0], each[2]])), ...[...ends].reverse().map((each) => api.coord([each[0], each[1]]))] },
-          style: { fill: colour, opacity: 0.16 },
-        }),
+        type: "custom", silent: true, tooltip: { show: false }, data: parts.map((part) => [part[0]![0], part[0]![1]]), clip: true, z: 1,
+        renderItem: (params: { dataIndex: number }, api: Api) => {
+          const part = parts[params.dataIndex] ?? [];
+          return {
+            type: "polygon",
+            shape: { points: [...part.map((each) => api.coord([each[0], each[2]])), ...[...part].reverse().map((each) => api.coord([each[0], each[1]]))] },
+            style: { fill: colour, opacity: 0.16 },
+          };
+        },
       });
       // what counts for the axis, though nothing is seen of it
       series.push({ type: "line", silent: true, tooltip: { show: false }, showSymbol: false, lineStyle: { opacity: 0 }, data: ends.flatMap((each) => [[each[0], each[1]], [each[0], each[2]]]) });
     }
     const column = numbers(figure.table[name]);
+    const dotted = (figure.points ?? []).includes(name);
     series.push({
-      type: "line", name, data: along.map((x, row) => [x, column[row] ?? null]), showSymbol: known.length <= 20, symbol: ["circle", "rect", "triangle", "diamond"][place % 4], symbolSize: 6,
-      itemStyle: { color: colour }, lineStyle: { width: 2, color: colour, type: STROKES[place % 3] }, z: 3,
+      type: "line", name, data: along.map((x, row) => [x, column[row] ?? null]), showSymbol: dotted || known.length <= 20, showAllSymbol: true,
+      symbol: dotted ? "circle" : ["circle", "rect", "triangle", "diamond"][place % 4], symbolSize: dotted ? (known.length > 100 ? 4 : 5) : 6,
+      itemStyle: { color: colour }, lineStyle: dotted ? { width: 0, opacity: 0 } : { width: 2, color: colour, type: STROKES[place % 3] }, z: dotted ? 4 : 3,
     });
   });
   if (figure.diagonal && known.length) {

@@ -53,12 +53,12 @@ export function Chart({ figure, label, broad = false, extent = null }: { figure:
 }
 
 /** Which colour is which line; nothing where there is only one. */
-export function Legend({ series, dashed, lines }: { series: string[]; dashed: string[]; lines: boolean }) {
+export function Legend({ series, dashed, lines, points = [] }: { series: string[]; dashed: string[]; lines: boolean; points?: string[] }) {
   const many = series.length > 1;
   if (!many && !dashed.length) return null;
   return (
     <ul className="legend">
-      {many && series.map((each, place) => <li key={each}><i className={`key key-${(place % 6) + 1} ${lines ? `stroke ${STROKES[place % 3]}` : ""}`} />{each.replace(/_/g, " ")}</li>)}
+      {many && series.map((each, place) => <li key={each}><i className={`key key-${(place % 6) + 1} ${points.includes(each) ? "dot" : lines ? `stroke ${STROKES[place % 3]}` : ""}`} />{each.replace(/_/g, " ")}</li>)}
       {dashed.map((each) => <li key={each}><i className="key dashed" />{each}</li>)}
     </ul>
   );

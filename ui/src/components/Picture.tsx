@@ -73,7 +73,7 @@ function Drawn({ figure: given, level }: { figure: Figure; level: 3 | 4 }) {
       </figcaption>
       {rows ? (
         <>
-          <Legend series={drawing.series} dashed={drawing.dashed} lines={figure.kind === "line"} />
+          <Legend series={drawing.series} dashed={drawing.dashed} lines={figure.kind === "line"} points={figure.points} />
           <Chart figure={shown} label={label} broad={broad} extent={extent} />
           {paged && printing && <p className="muted small">The first {PER_PAGE} are drawn; the table has all {rows}.</p>}
           {paged && !printing && <Pager page={page} pages={pages} onPage={setPage} label={figure.title} />}
