@@ -245,7 +245,7 @@ def test_disparity_compares_the_extremes_and_names_them():
     ratio, difference = (disparity(values, compare=each) for each in ("ratio", "difference"))
     assert ratio.value == pytest.approx(0.75)
     assert difference.value == pytest.approx(0.1)
-    assert ratio.note == "sex=f against sex=m; left out as too small: sex=tiny"
+    assert ratio.note == "sex=f against sex=m; inconclusive for sex=tiny (5 rows)"
     assert ratio.better == "nearer 1"
 
 

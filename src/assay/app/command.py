@@ -15,13 +15,10 @@ from collections.abc import Sequence
 from typing import Any, TextIO
 
 from assay import __version__
-from assay.app.state import State
+from assay.app.state import INTERRUPTED, State
 from assay.errors import AssayError, without_secrets
 
 __all__ = ["main"]
-
-INTERRUPTED = 130  # what a shell makes of an interrupt: 128 + SIGINT
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit; ``arguments`` are those of the process unless given."""

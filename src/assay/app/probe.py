@@ -13,7 +13,7 @@ import click
 from assay.app.argument import arguments, configured, enough
 from assay.app.option import Command, Group, Option, answers, option, outputs, rows
 from assay.app.output import files_of, shown
-from assay.app.state import State
+from assay.app.state import INTERRUPTED, State
 
 if TYPE_CHECKING:
     from assay.app.layout import Line, Terminal
@@ -30,6 +30,7 @@ assay probe fairness --model m.onnx --data d.csv --protected sex --range income=
 """
 _CODES = """
 0 nothing found (or, with --at-most, no more than that)   1 found   2 wrong usage or bad input   3 inconclusive
+130 interrupted; a search that had begun is shown and written as far as it came
 """
 _ASKED = ("budget", "seconds", "difference", "ranges", "method", "examples", "proof", "at_most", "seed")
 
@@ -78,7 +79,8 @@ def fairness(state: State, /, config: str | None, *, json: str | None, html: str
     files = files_of({"json": json, "html": html, "markdown": markdown}, [config, options.get("model"), options.get("data")])
     enough(config, options, "probe")
     run = _probed(config, options, {**asked, "near": near, "trust": trust})
-    return shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
+    code = shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
+    return INTERRUPTED if run.about.get("stopped") == "interrupted" else code
 
 
 def _probed(config: str | None, options: Mapping[str, Any], asked: Mapping[str, Any]) -> Run:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["State"]
+__all__ = ["INTERRUPTED", "State"]
+
+INTERRUPTED = 130  # the exit code that a shell makes of an interrupt: 128 + SIGINT
 
 
 @dataclass

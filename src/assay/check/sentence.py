@@ -1,6 +1,6 @@
 """The sentence of a verdict: plain words, and no more digits than the interval supports.
 
-Interface: :func:`sentence`, :func:`cut`. For ``verdict`` only.
+Interface: :func:`sentence`, :func:`cut`, :func:`undecided`. For ``verdict`` and the suite's opinions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from assay.check.expression import Check
 from assay.check.lexeme import Scalar
 from assay.result import FEWEST_SHOWN, Outcome, Value
 
-__all__ = ["Reason", "cut", "sentence"]
+__all__ = ["Reason", "cut", "sentence", "undecided"]
 
 Reason: TypeAlias = Literal["many slices", "sketch", "no interval"]
 
@@ -41,7 +41,18 @@ def sentence(check: Check, value: Value, outcome: Outcome, *, rows: int | None =
         return f"{subject} is not defined {where}: {cut(' '.join((value.note or 'no number').split()), 300)}"
     shown = _Figures.of(check, value)
     return (f"{subject} is {shown.number(value.value)}{_unit(value)}{shown.interval(value)} {where}, {_asked(check, shown)}: "
-            + _ending(check, value, outcome, shown, rows, reason, family))
+            + _ending(check, value, outcome, shown, rows, reason, family) + (f"; {few}" if (few := undecided(value)) else ""))
+
+
+def undecided(value: Value) -> str:
+    """Return for which groups of few rows a comparison of groups says nothing, as its note tells; empty where for none.
+
+    >>> undecided(Value("recall difference", 0.1, note="sex=f against sex=m; inconclusive for sex=x (8 rows)"))
+    'inconclusive for sex=x (8 rows)'
+    """
+    start = "inconclusive for "
+    some = (value.note or "").partition(f"; {start}")[2].partition(", among groups")[0]
+    return start + _clean(some, 300) if some else ""
 
 
 def cut(text: str, most: int) -> str:

@@ -8,16 +8,18 @@ from typing import Literal
 
 from assay.errors import ConfigError
 from assay.metric.metric import _df, _error
-from assay.result import LEVEL, Spread, Value
+from assay.result import FEWEST_SHOWN, LEVEL, Spread, Value
 
 __all__ = ["disparity"]
+
+MOST = 5   # groups of few rows that are named
 
 
 def disparity(values: Sequence[Value], *, compare: Literal["ratio", "difference"] = "ratio", smallest: int = 30) -> Value:
     """Return the least ratio or the greatest difference between two of the groups' values.
 
     ``ratio`` is the least value over the greatest, 1 at parity (the four-fifths rule asks for 0.8); ``difference`` the greatest
-    less the least, 0 at parity. Groups under ``smallest`` rows are left out and named in the note. With two groups the interval
+    less the least, 0 at parity. Of groups under ``smallest`` rows the note says *inconclusive*. With two groups the interval
     is that of a log ratio or a difference of independent estimates. With more, the extreme pair was chosen because it is
     extreme, so chance alone sets it apart: its error is widened to that of the best of all pairs (Bonferroni), which covers at
     least as often as the level says. The number itself stays that of the extreme pair.
@@ -38,8 +40,9 @@ def disparity(values: Sequence[Value], *, compare: Literal["ratio", "difference"
     rows = sum(each.n for each in known)
     better = "nearer 1" if compare == "ratio" else "nearer 0"
     fields = {"model": values[0].model, "better": better, "level": values[0].level}
+    few = f"inconclusive for {_listed(left)}" if left else ""
     if len(known) < 2:
-        return Value.undefined(metric, f"fewer than two groups have {smallest} rows and a value", n=rows, **fields)
+        return Value.undefined(metric, f"fewer than two groups have {smallest} rows and a value{few and f'; {few}'}", n=rows, **fields)
     low = min(known, key=lambda each: each.value if each.value is not None else math.inf)
     high = max(known, key=lambda each: each.value if each.value is not None else -math.inf)
     assert low.value is not None
@@ -59,7 +62,7 @@ def disparity(values: Sequence[Value], *, compare: Literal["ratio", "difference"
         ratio = min(floor / high.value, 1.0)
         error = math.hypot(_relative(low, floor), _relative(high, high.value)) * widened
         spread = Spread("normal", ratio, n=float(rows), error=error, scale="log", df=df, low_limit=0.0, high_limit=1.0)
-    text = f"{_named(low)} against {_named(high)}" + (f"; left out as too small: {', '.join(map(_named, left))}" if left else "")
+    text = f"{_named(low)} against {_named(high)}" + (few and f"; {few}")
     found = Value.of(metric, spread, n=rows, note=text, method="log ratio" if compare == "ratio" else "difference", **fields)
     return found.replace(value=0.0, low=0.0) if compare == "ratio" and low.value == 0 else found
 
@@ -71,6 +74,14 @@ def _relative(value: Value, floor: float) -> float:
         p = (spread.estimate * spread.n + 0.5) / (spread.n + 1)
         return math.sqrt((1 - p) / (spread.n * p))
     return _error(value) / floor
+
+
+def _listed(some: Sequence[Value]) -> str:
+    """Return groups with their rows, the largest first; of many the first and how many more."""
+    ordered = sorted(some, key=lambda each: -each.n)
+    told = [f"{_named(each)} ({each.n:,} rows)" if each.n >= FEWEST_SHOWN else f"{_named(each)} (under {FEWEST_SHOWN} rows)"
+            for each in ordered[:MOST]]
+    return ", ".join(told) + (f" and {len(some) - MOST:,} more" if len(some) > MOST else "")
 
 
 def _named(value: Value) -> str:

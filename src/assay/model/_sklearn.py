@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from assay.errors import ModelError, SignatureError, UntrustedModelError
 from assay.model import _pandas, guard
-from assay.model._sklearn_linear import fitted, unwrapped
+from assay.model._sklearn_linear import fitted, obstacle, unwrapped
 from assay.model._sklearn_refit import anew
 from assay.model._sklearn_trees import drawn, grown
 from assay.model.answer import Answer
@@ -315,6 +315,10 @@ class _Respond:
         """Return the coefficients, for who explains them."""
         model, prepare, places = unwrapped(self.model, self.prepare)
         return None if places is None else fitted(model, prepare, places)
+
+    def obstacle(self) -> str:
+        """Return what stands in the way of reading trees or coefficients, where neither can be."""
+        return obstacle(self.model)
 
     def refitted(self, batch: pa.RecordBatch, labels: Array, weight: Array | None, *, around: Callable[[Any], Any] | None = None,
                  framed: bool = False) -> Any:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from assay.model.linear import Linear
 from assay.model.trees import Unit
 
-__all__ = ["fitted", "source", "unwrapped"]
+__all__ = ["fitted", "obstacle", "source", "unwrapped"]
 
 Array = np.ndarray[Any, Any]
 Prepare = Callable[[pa.RecordBatch], Any]
@@ -69,6 +69,14 @@ def source(step: Any, width: int) -> Array | None:
         if len(step.get_feature_names_out()) != sum(counts):   # dropped, or gathered into "infrequent"
             counts = _told(step)
         return np.repeat(np.arange(width), counts)
+    if type(step).__module__.startswith("sklearn.feature_selection") and hasattr(step, "get_support"):
+        return np.asarray(step.get_support(indices=True))
+    if kind == "KBinsDiscretizer":
+        return np.arange(width) if step.encode == "ordinal" else np.repeat(np.arange(width), step.n_bins_)
+    if kind == "TargetEncoder":
+        return None if step.target_type_ == "multiclass" else np.arange(width)
+    if kind == "FunctionTransformer":   # of a function of numpy it is known that it takes each number alone
+        return np.arange(width) if isinstance(step.func, np.ufunc) and step.func.nin == step.func.nout == 1 else None
     if kind == "SimpleImputer":
         kept = np.flatnonzero(~np.isnan(step.statistics_)) if step.statistics_.dtype.kind == "f" and not step.keep_empty_features else (
             np.arange(width))
@@ -76,6 +84,43 @@ def source(step: Any, width: int) -> Array | None:
             return np.concatenate([kept, step.indicator_.features_])
         return kept
     return np.arange(width) if kind in _ONE_BY_ONE else None
+
+
+def obstacle(model: Any) -> str:
+    """Return what keeps an estimator from being read as a linear model or as trees over numbers of one column each: the step, or itself."""
+    while hasattr(model, "best_estimator_"):
+        model = model.best_estimator_
+    if type(model).__name__ == "Pipeline" and type(model).__module__.startswith("sklearn."):
+        width = getattr(model, "n_features_in_", None)
+        if width is None:
+            return "it is not known how many columns the pipeline takes"
+        if source(model[:-1], width) is None:
+            return _blocked("", model[:-1], width)
+        return obstacle(model.steps[-1][1])
+    return f"{type(model).__name__} is neither linear nor made of trees that can be read"
+
+
+def _blocked(name: str, step: Any, width: int) -> str:
+    """Return in words which step, within this one, makes numbers of which it is not known from which one column they come."""
+    kind = type(step).__name__
+    if kind == "Pipeline":
+        for inner, each in step.steps:
+            made = source(each, width)
+            if made is None:
+                return _blocked(inner, each, width)
+            width = len(made)
+    if kind == "ColumnTransformer":
+        for inner, each, columns in step.transformers_:
+            size = len(columns) if isinstance(columns, list | tuple | np.ndarray) else 1
+            where = step.output_indices_[inner]
+            if where.stop > where.start and source(each, size) is None:
+                return _blocked(inner, each, size)
+    foreign = not type(step).__module__.startswith("sklearn.")
+    if foreign:
+        return f"the step '{name}' ({kind}) is none of scikit-learn's, and not read"
+    if kind == "FunctionTransformer":
+        return f"the step '{name}' ({kind}) calls a function, which is not read"
+    return f"the step '{name}' ({kind}) makes numbers from several columns, or in a way not read"
 
 
 def _told(step: Any) -> list[int]:

@@ -1,7 +1,7 @@
 """The coefficients of a linear model in one layout, whichever library fitted it.
 
 ``linear(model)`` returns the :class:`Linear` of a model, or None where it is not linear; ``last_layer(model, batch)`` that in which a
-network ends. Layers above the models may import this.
+network ends. ``obstacle(model)`` says why neither coefficients nor trees are read. Layers above the models may import this.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from assay.model.trees import Unit
 
-__all__ = ["Linear", "last_layer", "linear"]
+__all__ = ["Linear", "last_layer", "linear", "obstacle"]
 
 Array = np.ndarray[Any, Any]
 
@@ -55,6 +55,18 @@ def linear(model: object) -> Linear | None:
     """
     ask = getattr(getattr(model, "respond", None), "linear", None)
     return None if ask is None else cast("Linear | None", ask())
+
+
+def obstacle(model: object) -> str:
+    """Return in words what stands in the way of reading a model's coefficients or trees, of one of which neither is read.
+
+    >>> import assay
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> obstacle(assay.load(GaussianNB().fit([[0.0], [1.0]], [0, 1])))
+    'GaussianNB is neither linear nor made of trees that can be read'
+    """
+    ask = getattr(getattr(model, "respond", None), "obstacle", None)
+    return "the model is neither linear nor made of trees, in a format that can be read" if ask is None else str(ask())
 
 
 def last_layer(model: object, batch: pa.RecordBatch) -> Linear | None:

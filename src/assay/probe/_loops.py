@@ -11,15 +11,16 @@ import numpy as np
 __all__ = ["decide"]
 
 
-def decide(roots, left, right, axis, cut, mask, value, least, most, parted, variants, base, level, slack, low, high, volume, heap, free,
-           state, total, gain, offset, waiting, marks, room):
+def decide(roots, left, right, axis, cut, listed, mask, value, least, most, parted, variants, base, level, slack, low, high, volume, heap,
+           free, state, total, gain, offset, waiting, marks, room):
     """Take boxes off the ``heap``, the largest first, and decide or cut them, until none is left or ``room`` boxes were looked at.
 
     A box (``low`` to ``high``, both in it) is fair where bounds on the sum of the trees show that all variants get one class, and unfair
     where they show that two variants get different ones. Bounds are the least and the greatest leaf that the box reaches in each tree, for
-    each variant, and the greatest difference between variants: what is reached below the splits that part them. ``total`` gathers the
-    volumes: fair, unfair, and not decidable (nothing left to cut, and a sum within ``slack`` of ``level``). ``state`` holds the sizes
-    of the heap, of the slots in use and of the ``free`` ones. Return how many were looked at.
+    each variant, and the greatest difference between variants: what is reached below the splits that part them. ``cut`` is how many first
+    places of an axis go left; below 0 it is -1 less a row of ``listed``, which counts those that do. ``total`` gathers the volumes: fair,
+    unfair, and not decidable (nothing left to cut, and a sum within ``slack`` of ``level``). ``state`` holds the sizes of the heap, of the
+    slots in use and of the ``free`` ones. Return how many were looked at.
     """
     every = (1 << variants) - 1
     lower = np.empty(variants)
@@ -95,9 +96,19 @@ def decide(roots, left, right, axis, cut, mask, value, least, most, parted, vari
                             size += 1
                             node = left[node]
                             mark = one
-                    elif high[slot, a] < cut[node]:
+                        continue
+                    where = cut[node]
+                    goes = 0    # 1 left, 2 right, 0 both ways
+                    if where < 0:
+                        there = listed[-1 - where, high[slot, a] + 1] - listed[-1 - where, low[slot, a]]
+                        goes = 1 if there == high[slot, a] - low[slot, a] + 1 else 2 if there == 0 else 0
+                    elif high[slot, a] < where:
+                        goes = 1
+                    elif low[slot, a] >= where:
+                        goes = 2
+                    if goes == 1:
                         node = left[node]
-                    elif low[slot, a] >= cut[node]:
+                    elif goes == 2:
                         node = right[node]
                     else:
                         if top < 0:
@@ -127,8 +138,14 @@ def decide(roots, left, right, axis, cut, mask, value, least, most, parted, vari
             if top >= 0:
                 one, other = left[top], right[top]
                 won = most[top] - least[top] - 0.5 * (most[one] - least[one] + most[other] - least[other])
-                place = offset[axis[top]] + cut[top]
-                gain[place] += won + 1e-12
+                a = axis[top]
+                where = cut[top]
+                if where < 0:   # the first place in the box that goes another way than the one before it
+                    row = -1 - where
+                    where = low[slot, a] + 1
+                    while listed[row, where + 1] - listed[row, where] == listed[row, where] - listed[row, where - 1]:
+                        where += 1
+                gain[offset[a] + where] += won + 1e-12
         ones = 0
         zeros = 0
         far = False

@@ -1,7 +1,7 @@
 """Exact answers where a model can be read: the share of all inputs that is discriminatory, with bounds that are proved.
 
 ``certificate(model, space)`` reads a linear model, a decision tree, or the trees of a forest or of a boosted model, through their neutral
-layouts; of any other model it says nothing. The verbs import it.
+layouts; of any other model it says nothing, and ``unproved`` why. The verbs import it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from assay.model.linear import Linear, linear
+from assay.model.linear import Linear, linear, obstacle
 from assay.model.model import Model
 from assay.model.trees import Trees, trees
-from assay.probe.ensemble import Bounds, bounds
+from assay.probe.ensemble import VARIANTS, Bounds, bounds
 from assay.probe.grid import columns, cuts
 from assay.probe.space import Space
 
-__all__ = ["Certificate", "certificate"]
+__all__ = ["Certificate", "certificate", "unproved"]
 
 Array = np.ndarray[Any, Any]
 
@@ -34,8 +34,8 @@ class Certificate:
     """The share of all points of a space that is discriminatory: at least ``low``, at most ``high``.
 
     ``kind`` is ``linear``, ``tree`` or ``trees``. ``boxes`` (boxes, 2, axes) are of a tree the boxes that hold all of them, from a place to
-    a place, both in it; of several ``trees`` those in which any of them may lie that is not proved. ``looked`` is how many were looked at,
-    ``count`` how many trees there are.
+    a place, both in it; of several ``trees`` those in which any of them may lie that is not proved. Places are those of ``space``, in which
+    categories perhaps stand in another order. ``looked`` is how many were looked at, ``count`` how many trees there are.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class Certificate:
     boxes: Array | None = None
     looked: int = 0
     count: int = 1
+    space: Space | None = None
 
     @property
     def fair(self) -> bool:
@@ -69,12 +70,10 @@ def certificate(model: Model, space: Space, *, positive: int = 1, threshold: flo
     0.2
     """
     signature = model.signature
-    if signature.task != "binary" or len(signature.classes or ()) != 2:
-        return None
-    if threshold is not None and (positive != 1 or not 0 < threshold < 1):
+    if _asked_otherwise(model, positive, threshold) is not None:
         return None
     found = linear(model)
-    if found is not None and found.outputs == 1 and found.unit == "log-odds":
+    if found is not None and found.outputs == 1 and (found.unit == "log-odds" or (found.unit == "margin" and threshold is None)):
         return _linear(found, space, 0.0 if threshold is None else math.log(threshold / (1 - threshold)), reached=threshold is not None)
     grown = trees(model)
     if grown is not None and len(grown.roots) == 1:
@@ -82,7 +81,50 @@ def certificate(model: Model, space: Space, *, positive: int = 1, threshold: flo
     if grown is None:
         return None
     proved: Bounds | None = bounds(grown, space, signature.names or space.order, threshold=threshold, seconds=seconds)
-    return None if proved is None else Certificate("trees", proved.low, proved.high, proved.boxes, proved.looked, len(grown.roots))
+    return None if proved is None else Certificate("trees", proved.low, proved.high, proved.boxes, proved.looked,
+                                                   len(grown.roots), proved.space)
+
+
+def unproved(model: Model, space: Space, *, positive: int = 1, threshold: float | None = None) -> str:
+    """Return in words what stands in the way of a certificate, of a model of which :func:`certificate` says nothing.
+
+    >>> import assay
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from assay.probe.space import axis
+    >>> mixed = make_pipeline(PCA(1), LogisticRegression()).fit([[0, 1], [3, 0], [1, 1], [5, 0]], [0, 1, 0, 1])
+    >>> space = Space((axis("x", None, declared=[0, 9]),), (axis("s", None, declared=[0, 1]),), order=("x", "s"))
+    >>> unproved(assay.load(mixed, features=["x", "s"]), space)
+    "the step 'pca' (PCA) makes numbers from several columns, or in a way not read"
+    """
+    asked = _asked_otherwise(model, positive, threshold)
+    if asked is not None:
+        return asked
+    if linear(model) is not None:
+        return "the coefficients give no two classes, or no probability that the threshold could be one of"
+    grown = trees(model)
+    if grown is None:
+        return obstacle(model)
+    inputs = model.signature.names or space.order
+    known = {each.name for each in (*space.axes, *space.protected)}
+    lost = next((inputs[int(each)] for each in grown.source if inputs[int(each)] not in known), None)
+    if lost is not None:
+        return f"the trees split '{lost}', which is not searched"
+    if len(grown.roots) == 1:
+        return f"the tree cannot be cut within {BOXES:,} boxes, or answers no two classes"
+    if len(space.variants) > VARIANTS:
+        return f"the protected columns have {len(space.variants)} combinations, and at most {VARIANTS} can be compared at a time"
+    return "the sums of the trees are no score of two classes"
+
+
+def _asked_otherwise(model: Model, positive: int, threshold: float | None) -> str | None:
+    """Return why a decision is none that is proved: of other than two classes, or with a threshold that is no probability of the second."""
+    if model.signature.task != "binary" or len(model.signature.classes or ()) != 2:
+        return "proofs are of decisions between two classes"
+    if threshold is not None and (positive != 1 or not 0 < threshold < 1):
+        return "the threshold is no probability of the second class"
+    return None
 
 
 # linear models ------------------------------------------------------------------------------------------------------------
@@ -121,15 +163,13 @@ def _linear(found: Linear, space: Space, level: float, *, reached: bool) -> Cert
 def _tree(grown: Trees, space: Space, threshold: float | None, inputs: Sequence[str]) -> Certificate | None:
     """Let a copy of the tree for each variant go down through shared boxes, until all copies agree or differ."""
     split = cuts(grown, space, inputs)
-    if split is None:
-        return None
-    axes, cut, sides = split
     classes = _classes(grown, threshold)
-    if classes is None:
+    if split is None or classes is None:
         return None
     left, right = grown.left.tolist(), grown.right.tolist()
-    held, depends, depth = _below(grown, classes, axes)
-    sizes = space.sizes.tolist()
+    way = _Way(left, right, split.axis.tolist(), split.cut.tolist(), split.listed.tolist(), split.sides)
+    held, depends, depth = _below(grown, classes, way.axes)
+    sizes = split.space.sizes.tolist()
     boxes: list[tuple[list[int], list[int]]] = []
     total, visited = 0.0, 0
     root = int(grown.roots[0])
@@ -140,7 +180,7 @@ def _tree(grown: Trees, space: Space, threshold: float | None, inputs: Sequence[
         visited += 1
         if visited > BOXES:
             return None
-        copies = [(_down(node, variant, low, high, left, right, axes, cut, sides), variant) for node, variant in copies]
+        copies = [(way.down(node, variant, low, high), variant) for node, variant in copies]
         nodes = {node for node, _ in copies}
         union = 0
         for node in nodes:
@@ -152,28 +192,48 @@ def _tree(grown: Trees, space: Space, threshold: float | None, inputs: Sequence[
             total += math.prod((top - bottom + 1) / size for bottom, top, size in zip(low, high, sizes, strict=True))
             boxes.append((low, high))
             continue
-        at, where = axes[open_], cut[open_]
+        at, where = way.axes[open_], way.border(open_, low, high)
         lower, upper = high.copy(), low.copy()
         lower[at], upper[at] = where - 1, where
         stack.append((copies, low, lower))
         stack.append((copies, upper, high))
-    return Certificate("tree", total, total, np.array(boxes, np.int64).reshape(len(boxes), 2, len(sizes)))
+    return Certificate("tree", total, total, np.array(boxes, np.int64).reshape(len(boxes), 2, len(sizes)), space=split.space)
 
 
-def _down(node: int, variant: int, low: list[int], high: list[int], left: list[int], right: list[int], axes: list[int], cut: list[int],
-          sides: dict[int, list[bool]]) -> int:
-    """Return where a copy stops: at a leaf, or at a split that cuts the box."""
-    while left[node] >= 0:
-        at = axes[node]
-        if at < 0:
-            node = left[node] if sides[node][variant] else right[node]
-        elif high[at] < cut[node]:
-            node = left[node]
-        elif low[at] >= cut[node]:
-            node = right[node]
-        else:
-            break
-    return node
+@dataclass(frozen=True)
+class _Way:
+    """A tree as lists, to go down in: its children, and the fields of ``Cuts``."""
+
+    left: list[int]
+    right: list[int]
+    axes: list[int]
+    cut: list[int]
+    listed: list[list[int]]
+    sides: dict[int, list[bool]]
+
+    def down(self, node: int, variant: int, low: list[int], high: list[int]) -> int:
+        """Return where a copy stops: at a leaf, or at a split that cuts the box."""
+        while self.left[node] >= 0:
+            at, where = self.axes[node], self.cut[node]
+            if at < 0:
+                goes: bool | None = self.sides[node][variant]
+            elif where < 0:
+                there = self.listed[-1 - where][high[at] + 1] - self.listed[-1 - where][low[at]]
+                goes = True if there == high[at] - low[at] + 1 else False if there == 0 else None
+            else:
+                goes = True if high[at] < where else False if low[at] >= where else None
+            if goes is None:
+                break
+            node = self.left[node] if goes else self.right[node]
+        return node
+
+    def border(self, node: int, low: list[int], high: list[int]) -> int:
+        """Return the first place in a box that goes another way at a split than the one before it."""
+        at, where = self.axes[node], self.cut[node]
+        if where >= 0:
+            return where
+        row = self.listed[-1 - where]
+        return next(each for each in range(low[at] + 1, high[at] + 1) if row[each + 1] - row[each] != row[each] - row[each - 1])
 
 
 def _classes(grown: Trees, threshold: float | None) -> Array | None:

@@ -18,7 +18,7 @@ import numpy as np
 from assay.loop import compiled
 from assay.model.trees import Trees
 from assay.probe import _loops
-from assay.probe.grid import cuts
+from assay.probe.grid import Cuts, cuts
 from assay.probe.space import Space
 
 __all__ = ["Bounds", "bounds"]
@@ -35,12 +35,16 @@ PARTS = 1_024         # of a vote, in which those of a forest are counted where 
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """At least ``low`` and at most ``high`` of all points are discriminatory; ``boxes`` (boxes, 2, axes) are those not decided."""
+    """At least ``low`` and at most ``high`` of all points are discriminatory; ``boxes`` (boxes, 2, axes) are those not decided.
+
+    Boxes are of places in ``space``: the one that was given, with categories perhaps in another order.
+    """
 
     low: float
     high: float
     boxes: Array
     looked: int
+    space: Space
 
 
 def bounds(grown: Trees, space: Space, inputs: Sequence[str], *, threshold: float | None = None, seconds: float = 20.0,
@@ -56,9 +60,7 @@ def bounds(grown: Trees, space: Space, inputs: Sequence[str], *, threshold: floa
     if scored is None or split is None:
         return None
     value, base, level, slack = scored
-    axis, cut, sides = split
-    run = _Run(grown, space, value, np.array(axis, np.int64), np.array(cut, np.int64), sides, base, level, slack)
-    return run.bounds(seconds, boxes)
+    return _Run(grown, split, value, base, level, slack).bounds(seconds, boxes)
 
 
 def _scored(grown: Trees, threshold: float | None) -> tuple[Array, float, float, float] | None:
@@ -97,12 +99,12 @@ def _loop() -> tuple[Callable[..., int], int]:
 class _Run:
     """The state of one run of cutting."""
 
-    def __init__(self, grown: Trees, space: Space, value: Array, axis: Array, cut: Array, sides: dict[int, list[bool]], base: float,
-                 level: float, slack: float):
+    def __init__(self, grown: Trees, split: Cuts, value: Array, base: float, level: float, slack: float):
+        space, axis = split.space, split.axis
         self.space = space
         count, variants = len(grown.left), len(space.variants)
         mask = np.zeros(count, np.int64)
-        for node, goes in sides.items():
+        for node, goes in split.sides.items():
             mask[node] = sum(1 << place for place, each in enumerate(goes) if each)
         every = (1 << variants) - 1
         real = (axis < 0) & (mask != 0) & (mask != every) & (grown.left >= 0)
@@ -115,7 +117,7 @@ class _Run:
             parted[inner] |= parted[one] | parted[other]
         self.offset = np.concatenate([[0], np.cumsum(space.sizes + 1)])[:-1].astype(np.int64)
         nodes = (each.astype(np.int64) for each in (grown.roots, grown.left, grown.right))
-        self.fixed = (*nodes, axis, cut, mask, value, least, most, parted, variants, base, level, slack)
+        self.fixed = (*nodes, axis, split.cut, split.listed, mask, value, least, most, parted, variants, base, level, slack)
         self.gain = np.zeros(int((space.sizes + 1).sum()))
         self.waiting, self.marks = np.zeros(depth + 2, np.int64), np.zeros(depth + 2, np.int64)
         self.total = np.zeros(3)
@@ -139,7 +141,7 @@ class _Run:
         low = float(self.total[1])
         there = np.stack([self.low[left], self.high[left]], axis=1).astype(np.int64)
         undecided = float(self.volume[left].sum() + self.total[2])
-        return Bounds(low, min(low + undecided, 1.0), there, looked)
+        return Bounds(low, min(low + undecided, 1.0), there, looked, self.space)
 
     def _step(self, loop: Callable[..., int], room: int) -> int:
         return int(loop(*self.fixed, self.low, self.high, self.volume, self.heap, self.free, self.state, self.total, self.gain, self.offset,

@@ -248,7 +248,10 @@ class _Ground:
             return self.rounds[0]
         rng = np.random.default_rng([self.work.seed, 45, self.number, number])
         seed = int(rng.integers(2**31))
-        points = search(Oracle(model, self.work.space), budget=self.work.budget, method="cover", seed=seed).points
+        made = search(Oracle(model, self.work.space), budget=self.work.budget, method="cover", seed=seed)
+        if made.stopped == "interrupted":   # a search ends with what it has; who interrupts a repair wants none
+            raise KeyboardInterrupt
+        points = made.points
         points = points[rng.permutation(len(points))]
         if number == 0:
             self.rounds.append(points)

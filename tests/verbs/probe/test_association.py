@@ -189,16 +189,20 @@ def test_an_unknown_mark_names_those_that_are_there(tmp_path: Path) -> None:
 def test_few_rows_missing_groups_and_constant_outputs_are_told() -> None:
     rare = pa.table({"sex": ["f"] * 100 + ["m"] * 100 + ["x"] * 3 + [None] * 2, "got": [0, 1] * 102 + [1], "same": ["yes"] * 205})
     run = associations(data=rare, protected="sex", output="got")
-    assert any("3 rows with sex = x are too few" in each for each in run.notes)
+    told = "inconclusive for sex = x (3 rows): fewer than 30 rows are too few to tell"
+    assert told in run.sentences
+    assert [each.sentence for each in run.verdicts if each.verdict == "too small"] == [told]
+    assert run.verdict == "pass"
+    assert associations(data=rare, protected="sex", output="got", strict=True).verdict == "inconclusive"
     assert any("2 rows have no sex" in each for each in run.notes)
-    with pytest.raises(ConfigError, match=r"has one group only, f: there is nobody to compare with.*3 rows with sex = m"):
+    with pytest.raises(ConfigError, match=r"has one group of enough rows only, f: there is nobody to compare with.*inconclusive for sex = m"):
         associations(data=pa.table({"sex": ["f"] * 100 + ["m"] * 3, "got": [0] * 50 + [1] * 53}), protected="sex", output="got")
     run = associations(data=rare, protected="sex", output="same")
     assert run.verdict == "pass"
     assert any("'same' is the same in every row" in each for each in run.notes)
     with pytest.raises(AssayError, match="no values"):
         associations(data=pa.table({"sex": pa.nulls(50, pa.string()), "got": [0, 1] * 25}), protected="sex", output="got")
-    tiny = associations(data=pa.table({"sex": ["f", "m"] * 15, "got": [0, 1, 1] * 10}), protected="sex", output="got")
+    tiny = associations(data=pa.table({"sex": ["f", "m"] * 30, "got": [0, 1, 1] * 20}), protected="sex", output="got")
     assert any("too few to look for sub-populations" in each for each in tiny.notes)
 
 

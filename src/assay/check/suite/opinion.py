@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from assay.check.correction import holm
 from assay.check.expression import Check, parse
 from assay.check.lexeme import MAX_LENGTH
+from assay.check.sentence import undecided
 from assay.check.suite.default import Item
 from assay.check.verdict import ALPHA, Case
 from assay.result import Outcome, Scalar, Value, Verdict
@@ -127,7 +128,9 @@ def _fine(answer: _Answer) -> Verdict | None:
         return None
     if not passes:
         return _verdict(answer, worst, "too small", _unsure(answer, worst), "", answer.check)
-    words = item.fine.format_map(_fields(answer, worst)) + (_small(answer, cases, passing, near) if sliced else _unseen(answer))
+    few = undecided(worst.value)
+    words = item.fine.format_map(_fields(answer, worst)) + (_small(answer, cases, passing, near) if sliced else _unseen(answer)) + (
+        f" {few[0].upper()}{few[1:]}." if few else "")
     return _verdict(answer, worst, "pass", words, "", answer.check)
 
 

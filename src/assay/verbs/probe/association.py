@@ -91,7 +91,7 @@ def associations(model: Any = None, data: Any = None, *, output: str | Sequence[
     found = _Found(ground, made, tagged, review.applied(made, tagged, ground), at_most)
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
     notes += [*ground.notes, *made.notes, *review.notes, *found.notes]
-    return Run("probe", tuple(found.values), (found.verdict,), tuple(found.findings), cost=cost, notes=tuple(dict.fromkeys(notes)),
+    return Run("probe", tuple(found.values), tuple(found.verdicts), tuple(found.findings), cost=cost, notes=tuple(dict.fromkeys(notes)),
                strict=strict, figures=tuple(found.figures), about={**about(subject, {}), **found.about}, sentences=tuple(found.sentences))
 
 
@@ -113,6 +113,7 @@ class _Ground:
 
     def __post_init__(self) -> None:
         self.notes: list[str] = []
+        self.small: dict[str, str] = {}   # by protected column, for which of its groups nothing is concluded
         schema = self.subject.data.schema
         for role, names in (("given", self.given), ("context", self.context)):
             unknown = next((each for each in names if each not in schema.names), None)
@@ -168,10 +169,11 @@ class _Ground:
         problems: list[AssayError] = []
         for name in self.protected:
             try:
-                made, notes = variable(name, self.records.table.column(name))
+                made, notes, small = variable(name, self.records.table.column(name))
                 if made.grouped and made.size < 2:
-                    few = f" ({'; '.join(notes)})" if notes else ""
-                    only = f"has one group only, {made.names[0]}" if made.names else "has no group of enough rows"
+                    few = f" ({'; '.join([*([small] if small else []), *notes])})" if small or notes else ""
+                    only = f"has one group of enough rows only, {made.names[0]}" if made.names and small else (
+                        f"has one group only, {made.names[0]}" if made.names else "has no group of enough rows")
                     raise ConfigError(f"the protected column '{name}' {only}: there is nobody to compare with{few}",
                                       where=self.subject.data.name)
             except AssayError as error:
@@ -179,6 +181,7 @@ class _Ground:
                 continue
             found[name] = made
             self.notes += notes
+            self.small |= {name: small} if small else {}
         if not found:
             raise problems[0]
         self.notes += [f"'{name}' was not compared: {error.what}" for name, error in
@@ -369,7 +372,7 @@ class _Found:
                        f"({some[0].rows:,} rows)")
         if explained:
             out.append(f"{explained} more {'was' if explained == 1 else 'were'} explained by people (notes)")
-        return out
+        return [*out, *self.ground.small.values()]
 
     @property
     def _nothing(self) -> str:
@@ -383,7 +386,13 @@ class _Found:
         return f"no association of {what} beyond chance{given}{more}" + (f": {'; '.join(sizes[:4])}" if sizes else "")
 
     @property
-    def verdict(self) -> Verdict:
+    def verdicts(self) -> list[Verdict]:
+        """The verdict of all, and for each protected column that of its groups of few rows."""
+        return [self._verdict, *(Verdict(f"groups of {name} have rows enough to tell", "too small", each, aspect="fairness")
+                                 for name, each in self.ground.small.items())]
+
+    @property
+    def _verdict(self) -> Verdict:
         check = f"{both(self.ground.outputs)} {'do' if len(self.ground.outputs) > 1 else 'does'} not depend on " + both(
             self.ground.attributes) + (f", given {both(self.ground.given)}" if self.ground.given else "")
         failing = [each for each in self.open if self._fails(each)]

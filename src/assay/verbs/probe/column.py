@@ -19,6 +19,7 @@ from assay.errors import ColumnTypeError, ConfigError, UnknownColumnError
 from assay.model import guard
 from assay.probe.association.measure import Variable
 from assay.segment.axis import Axis, axis
+from assay.verbs.probe.finding import both
 from assay.verbs.subject import Subject
 
 __all__ = ["ANSWERS", "MANY", "Labels", "Output", "Records", "strata", "variable"]
@@ -26,7 +27,7 @@ __all__ = ["ANSWERS", "MANY", "Labels", "Output", "Records", "strata", "variable
 Array = np.ndarray[Any, Any]
 
 ANSWERS = ("decision", "score", "label", "error", "false_positive", "false_negative")
-FEWEST = 10          # rows of a group, below which it is not compared
+FEWEST = 30          # rows of a group, below which nothing is concluded of it
 GROUPS = 50          # groups of a protected column, the most frequent
 MANY = 12            # classes of an output, above which each is a label that is looked at alone
 BINS = 5             # of a number that explains
@@ -51,15 +52,15 @@ class Output:
     rows: Array | None = None
 
 
-def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWEST) -> tuple[Variable, list[str]]:
-    """Return a column as groups or numbers, and what a reader should know of it.
+def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWEST) -> tuple[Variable, list[str], str | None]:
+    """Return a column as groups or numbers, what a reader should know of it, and for which groups nothing is concluded.
 
     Text, truth values and numbers of two values are groups; other numbers and times are numbers. Groups of fewer than ``least`` rows are
     missing values then. Raises ``ColumnTypeError`` for a column that is neither, or without values.
 
-    >>> found, notes = variable("sex", pa.array(["f", "m"] * 20 + ["x"] * 3 + [None]))
-    >>> found.names, notes
-    (('f', 'm'), ['3 rows with sex = x are too few to compare, and were left out', '1 row has no sex, and was left out'])
+    >>> found, notes, small = variable("sex", pa.array(["f", "m"] * 30 + ["x"] * 3 + [None]))
+    >>> found.names, notes, small
+    (('f', 'm'), ['1 row has no sex, and was left out'], 'inconclusive for sex = x (3 rows): fewer than 30 rows are too few to tell')
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
@@ -80,7 +81,7 @@ def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWE
             if pa.types.is_integer(kind) and len(distinct) <= MANY:
                 notes.append(f"{name} is compared as a number; where its {len(distinct)} values are codes of groups, say so: "
                              f"types: {{{name}: string}}")
-            return Variable(name, np.where(np.isfinite(values), values, np.nan)), [*notes, *_missing(name, ~np.isfinite(values))]
+            return Variable(name, np.where(np.isfinite(values), values, np.nan)), [*notes, *_missing(name, ~np.isfinite(values))], None
         names = [f"{each:g}" for each in distinct]
         codes = np.where(np.isfinite(values), np.searchsorted(distinct, values), -1)
     else:
@@ -92,8 +93,8 @@ def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWE
         codes = place[encoded.indices.fill_null(len(listing)).to_numpy(zero_copy_only=False)]
         names = [listing[each] for each in order]
     absent = codes < 0
-    codes, names, more = _frequent(name, codes, names, least)
-    return Variable(name, codes, tuple(names)), [*more, *_missing(name, absent)]
+    codes, names, more, small = _frequent(name, codes, names, least)
+    return Variable(name, codes, tuple(names)), [*more, *_missing(name, absent)], small
 
 
 def _missing(name: str, absent: Array) -> list[str]:
@@ -101,20 +102,22 @@ def _missing(name: str, absent: Array) -> list[str]:
     return [f"{many:,} row{'s have' if many > 1 else ' has'} no {name}, and {'were' if many > 1 else 'was'} left out"] if many else []
 
 
-def _frequent(name: str, codes: Array, names: list[str], least: int) -> tuple[Array, list[str], list[str]]:
+def _frequent(name: str, codes: Array, names: list[str], least: int) -> tuple[Array, list[str], list[str], str | None]:
+    """Return the groups of enough rows, what is said of groups beyond the most frequent ones, and of those of too few rows."""
     counts = np.bincount(codes[codes >= 0], minlength=len(names))
     order = np.argsort(-counts, kind="stable")
     kept = sorted(int(each) for each in order[:GROUPS] if counts[each] >= least)
-    few = [each for each in range(len(names)) if each not in set(kept)]
     place = np.full(len(names) + 1, -1)
     place[kept] = np.arange(len(kept))
-    if len(few) > 3:   # the values may be people
-        rows = int(counts[few].sum())
-        notes = [f"{len(few):,} groups of {name} with {rows:,} rows together are too many or too small to compare, and were left out"]
-    else:
-        told = [f"{counts[each]:,} row{'s' if counts[each] > 1 else ''} with {name} = {str(names[each])[:40]}" for each in few]
-        notes = [f"{' and '.join(told)} are too few to compare, and were left out"] if few else []
-    return place[codes], [names[each] for each in kept], notes
+    few = [each for each in range(len(names)) if counts[each] < least]
+    rest, rows = sum(counts[each] >= least for each in order[GROUPS:]), int(counts[few].sum())
+    notes = [f"the {GROUPS} most frequent groups of {name} were compared, and {rest:,} more left out"] if rest else []
+    if not few:
+        return place[codes], [names[each] for each in kept], notes, None
+    told = [f"{name} = {str(names[each])[:40]} ({counts[each]:,} row{'s' if counts[each] > 1 else ''})" for each in few]
+    whom = both(told) if len(few) <= 3 else f"{len(few):,} groups of {name} ({rows:,} rows together)"   # the values may be people
+    small = f"inconclusive for {whom}: fewer than {least} rows are too few to tell"
+    return place[codes], [names[each] for each in kept], notes, small
 
 
 def strata(table: pa.Table, names: Sequence[str]) -> Array | None:

@@ -24,7 +24,7 @@ from assay.model.logged import Logged
 from assay.model.model import Model
 from assay.probe._sklearn import regions
 from assay.probe.betting import Estimate, drawn, stratified
-from assay.probe.certificate import Certificate, certificate
+from assay.probe.certificate import Certificate, certificate, unproved
 from assay.probe.discrimination import Pair, Share, actual, apart_from_earlier, at_most, distances, nearby, pairs
 from assay.probe.ledger import Search
 from assay.probe.oracle import Oracle
@@ -248,6 +248,7 @@ class _Found:
     shares: Mapping[str, Share | Estimate] | None = None
     pairs: Sequence[Pair] = ()
     proof: Certificate | None = None
+    unproved: str | None = None
 
     @classmethod
     def of(cls, ground: _Ground, *, budget: int, seconds: float | None, method: Method, examples: int, proof: float) -> _Found:
@@ -266,16 +267,18 @@ class _Found:
         made = search(ground.oracle(), budget=budget, seconds=seconds, method=method, manifold=manifold if ground.near else None,
                       seed=ground.seed)
         oracle = ground.oracle()
-        proved = (certificate(ground.model, space, positive=oracle.positive, threshold=oracle.threshold, seconds=proof)
-                  if oracle.apart is None and proof > 0 else None)
+        ended = made.stopped == "interrupted"   # who interrupts wants what there is, and nothing begun anew
+        asked = oracle.apart is None and proof > 0 and not ended
+        proved = (certificate(ground.model, space, positive=oracle.positive, threshold=oracle.threshold, seconds=proof) if asked else None)
+        why = unproved(ground.model, space, positive=oracle.positive, threshold=oracle.threshold) if asked and proved is None else None
         whole = made.stopped == "exhausted" and made.tests == space.size
         if whole:
             shares["space"] = Share(made.found, made.tests, exact=True)
-        elif proved is None or proved.high - proved.low > PROVED:   # what is proved need not be drawn
+        elif not ended and (proved is None or proved.high - proved.low > PROVED):   # what is proved need not be drawn
             shares["space"] = _of_space(ground, made, n)
         ordinary = manifold.rows if ground.near and manifold is not None else None
         small = pairs(ground.oracle(), made.points, examples, ordinary=ordinary, seed=ground.seed) if len(made.points) else []
-        return cls(ground, made, shares, small, proved)
+        return cls(ground, made, shares, small, proved, why)
 
     @property
     def names(self) -> str:
@@ -283,13 +286,14 @@ class _Found:
 
     @property
     def notes(self) -> list[str]:
-        """What the words of the pairs mean."""
+        """What the words of the pairs mean, and why nothing is proved."""
+        out = [f"nothing is proved: {self.unproved}"] if self.unproved is not None else []
         if not self.pairs or self.ground.near:
-            return []
+            return out
         axes = self.ground.space.axes
         shown = ", ".join(f"{each.name} = {_shown(each.shown(each.usual))}" for each in axes[:ORDINARY])
         more = ", ..." if len(axes) > ORDINARY else ""
-        return [f"ordinary is the middle of numbers and the most frequent of other values: {shown}{more}"]
+        return [*out, f"ordinary is the middle of numbers and the most frequent of other values: {shown}{more}"]
 
     @property
     def values(self) -> list[Value]:
@@ -338,7 +342,8 @@ class _Found:
         said, two = pair.said, (first, second)
         order = (1, 0) if self._better(said[1], said[0]) else (0, 1)
         apart = [name for name in first if first[name] != second[name]]
-        sides = [f"{_answer(said[place])} with " + " and ".join(f"{name} = {_shown(two[place][name])}" for name in apart)
+        label = self.ground.data.schema.label
+        sides = [f"{_answer(said[place], label)} with " + " and ".join(f"{name} = {_shown(two[place][name])}" for name in apart)
                  for place in order]
         space = self.ground.space
         shown = pair.changed or range(min(len(space.axes), 3))
@@ -392,7 +397,8 @@ class _Found:
 
     def _proved(self, proof: Certificate) -> str:
         how = ("the coefficients of the model were read" if proof.kind == "linear" else "the tree was read" if proof.kind == "tree" else
-               f"the {proof.count:,} trees were read, {proof.looked:,} boxes of inputs compared")
+               f"the {proof.count:,} trees were read, {proof.looked:,} boxes of inputs compared"
+               + (f"; {100 * (proof.high - proof.low):.3g} % of the inputs undecided" if proof.high - proof.low > PROVED else ""))
         if proof.fair:
             return f"proved: no input within the ranges is answered otherwise with another {self.names} ({how})"
         low, high = (f"{100 * end:.4g}" for end in (proof.low, proof.high))
@@ -473,5 +479,8 @@ def _shown(value: Any) -> str:
     return f"{value:,.6g}" if isinstance(value, float) else str(value)[:60]
 
 
-def _answer(said: Any) -> str:
-    return number(said) if isinstance(said, float) else repr(said) if isinstance(said, str) else f"answer {said}"
+def _answer(said: Any, label: str | None) -> str:
+    """Return an answer; a class that is a number by the name of what is predicted, where that is known."""
+    if isinstance(said, float | str):
+        return number(said) if isinstance(said, float) else repr(said)
+    return f"{label} = {said}" if label is not None else f"answer {said}"

@@ -160,6 +160,7 @@ def _thresholds(subject: Subject, data: _Rows, asked: Asked, notes: list[str]) -
         chosen, rest = data.of(first), data.of(~first)
         where = f"{len(chosen.labels):,} rows, half of the data"
         notes.append("there is no labelled reference: thresholds are chosen on half of the data and measured on the other half")
+    _enough(chosen, "reference" if rest is data else "chosen half of the")
     present = np.flatnonzero(np.bincount(chosen.groups, minlength=len(chosen.names)))
     places = np.searchsorted(present, chosen.groups)
     batches = chosen.table.combine_chunks().to_batches(max_chunksize=65_536)

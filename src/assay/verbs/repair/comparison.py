@@ -22,14 +22,14 @@ from assay.probe.search import search
 from assay.probe.space import Space, axis
 from assay.result import Spread
 
-__all__ = ["GAPS", "Comparison", "Gap", "Harm", "Held", "Probed", "grouped", "probed"]
+__all__ = ["FEWEST", "GAPS", "Comparison", "Gap", "Harm", "Held", "Probed", "grouped", "probed"]
 
 Array = np.ndarray[Any, Any]
 
 GAPS = {"selection_rate": "selection rate", "true_positive_rate": "true positive rate", "false_positive_rate": "false positive rate",
         "accuracy": "accuracy"}
 DRAWS = 2_000        # of the bootstrap
-FEWEST = 10          # rows of a group, to be compared
+FEWEST = 30          # rows of a group, below which nothing is concluded of it
 SLICE = 30           # rows of a slice, to say that it became worse
 WORSE = 0.01         # by which accuracy of a slice falls, at least, to be told
 CONSTANT = 0.995     # of the rows with one answer
@@ -113,7 +113,7 @@ class Comparison:
         drawn = np.random.default_rng([seed, 51]).multinomial(len(cell), seen / len(cell), size=DRAWS).astype(np.float64)
         tables = np.concatenate([seen[None], drawn]).reshape(-1, count, 2, 2, 2)
         rates = {name: _rate(tables, name) for name in GAPS}
-        big = np.flatnonzero(np.bincount(held.groups, minlength=count) >= FEWEST)
+        big = np.flatnonzero(np.bincount(held.groups, minlength=count) >= FEWEST)   # of the others nothing is concluded
         gaps = {name: _gap(name, np.stack([_apart(each[:, big]) for each in rates[name]])) for name in GAPS}
         counts = {name: _behind(seen.reshape(count, 2, 2, 2), name) for name in GAPS}
         groups = {held.names[place]: {name: _jeffreys(_gap(name, np.stack([each[:, place] for each in rates[name]])), counts[name][place])
@@ -251,6 +251,8 @@ def probed(before: Model, after: Model, table: pa.Table, protected: Sequence[str
     finds, tests = [], 0
     for model, number in ((before, seed), (after, seed), (after, seed + 1_000_003)):
         made = search(oracle(model), budget=budget, seed=number)
+        if made.stopped == "interrupted":   # a search ends with what it has; half of a comparison is none
+            raise KeyboardInterrupt
         finds.append(made.found)
         tests = max(tests, made.tests)
     rows = (actual(oracle(before), points, ROWS, seed=seed), actual(oracle(after), points, ROWS, seed=seed)) if len(points) else None

@@ -12,11 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assay.errors import listed
 from assay.probe.discrimination import Share
 from assay.result import Figure, Scalar, Spread, Value, Verdict
+from assay.verbs.probe.finding import both
 from assay.verbs.repair.application import Applied, Asked
-from assay.verbs.repair.comparison import GAPS, Comparison, Gap, Probed
+from assay.verbs.repair.comparison import FEWEST, GAPS, Comparison, Gap, Probed
 
 __all__ = ["Told"]
 
@@ -48,6 +48,7 @@ class Told:
         made = self.comparison
         rows = f"on {len(self.applied.held.labels):,} rows held out"
         parts = [_apart(made.gaps[name]) for name in self.judged]
+        small = self.small
         if self.asked.remedy == "retrain" and self.probed is not None and self.probed.rows is not None:
             before, after = self.probed.rows
             parts.append(f"{_percent(before.share)} of the rows were answered otherwise with other protected values, and now "
@@ -60,15 +61,23 @@ class Told:
             out.insert(0, f"the remedy moved the model to a constant: {_percent(made.most[1])} of the rows get one answer, "
                           f"before it were {_percent(made.most[0])}")
         out += [self._group(name) for name in list(made.groups)[:_SHOWN]]
+        out += [small] if small else []
         out.append(f"{_percent(made.moved)} of the rows are decided otherwise than before")
         out += self._harmed()
         return [*out, *self._again()]
+
+    @cached_property
+    def small(self) -> str:
+        """For which groups nothing is concluded, empty where for none."""
+        few = [f"{name} ({n:,} row{'s' if n > 1 else ''})" for name, n in self.comparison.sizes.items() if 0 < n < FEWEST]
+        return f"inconclusive for {both(few)}: fewer than {FEWEST} rows held out are too few to tell" if few else ""
 
     def _group(self, name: str) -> str:
         rates, n = self.comparison.groups[name], self.comparison.sizes[name]
         told = [f"{GAPS[each]} {rates[each].before[0]:.3f} to {_interval(rates[each].after)}" for each in (*self.judged, "accuracy")
                 if np.isfinite(rates[each].after[0])]
-        return f"{name} ({n:,} rows): {', '.join(told)}"
+        by = self.applied.held.protected
+        return f"{f'{by[0]} = {name}' if by else name} ({n:,} rows): {', '.join(told)}"
 
     def _harmed(self) -> list[str]:
         harms = self.comparison.harms
@@ -104,6 +113,8 @@ class Told:
             out.append(self._fewer(self.probed))
         if self.asked.remedy == "upweight":
             out.append(self._better())
+        if self.small:
+            out.append(Verdict("groups have rows enough to tell", "too small", self.small, aspect="fairness"))
         out.append(self._cost())
         groups = [each for each in made.harms if each.column == "group"]
         rest = [each for each in made.harms if each.column != "group"]
@@ -189,9 +200,6 @@ class Told:
         how = ("intervals are 95 %: of differences by a bootstrap of the rows held out, of a group's rate Jeffreys'; a difference is that "
                "between the highest and the lowest group")
         out = [how]
-        small = [name for name, n in self.comparison.sizes.items() if 0 < n and name not in self.comparison.groups]
-        if small:
-            out.append(f"groups with too few rows held out to be compared: {listed(small)}")
         cuts = self.applied.table
         out += [f"threshold of {group}: {cut}" for group, cut in zip(cuts.get("group", ()), cuts.get("threshold", ()), strict=True)]
         return out
@@ -203,6 +211,8 @@ class Told:
 
 
 def _apart(gap: Gap) -> str:
+    if not np.isfinite(gap.after[0]):
+        return f"fewer than two groups have {FEWEST} rows held out and a {GAPS[gap.rate]}: whether they came closer is inconclusive"
     return f"{GAPS[gap.rate]}s of the groups were {_interval(gap.before)} apart and are {_interval(gap.after)}"
 
 
