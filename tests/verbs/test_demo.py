@@ -175,7 +175,7 @@ def test_the_whole_demonstration(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_mortgage_demonstration_says_why(tmp_path: Path) -> None:
     found = demo("mortgage", keep=tmp_path / "mortgage")
-    denied, gap = found.explained
+    denied, gap, *_ = found.answered
     assert denied.sentences[0].startswith("application loan-931: predicted approved = 0 (score of 1: 0.0")
     contributions = {each.column: each.value for each in denied.values}
     made = denied.attributions[0]

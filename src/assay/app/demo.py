@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from pathlib import Path
 
 import click
 
@@ -36,13 +37,14 @@ def demo(state: State, /, name: str, *, keep: str | None, json: str | None, plai
 
     Needs the extra: pip install 'assay[demo]'. Whatever the verdict is, the demonstration ends with 0.
     """
-    from assay.app.explain import lines as explained
+    from assay.app import association, explain, probe, repair
     from assay.app.layout import Terminal, clean, drawn
     from assay.app.monitor import lines
     from assay.app.output import files_of, json_of, show, written
     from assay.app.progress import Progress
     from assay.verbs.demo import demo as verb
 
+    answered = {"explain": explain.lines, "probe fairness": probe.lines, "probe associations": association.lines, "repair": repair.lines}
     files = files_of({"json": json}, [])
     began = time.monotonic()
 
@@ -65,10 +67,10 @@ def demo(state: State, /, name: str, *, keep: str | None, json: str | None, plai
         click.echo("")
         drawn(lines(shown.watched, screen), screen)
         again = f"To repeat the check and the watch:\n\n  {shown.command}\n  {shown.watch}"
-    for each in shown.explained:
+    for question, answer in zip(shown.asked, shown.answered, strict=True):
         screen = Terminal.of(sys.stdout, plain=plain)
-        click.echo("")
-        drawn(explained(each, screen), screen)
+        click.echo(f"\nassay {clean(question.words(Path()))}\n")
+        drawn(answered[question.verb](answer, screen), screen)
     again += "".join(f"\n  {each}" for each in shown.questions)
     click.echo(f"\nThe report, the data, the model and the checks are in {clean(shown.folder)}. {again}")
     return 0

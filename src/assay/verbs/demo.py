@@ -1,7 +1,8 @@
 """Run a demonstration: real data, a model trained on the spot, its checks, and the command that repeats them.
 
 ``demo("flights")`` is the whole interface; ``DEMOS`` is the registry of demonstrations, each one file under ``demos/`` that writes
-data, a model and an ``assay.yaml`` into a folder. The doors in ``assay.app`` and users import it.
+data, a model and an ``assay.yaml`` into a folder, and ``ASKED`` what each then asks of its model. The doors in ``assay.app`` and users
+import it.
 """
 
 from __future__ import annotations
@@ -11,45 +12,45 @@ import dataclasses
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from assay.errors import ConfigError
 from assay.registry import Registry
 from assay.result import Run
 from assay.verbs.check import check
-from assay.verbs.demos import Make, Tell
-from assay.verbs.explain.explain import explain
+from assay.verbs.demos import Make, Question, Tell
 from assay.verbs.monitor.monitor import replay
 
-__all__ = ["ASKED", "DEMOS", "Demonstration", "demo"]
+__all__ = ["ASKED", "DEMOS", "VERBS", "Demonstration", "demo"]
 
 DEMOS: Registry[Make] = Registry("demo", {
     "flights": "assay.verbs.demos.flights:flights", "mortgage": "assay.verbs.demos.mortgage:mortgage"})
 FIRST_LINE = "# Written by `assay demo {}`; run it again and this folder is written anew.\n"
 HISTORY = "year.parquet"   # of a demonstration that goes on to watch its model
-FILES = ("assay.yaml", "model.joblib", "reference.parquet", "report.html", "test.parquet", "train.parquet", HISTORY)
-#: what each demonstration explains once its model was checked, as arguments of ``explain``; files are those of its folder
-ASKED: dict[str, tuple[Mapping[str, Any], ...]] = {
-    "mortgage": ({"row": "loan-931"}, {"disparity": "race"}),
-    # the sizes are those of a demonstration; without them the intervals are narrower, and it takes a few times as long
-    "flights": ({"between": ("2013-02", "2013-07"), "data": HISTORY, "rows": 3000, "budget": 100_000},)}
+FILES = ("applications.parquet", "assay.yaml", "model.joblib", "reference.parquet", "report.html", "test.parquet", "train.parquet", HISTORY)
+#: what a demonstration may ask, as it is typed on the command line
+VERBS: Registry[Callable[..., Run]] = Registry("verb", {
+    "explain": "assay.verbs.explain.explain:explain", "probe fairness": "assay.verbs.probe.fairness:probe",
+    "probe associations": "assay.verbs.probe.association:associations", "repair": "assay.verbs.repair.repair:repair"})
+#: what each demonstration asks once its model was checked
+ASKED: Registry[tuple[Question, ...]] = Registry("demo question", {
+    "flights": "assay.verbs.demos.flights:QUESTIONS", "mortgage": "assay.verbs.demos.mortgage:QUESTIONS"})
 
 
 @dataclass(frozen=True)
 class Demonstration:
     """What a demonstration left: its run, and the folder that holds data, model and ``assay.yaml``.
 
-    ``watched`` is what a year's watch said, ``explained`` the answers to what was ``asked`` then, where there are any.
+    ``watched`` is what a year's watch said, ``answered`` the answers to what was ``asked`` then, where there are any.
     """
 
     run: Run
     folder: Path
     watched: Run | None = None
-    asked: tuple[Mapping[str, Any], ...] = ()
-    explained: tuple[Run, ...] = ()
+    asked: tuple[Question, ...] = ()
+    answered: tuple[Run, ...] = ()
 
     @property
     def command(self) -> str:
@@ -64,18 +65,21 @@ class Demonstration:
 
     @property
     def questions(self) -> list[str]:
-        """The commands that explain the same again."""
-        config = shlex.quote(str(self.folder / "assay.yaml"))
-        return [f"assay explain {config} {_options(each, self.folder)} --trust" for each in self.asked]
+        """The commands that ask the same again."""
+        return [f"assay {each.words(self.folder)} --trust" for each in self.asked]
 
     @property
     def whole(self) -> Run:
-        """The run with the incidents of the year and the explanations beside its verdicts: what the report shows."""
-        more = [*([self.watched] if self.watched is not None else []), *self.explained]
+        """The run with the incidents of the year and all answers beside its verdicts: what the report shows."""
+        more = [*([self.watched] if self.watched is not None else []), *self.answered]
+        verdicts, findings = ([one for each in self.answered for one in getattr(each, part)] for part in ("verdicts", "findings"))
+        first = tuple(each.sentences[0] for each in self.answered if each.sentences)
+        told = {*first, *(each.sentence for each in (*verdicts, *findings))}
+        notes = dict.fromkeys((*self.run.notes, *(line for each in more for line in (*each.sentences, *each.notes) if line not in told)))
         return dataclasses.replace(
             self.run, incidents=self.watched.incidents if self.watched is not None else self.run.incidents,
-            figures=(*self.run.figures, *(figure for each in more for figure in each.figures)),
-            notes=(*self.run.notes, *(each for found in more for each in (*found.sentences, *found.notes))))
+            sentences=(*self.run.sentences, *first), verdicts=(*self.run.verdicts, *verdicts), findings=(*self.run.findings, *findings),
+            figures=(*self.run.figures, *(figure for each in more for figure in each.figures)), notes=tuple(notes))
 
 
 def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | None = None,
@@ -101,12 +105,12 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         if (folder / HISTORY).exists():
             say("watching it for a year, day by day, with labels a day late")
             watched = replay(str(config), folder / HISTORY, trust=True, progress=progress)
-        asked = ASKED.get(name, ())
-        explained = []
+        asked = ASKED[name] if name in ASKED else ()  # noqa: SIM401 (a registry has no get)
+        answered = []
         for each in asked:
-            say(f"explaining: {_options(each, Path())}")
-            explained.append(explain(str(config), trust=True, **_placed(each, folder)))
-        shown = Demonstration(run, folder, watched, asked, tuple(explained))
+            say(f"asking: assay {each.words(Path())}")
+            answered.append(VERBS[each.verb](str(config), trust=True, **each.placed(folder)))
+        shown = Demonstration(run, folder, watched, asked, tuple(answered))
         say("writing the report")
         try:
             shown.whole.save(folder / "report.html")
@@ -116,18 +120,6 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         _remove(folder, whole=not there)
         raise
     return shown
-
-
-def _placed(asked: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    return {name: str(folder / each) if name == "data" else each for name, each in asked.items()}
-
-
-def _options(asked: Mapping[str, Any], folder: Path) -> str:
-    """Return arguments as they are written on the command line."""
-    words: list[str] = []
-    for name, each in _placed(asked, folder).items():
-        words += [f"--{name.replace('_', '-')}", *map(str, each if isinstance(each, tuple) else [each])]
-    return shlex.join(words)
 
 
 def _folder(name: str, keep: str | Path | None) -> Path:

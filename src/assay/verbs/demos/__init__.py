@@ -1,16 +1,45 @@
 """The demonstrations, one file each, written to be read and copied.
 
 A demonstration is a function ``make(folder, tell) -> str``: it writes data and a model into ``folder``, calls ``tell`` with a sentence at
-every stage, and returns the text of the ``assay.yaml`` that checks them. Only ``assay.verbs.demo`` imports them.
+every stage, and returns the text of the ``assay.yaml`` that checks them. Beside it stand the ``QUESTIONS`` that are asked then. Only
+``assay.verbs.demo`` imports them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-__all__ = ["Make", "Tell"]
+__all__ = ["Make", "Question", "Tell"]
 
 Tell: TypeAlias = Callable[[str], None]
 Make: TypeAlias = Callable[[Path, Tell], str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked once the model was checked: a ``verb`` as it is typed, and its arguments; ``data`` names a file of the folder.
+
+    A tuple stands behind one option, a list repeats it.
+
+    >>> Question("explain", {"between": ("a", "b"), "rows": 3}).words(Path("here"))
+    'explain here/assay.yaml --between a b --rows 3'
+    """
+
+    verb: str
+    arguments: Mapping[str, Any]
+
+    def placed(self, folder: Path) -> dict[str, Any]:
+        """Return the arguments, with the files where they are."""
+        return {name: str(folder / each) if name == "data" else each for name, each in self.arguments.items()}
+
+    def words(self, folder: Path) -> str:
+        """Return what is typed to ask it."""
+        words = [*self.verb.split(), str(folder / "assay.yaml")]
+        for name, each in self.placed(folder).items():
+            for one in each if isinstance(each, list) else [each]:
+                words += [f"--{name.replace('_', '-')}", *map(str, one if isinstance(one, tuple) else [one])]
+        return shlex.join(words)

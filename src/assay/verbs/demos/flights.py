@@ -18,9 +18,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from assay.errors import MissingExtraError
-from assay.verbs.demos import Tell
+from assay.verbs.demos import Question, Tell
 
-__all__ = ["flights"]
+__all__ = ["QUESTIONS", "flights"]
 
 CATEGORIES = ["carrier", "origin", "dest"]
 NUMBERS = ["weekday", "hour", "minute", "distance", "temp", "humid", "wind_dir", "wind_speed", "precip", "pressure", "visib"]
@@ -63,6 +63,10 @@ monitor:
     weather: {columns: [temp, humid, wind_dir, wind_speed, precip, pressure, visib], key: [origin, time_hour]}
     schedule: [carrier, origin, dest, hour, minute, distance, weekday]
 """
+
+
+# the sizes are those of a demonstration; without them the intervals are narrower, and it takes a few times as long
+QUESTIONS = (Question("explain", {"between": ("2013-02", "2013-07"), "data": HISTORY, "rows": 3000, "budget": 100_000}),)
 
 
 def flights(folder: Path, tell: Tell) -> str:

