@@ -38,7 +38,7 @@ TWICE = 2.0          # and times as far as the other
 STANDS = 2.0         # standard deviations, from which on a stream is said to be away since
 _FOLLOWS = 0.03      # gain of what is usual of the inputs' shifts
 _TILT = 0.4          # of the rows that a tilt keeps
-_TILTED = 1.5        # how much more than tilts of the rows it was measured on a real shift is allowed to do
+_TILTED = 1.0        # times as far as tilts of the rows moved a statistic, a real shift is expected to
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ class Norm:
                 count = np.bincount(cells[known], minlength=len(self.strata))
                 total = np.bincount(cells[known], x[known], len(self.strata))
                 mean = float(x[known].mean()) if known.any() else 0.0
-                means[name] = tuple(((total + 5 * mean) / (count + 5)).tolist())
+                means[name] = tuple(((total + 5 * mean) / (count + 5)).round(9).tolist())   # as they are kept
             made = replace(made, means=means)
         return made
 
@@ -147,7 +147,7 @@ class Norm:
         return found
 
     def to_json(self) -> dict[str, Any]:
-        return {"strata": self.strata.to_json(), "means": {name: [round(one, 9) for one in each] for name, each in self.means.items()},
+        return {"strata": self.strata.to_json(), "means": {name: list(each) for name, each in self.means.items()},
                 "reach": dict(self.reach), "usual": dict(self.usual), "scale": self.scale, "rows": self.rows}
 
     @classmethod
@@ -224,7 +224,8 @@ def read(norm: Norm, table: pa.Table, production: Answers, shadow: Answers) -> P
             plain[f"{side} silent"] = silent
             roots.append(math.asin(math.sqrt(silent)))
             streams[f"{side} silent"] = roots[-1], 1 / (4 * n)
-            plain[f"{side} repeats"] = _repeats(each)
+            other = shadow if side == "production" else production
+            plain[f"{side} repeats"] = _repeats(each, other)
             alike.append(math.sqrt(plain[f"{side} repeats"]))
             streams[f"{side} repeats"] = alike[-1], 0.02 / n
         streams["silence"] = roots[1] - roots[0], 1 / (2 * n)
@@ -233,13 +234,20 @@ def read(norm: Norm, table: pa.Table, production: Answers, shadow: Answers) -> P
     return Pairing(rows, shifts, streams, plain, found["distance"] - usual)
 
 
-def _repeats(answers: Answers) -> float:
-    """Return how likely two rows have the very same answer, whatever their number: 1 where it is constant, little where it is fine."""
-    there = answers.number[np.isfinite(answers.number)]
-    if len(there) < 2:
+def _repeats(answers: Answers, other: Answers) -> float:
+    """Return how likely two rows have the very same answer that the other model tells apart, whatever their number.
+
+    Nearly 1 where answers are constant, little where they are fine; rows that are the same to both models do not count.
+    """
+    known = np.isfinite(answers.number) & np.isfinite(other.number)
+    n = int(known.sum())
+    if n < 2:
         return 0.0
-    counts = np.unique(there, return_counts=True)[1].astype(float)
-    return float((counts * (counts - 1)).sum() / (len(there) * (len(there) - 1.0)))
+    mine = np.unique(answers.number[known], return_inverse=True)[1].reshape(-1)
+    others = np.unique(other.number[known], return_inverse=True)[1].reshape(-1)
+    together = np.unique(mine * (int(others.max()) + 1) + others, return_counts=True)[1].astype(float)
+    alone = np.bincount(mine).astype(float)
+    return float((alone * (alone - 1)).sum() - (together * (together - 1)).sum()) / (n * (n - 1.0))
 
 
 # from window to window ------------------------------------------------------------------------------------------------------------------

@@ -13,22 +13,24 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from assay.model.model import Model
 from assay.model.signature import NUMERIC_TASKS
 from assay.monitor.disagreement import Answers
 from assay.monitor.incident import Window
+from assay.summary.hashing import hashes
 from assay.summary.vector import kind_of
 from assay.verbs.monitor.asked import ANSWER, SCORE
 from assay.verbs.version import VERSION
 
-__all__ = ["EVER", "FIRST", "ROWS", "Behind", "Side", "beside", "both", "likened", "numbered", "served"]
+__all__ = ["EVER", "FIRST", "ROWS", "Behind", "Side", "beside", "both", "likened", "numbered", "ordered", "served"]
 
 Array = np.ndarray[Any, Any]
 Behind = Callable[[Window, dt.timedelta, dt.timedelta | None], pa.Table | None]
 
 FIRST = 7             # windows that it is learned from how rows are answered, where no reference says it
-ROWS = 40_000         # of them, evenly drawn
+ROWS = 20_000         # of them, evenly drawn
 EVER = dt.timedelta(days=36_500)
 
 
@@ -63,7 +65,18 @@ def likened(job: Any, rows: pa.Table) -> list[str]:
     side = served(job, rows)
     apart = {*side.scores, side.prediction, VERSION}
     names = [name for some in job.kinds.values() for name in some if not name.startswith("assay ")]
-    return [name for name in dict.fromkeys([*names, *job.by]) if name in rows.column_names and name not in apart]
+    return sorted(name for name in {*names, *job.by} if name in rows.column_names and name not in apart)   # whatever the order of columns
+
+
+def ordered(job: Any, rows: pa.Table) -> pa.Table:
+    """Return rows in the order of time, and of a hash of their id (else of their content): the ledger gives them in any order."""
+    stamp, name = job.roles.get("timestamp"), job.roles.get("id")
+    columns = [name] if isinstance(name, str) and name in rows.column_names else likened(job, rows)
+    key = np.zeros(rows.num_rows, np.uint64)
+    for salt, each in enumerate(columns):
+        key ^= hashes(rows[each], salt)
+    keys = {"key": pa.array(key), **({"time": rows[stamp]} if stamp in rows.column_names else {})}
+    return rows.take(pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in reversed(keys)]))
 
 
 def numbered(job: Any, rows: pa.Table) -> Array | None:

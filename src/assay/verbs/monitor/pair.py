@@ -29,7 +29,7 @@ from assay.result import Figure
 from assay.segment.segment import Segment, segments
 from assay.verbs.explain.change import sided, told
 from assay.verbs.explain.explanation import Ground
-from assay.verbs.monitor.answer import EVER, FIRST, ROWS, Behind, Side, beside, both, likened, served
+from assay.verbs.monitor.answer import EVER, FIRST, ROWS, Behind, Side, beside, both, likened, ordered, served
 from assay.verbs.monitor.asked import OTHER, Asked
 from assay.verbs.subject import opened
 
@@ -112,9 +112,11 @@ class Pair:
         """Return the memory after a window, alerts, and what was seen; nothing of a window in which neither column is there."""
         job = self._job
         memory = memory if memory.who == self.who else Pairs(self.who)
-        sides = self.answers(rows) if rows.num_rows else None
-        if sides is None:
+        if not rows.num_rows or self.answers(rows.slice(0, 1)) is None:
             return memory, [], None
+        rows = ordered(job, rows)
+        sides = self.answers(rows)
+        assert sides is not None
         if memory.norm is None:
             memory = self._begun(memory, window, behind)
         elif memory.due and behind is not None:
@@ -147,7 +149,7 @@ class Pair:
         if rows is None:
             return memory
         norm = self._learned(rows)
-        some = rows.slice(max(rows.num_rows - ROWS // 4, 0))
+        some = ordered(self._job, rows).slice(max(rows.num_rows - ROWS // 4, 0))
         sides = self.answers(some)
         return memory if norm is None or sides is None else memory.anew(norm, some, *sides)
 
@@ -170,6 +172,7 @@ class Pair:
         return self._learned(pa.Table.from_batches(batches)) if batches else None
 
     def _learned(self, rows: pa.Table) -> Norm | None:
+        rows = ordered(self._job, rows)
         if rows.num_rows > ROWS:
             rows = rows.take(pa.array(np.linspace(0, rows.num_rows - 1, ROWS).astype(np.int64)))
         sides = self.answers(rows)
@@ -203,7 +206,8 @@ class Pair:
             return []
         try:
             tolerance = 0.25 * max(float(np.nanmean(excess)), 0.0)
-            searched = segments(rows, excess, columns=likened(self._job, rows), tolerance=tolerance, levels=2, most=2)
+            # those columns alone: what else the ledger holds must not change which half a row is in
+            searched = segments(rows.select(likened(self._job, rows)), excess, tolerance=tolerance, levels=2, most=2)
         except AssayError:     # too few rows, or no column to cut them by: the page stands without
             return []
         return list(searched.segments)
@@ -281,9 +285,9 @@ def _moved(norm: Norm, found: Told, page: Page) -> str:
                         f"{now['production silent']:.1%} (usually {usual.get('shadow silent', 0.0):.1%} and "
                         f"{usual.get('production silent', 0.0):.1%})")
         elif name == "repeats":
-            said.append(f"two rows get the very same answer in {now['shadow repeats']:.1%} of cases from the shadow and in "
-                        f"{now['production repeats']:.1%} from production (usually {usual.get('shadow repeats', 0.0):.1%} and "
-                        f"{usual.get('production repeats', 0.0):.1%})")
+            said.append("two rows that the other tells apart get the very same answer in "
+                        f"{now['shadow repeats']:.1%} of cases from the shadow and in {now['production repeats']:.1%} from production "
+                        f"(usually {usual.get('shadow repeats', 0.0):.1%} and {usual.get('production repeats', 0.0):.1%})")
     return ", and ".join(said)
 
 

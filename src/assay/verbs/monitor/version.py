@@ -15,7 +15,7 @@ import pyarrow as pa
 from assay.model.router import Router
 from assay.monitor.incident import Alert, Window
 from assay.monitor.version import VERSIONS, Judged, Usual, Versions, compared, step
-from assay.verbs.monitor.answer import EVER, FIRST, ROWS, Behind, likened, numbered
+from assay.verbs.monitor.answer import EVER, FIRST, ROWS, Behind, likened, numbered, ordered
 from assay.verbs.version import VERSION
 
 __all__ = ["Rivals", "noted"]
@@ -38,7 +38,10 @@ class Rivals:
     def step(self, memory: Versions, window: Window, rows: pa.Table, behind: Behind | None) -> tuple[Versions, list[Alert], Judged | None]:
         """Return the memory after a window, alerts, and what was seen; nothing of a window without versions or answers."""
         job = self._job
-        number = numbered(job, rows) if rows.num_rows and VERSION in rows.column_names else None
+        if not rows.num_rows or VERSION not in rows.column_names:
+            return memory, [], None
+        rows = ordered(job, rows)
+        number = numbered(job, rows)
         if number is None:
             return memory, [], None
         if memory.usual is None:
@@ -56,6 +59,7 @@ class Rivals:
     def _usual(self, rows: pa.Table | None) -> Usual | None:
         if rows is None:
             return None
+        rows = ordered(self._job, rows)
         if rows.num_rows > ROWS:
             rows = rows.take(pa.array(np.linspace(0, rows.num_rows - 1, ROWS).astype(np.int64)))
         number = numbered(self._job, rows)
