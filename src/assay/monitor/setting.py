@@ -18,7 +18,7 @@ from assay.check.suite.listed import DEFAULT
 from assay.errors import AssayError, ConfigError, listed, nearest
 from assay.monitor.calendar import Calendar
 
-__all__ = ["Allowance", "Cadence", "Feed", "Route", "Schedule", "Settings", "duration", "settings"]
+__all__ = ["Allowance", "Cadence", "Estimates", "Feed", "Route", "Schedule", "Settings", "duration", "settings"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w|seconds?|minutes?|hours?|days?|weeks?)\s*")
@@ -180,6 +180,19 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class Estimates:
+    """Whether performance is estimated before labels come: ``on`` is None where that depends on whether labels are late.
+
+    ``metrics`` are those that are estimated, by default those of promises and checks; ``drop`` is the part of the reference's value that
+    an estimate may lose.
+    """
+
+    on: bool | None = None
+    metrics: tuple[str, ...] = ()
+    drop: float = 0.05
+
+
+@dataclass(frozen=True)
 class Settings:
     """The ``monitor:`` part of a configuration; every field has a default, so that an empty one works."""
 
@@ -194,16 +207,18 @@ class Settings:
     by_rows: int = 100
     holidays: tuple[Calendar, ...] = ()
     scheduled: tuple[Schedule, ...] = ()
+    estimate: Estimates = field(default_factory=Estimates)
     sources: Mapping[str, Feed] = field(default_factory=dict)
     promises: tuple[Check, ...] = ()
     thresholds: tuple[Check, ...] = ()
     notify: tuple[str, ...] = ()
     routes: tuple[Route, ...] = ()
     secret: str | None = None
+    shadow: str | Mapping[str, Any] | None = None
 
 
 _KEYS = ("window", "zone", "label_delay", "false_pages", "weight", "learning", "store", "ledger", "by", "by_rows", "holidays", "scheduled",
-         "sources", "promises", "thresholds", "notify", "routes", "secret")
+         "estimate", "sources", "promises", "thresholds", "notify", "routes", "secret", "shadow")
 
 
 def settings(given: Any, *, where: Callable[..., str] = lambda *keys: "monitor") -> Settings:
@@ -362,6 +377,17 @@ def _scheduled(value: Any, key: str, where: Callable[..., str]) -> tuple[Schedul
     return tuple(found)
 
 
+def _estimates(value: Any, key: str, where: Callable[..., str]) -> Estimates:
+    """Read ``auto``, ``true``, ``false``, or a mapping of metrics and of what may be lost, which stands for ``auto``."""
+    if isinstance(value, bool) or value == "auto":
+        return Estimates(None if value == "auto" else value)
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"'{key}' is {str(value)[:40]!r}", where=where(key), expected="auto, true, false, or {metrics: [auc]}")
+    _known(value, ("metrics", "drop"), where, key)
+    metrics = _names(value.get("metrics", []), "metrics", _placed(where, key))
+    return Estimates(None, metrics, _number(1e-6, 1)(value.get("drop", 0.05), "drop", _placed(where, key)))
+
+
 def _placed(where: Callable[..., str], *keys: str) -> Callable[..., str]:
     return lambda *more: where(*keys, *more)
 
@@ -374,9 +400,25 @@ def _secret(value: Any, key: str, where: Callable[..., str]) -> str:
     return name
 
 
+def _shadow(value: Any, key: str, where: Callable[..., str]) -> str | Mapping[str, Any]:
+    """Read which of the file's two models is the other's shadow, or the columns that hold the shadow's answers."""
+    if isinstance(value, Mapping):
+        _known(value, ("score", "prediction"), where, key)
+        found = {name: _names(each, name, where) for name, each in value.items() if each is not None}
+        if not found or len(found.get("prediction", ("",))) != 1:
+            raise ConfigError(f"'{key}' names no column", where=where(key), expected="{score: COLUMN} or {prediction: COLUMN}")
+        return {name: each[0] if name == "prediction" else each for name, each in found.items()}
+    if value not in ("model", "champion"):
+        raise ConfigError(f"'{key}' is {str(value)[:40]!r}", where=where(key), expected="model, champion, or {score: COLUMN}",
+                          hint="model: the file's model answers beside its champion, which is in production; champion: the other way round")
+    return str(value)
+
+
 _READERS: dict[str, Callable[..., Any]] = {
     "label_delay": lambda value, key, where: duration(value), "false_pages": lambda value, key, where: Allowance.parse(value),
     "weight": _number(1e-6, 1e6), "learning": _number(1, 3_650, whole=True), "store": _text, "ledger": _text,
     "by": _text, "by_rows": _number(2, 1e9, whole=True), "holidays": _holidays, "scheduled": _scheduled,
+    "estimate": _estimates,
     "sources": _feeds, "promises": _checks, "thresholds": _checks, "notify": _names, "routes": _routes, "secret": _secret,
+    "shadow": _shadow,
 }

@@ -24,6 +24,7 @@ from assay.explain.change import change, versus
 from assay.explain.mean import attributed
 from assay.explain.proxy import STRONG
 from assay.model.logged import Logged
+from assay.monitor.disagreement import PAIR
 from assay.result import Figure, Incident, Value, Verdict
 from assay.verbs.explain.change import called_for, pictured, shares, shown, sided, told, turned
 from assay.verbs.explain.disparity import powers
@@ -42,6 +43,7 @@ WINDOW = 5_000    # rows of either side of a window
 CAUSED = "why: "
 _LEAST = 0.005    # of all influence, below which a column carries none that is worth a word
 _OF_LABELS = ("accuracy", "recall", "precision", "f1", "specificity", "balanced_accuracy", "cost", "error_rate")
+_OF_MODEL = ("harm", "estimate", "concept")   # kinds of incidents
 _BIN = re.compile(r"\[(?P<low>[^,\]]+), (?P<high>[^)]+)\)|< (?P<below>.+)|>= (?P<above>.+)")
 
 
@@ -235,7 +237,7 @@ def paged(job: Any, incidents: Sequence[Incident], judged: Mapping[str, int], st
         if number is None or not of_model(each):
             continue
         try:
-            found[str(each.id)] = CAUSED + _moved(job, stretch, number)
+            found[str(each.id)] = CAUSED + (job.pair.why(stretch, number) if each.source == PAIR else _moved(job, stretch, number))
         except (Exception, SystemExit) as error:  # noqa: BLE001 (a model may raise whatever it likes: an incident stands without its cause)
             notes.append(f"why incident {each.id} came is not said: {without_secrets(' '.join(str(error).split()))[:300]}")
     return found, notes
@@ -244,7 +246,7 @@ def paged(job: Any, incidents: Sequence[Incident], judged: Mapping[str, int], st
 def of_model(incident: Incident) -> bool:
     """Whether an incident is about what the model answers, or how well."""
     answers = [name for name in incident.columns if name.startswith("assay ")]
-    return incident.cause is None and (incident.kind == "harm" or bool(answers) or incident.source == "model")
+    return incident.cause is None and (incident.kind in _OF_MODEL or bool(answers) or incident.source in ("model", PAIR))
 
 
 def _moved(job: Any, stretch: Stretch, number: int) -> str:

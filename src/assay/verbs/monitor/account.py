@@ -9,8 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assay.result import Cost, Figure, Run, Value
+from assay.verbs.monitor import pair, version
 from assay.verbs.monitor.drift import Drift
-from assay.verbs.monitor.stream import DATA, MODEL, Job, Kept, Memory, Moving, Said
+from assay.verbs.monitor.kept import Kept
+from assay.verbs.monitor.realised import figures as estimates
+from assay.verbs.monitor.realised import told
+from assay.verbs.monitor.stream import DATA, MODEL, Job, Memory, Moving, Said
 
 __all__ = ["reported"]
 
@@ -25,6 +29,8 @@ def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, secon
     learned = said[-1].report.learned if said else memory.windows
     tickets = len(incidents) - len(pages)
     notes = [f"budget: {allowed}; {_many(len(pages), 'page')} in {_many(memory.windows, 'window')}, {_many(tickets, 'ticket')}"]
+    notes += pair.noted(next((each.paired for each in reversed(said) if each.paired is not None), None), memory.pairs.norm)
+    notes += version.noted(next((each.versions for each in reversed(said) if each.versions is not None), None), memory.versions)
     drift = job.drift(memory.watch, kept)
     if drift:
         words = ", ".join(_far(each) for each in drift[:5])
@@ -36,14 +42,17 @@ def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, secon
         notes.append(f"moved in the last window, and not worth a page by itself: {words}")
     if memory.windows and job.config.reference is None and job.config.train is None:
         notes.append("drift is not shown: that needs a reference (reference: FILE), and a model to rank it by what the model depends on")
+    guessed, values = told(job.estimation, memory.guesses)
+    notes += guessed
     if learned < job.settings.learning:
         notes.append(f"learning: {learned} of {job.settings.learning} windows; until then only broken data page")
     last = said[-1] if said else None
-    figures = [*_figures(said), *_drifted(drift), *_shifted(moved)]
+    between = pair.figures((each.window.number, each.paired) for each in said if each.paired is not None)
+    figures = [*_figures(said), *between, *estimates(memory.guesses), *_drifted(drift), *_shifted(moved)]
     span = [each[:16].replace("T", " ") for each in (said[0].window.start, said[-1].window.end)] if said else [None, None]
     about = {"windows": memory.windows, "from": span[0], "to": span[1],
              "budget": str(allowed), "pages": len(pages)}
-    return Run(verb, last.values if last else (), last.verdicts if last else (), incidents=incidents, notes=tuple(notes),
+    return Run(verb, (*(last.values if last else ()), *values), last.verdicts if last else (), incidents=incidents, notes=tuple(notes),
                figures=tuple(figures), about={name: each for name, each in about.items() if each is not None},
                cost=Cost(round(seconds, 3), rows, rows if job.model is not None else 0))
 

@@ -23,8 +23,10 @@ import pyarrow as pa
 from assay.data.source import source
 from assay.errors import AssayError, ConfigError, DataError, EmptyDataError, SignatureError
 from assay.monitor.delivery import Delivery, Message, Severity, Target, attempted, targets
+from assay.monitor.disagreement import PAIR
 from assay.monitor.incident import Case, Window
 from assay.monitor.setting import duration
+from assay.monitor.version import VERSIONS
 from assay.result import Incident, Run
 from assay.store import Ledger, Note, Span, Store
 from assay.store._manifest import Arrival
@@ -85,7 +87,7 @@ def replay(config: str | Path | Config, data: Any = None, *, trust: bool = False
 
 def _about(said: Iterable[Said]) -> dict[str, int]:
     """Return the number of the window that each incident was opened about: of a promise, the one whose labels had come."""
-    return {str(each.id): (told.judged or told.window).number if each.kind == "harm" else told.window.number
+    return {str(each.id): (told.judged or told.window).number if each.kind in ("harm", "concept") else told.window.number
             for told in said for each in told.opened}
 
 
@@ -140,6 +142,8 @@ class Live:
             self.store.close()
             raise
         self.name = self.job.name
+        if self.job.estimation is not None:
+            self.job.estimation.kept = self.store.states
         self.notes: list[str] = []   # what is to be said of deliveries, besides what their windows say
 
     def __enter__(self) -> Self:
@@ -160,6 +164,8 @@ class Live:
                 raise
             arrival = self.ledger.put(self.name, self.job.flow(data, ask=False), name=name)
             self.notes.append(f"the model was not asked: {error}")
+        if self.job.pair is not None and self.job.pair.failed:
+            self.notes.append(f"the shadow did not answer for rows of {arrival.name}: {self.job.pair.failed}")
         self.notes += _fate(arrival, "row")
 
     def labelled(self, data: Any) -> None:
@@ -360,6 +366,10 @@ class Live:
 
 def _judged(memory: Memory, source_: str | None, true: bool) -> Memory:
     """Return the memory after a person said whether the last page of a source (of all that broke together) was worth it."""
+    if source_ == PAIR:
+        return dataclasses.replace(memory, pairs=memory.pairs.judged(true))
+    if source_ == VERSIONS:
+        return dataclasses.replace(memory, versions=memory.versions.judged(true))
     for each in [source_] if source_ is not None else list(memory.watch.charged):
         memory = dataclasses.replace(memory, watch=memory.watch.judged(each, true))
     return memory
@@ -552,7 +562,7 @@ def _gauges(config: str | Path | Config, *, trust: bool) -> list[Gauge]:
                 key = each.source or "several", "page" if each.page else "ticket"
                 counted[key] = counted.get(key, 0) + 1
         accounts = {"evidence": memory.watch.state.account, "rules": memory.watch.account}
-        layers = {**{layer: each.paged for layer, each in accounts.items()}, "harm": memory.harmed}
+        layers = {**{layer: each.paged for layer, each in accounts.items()}, "harm": memory.harmed, "estimates": memory.guesses.pages}
         start = 0.0
         if reached is not None and live.job.settings.window.kind == "time":
             start = reached[0] / 1e6

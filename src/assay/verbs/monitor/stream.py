@@ -12,34 +12,33 @@ import datetime as dt
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
 from assay.check.expression import Check
-from assay.data.schema import Schema
 from assay.data.source import Source, source
 from assay.engine import Plan
 from assay.engine import run as engine
 from assay.errors import ConfigError, SummaryError, UnknownColumnError
 from assay.metric import find
-from assay.model import guard
 from assay.model.load import load
 from assay.model.model import Model
-from assay.model.router import Router
 from assay.monitor import harm
 from assay.monitor.baseline import Season
 from assay.monitor.budget import Budget
+from assay.monitor.disagreement import Pairs, Told
 from assay.monitor.evidence import Outcome, Tuning
+from assay.monitor.guess import Guesses
 from assay.monitor.harm import Standing
 from assay.monitor.incident import Alert, Case, Window, advanced
 from assay.monitor.place import place
 from assay.monitor.reading import Stream, Table, needs
 from assay.monitor.setting import Settings
+from assay.monitor.version import Judged, Versions
 from assay.monitor.watch import Report, Watch
 from assay.monitor.watch import advanced as watched
 from assay.result import Incident, Value, Verdict
@@ -47,15 +46,19 @@ from assay.summary.vector import kind_of
 from assay.verbs.check import check
 from assay.verbs.config import Config
 from assay.verbs.monitor import group, schedule
+from assay.verbs.monitor.asked import ANSWER, OTHER, SCORE, Asked
 from assay.verbs.monitor.dependence import dependence
 from assay.verbs.monitor.drift import Drift, distance, ranked, sketched
+from assay.verbs.monitor.estimated import SHARE, Estimation
 from assay.verbs.monitor.group import Seat
+from assay.verbs.monitor.kept import Kept, mark, once
+from assay.verbs.monitor.pair import PAIRED, Pair
+from assay.verbs.monitor.version import Rivals
 from assay.verbs.version import VERSION, versioned
 
 __all__ = ["Job", "Memory", "Progress", "Said"]
 
 DATA, MODEL = "data", "model"       # the sources of columns that no feed is named for, and of what the model answers
-SCORE, ANSWER = "assay score", "assay prediction"
 _HARM = 0.25                        # of the budget, where something was promised
 _SCHEDULED = 0.1                    # of the budget, where checks look back over many windows
 _LOOK = 0.05                        # chance of a false page that one look may have, however large the budget is
@@ -64,13 +67,6 @@ _DAY = dt.timedelta(days=1)
 Progress = Callable[[str, int], None]
 #: the rows of the windows in a stretch of time up to a window, as far as their labels have come; None where there are none
 Behind = Callable[[Window, dt.timedelta, dt.timedelta | None], pa.Table | None]
-
-
-class Kept(Protocol):
-    """Where what was computed once is kept: ``assay.store.States``."""
-
-    def get(self, monitor: str, span: int) -> bytes | None: ...
-    def put(self, states: Mapping[tuple[str, int], bytes]) -> None: ...
 
 
 class Moving(NamedTuple):
@@ -104,6 +100,9 @@ class Memory:
     looks: Mapping[str, str] = field(default_factory=dict)              # by schedule, the end of the stretch that was looked at last
     crept: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # by what a schedule promised and does not hold: check, sentence
     moved: tuple[Moving, ...] = ()
+    guesses: Guesses = field(default_factory=Guesses)
+    pairs: Pairs = field(default_factory=Pairs)
+    versions: Versions = field(default_factory=Versions)
 
     def dump(self) -> bytes:
         """Return the memory as bytes, the same for the same memory."""
@@ -111,7 +110,9 @@ class Memory:
                  "harm": dict(self.harm), "windows": self.windows, "matured": self.matured, "harmed": self.harmed,
                  "standing": {key: [list(one) for one in some] for key, some in self.standing.items()},
                  "seats": {name: [each.run, each.away] for name, each in self.seats.items()}, "looks": dict(self.looks),
-                 "crept": {key: list(each) for key, each in self.crept.items()}, "moved": [list(each) for each in self.moved]}
+                 "crept": {key: list(each) for key, each in self.crept.items()}, "moved": [list(each) for each in self.moved],
+                 "guesses": self.guesses.to_json(), **({"pairs": self.pairs.to_json()} if self.pairs.who else {}),
+                 **({"versions": self.versions.to_json()} if self.versions.windows else {})}
         return zlib.compress(json.dumps(plain, separators=(",", ":"), sort_keys=True).encode(), 1)
 
     @classmethod
@@ -126,7 +127,10 @@ class Memory:
                        {str(name): Seat(int(run), int(away)) for name, (run, away) in plain.get("seats", {}).items()},
                        {str(key): str(each) for key, each in plain.get("looks", {}).items()},
                        {str(key): (str(check), str(words)) for key, (check, words) in plain.get("crept", {}).items()},
-                       tuple(Moving(str(a), str(b), str(c), float(z), bool(good)) for a, b, c, z, good in plain.get("moved", ())))
+                       tuple(Moving(str(a), str(b), str(c), float(z), bool(good)) for a, b, c, z, good in plain.get("moved", ())),
+                       Guesses.from_json(plain["guesses"]) if "guesses" in plain else Guesses(),
+                       Pairs.from_json(plain["pairs"]) if "pairs" in plain else Pairs(),
+                       Versions.from_json(plain["versions"]) if "versions" in plain else Versions())
         except (zlib.error, ValueError, LookupError, TypeError, AttributeError) as error:
             raise SummaryError(f"the bytes are no memory of a monitor ({type(error).__name__})") from error
 
@@ -141,6 +145,8 @@ class Said:
     values: tuple[Value, ...] = ()
     judged: Window | None = None     # the window that the verdicts speak of
     opened: tuple[Incident, ...] = ()
+    paired: Told | None = None       # what it says of two models
+    versions: Judged | None = None   # and of versions side by side
 
 
 class Job:
@@ -153,12 +159,18 @@ class Job:
         self.name = name or config.path.stem
         self.model: Model | None = load(config.location(config.model), trust=trust, task=config.task, classes=config.classes,
                                         features=config.features) if config.model else None
+        self.by = tuple(each.strip() for each in self.settings.by.split(" * ")) if self.settings.by is not None else ()
+        self.pair = Pair.of(self, trust=trust)   # which of two models is in production: before all that asks it
+        self.rivals = Rivals.of(self)
         window = self.settings.window
         self.length = window.time if window.kind == "time" else _DAY
         allowed = self.settings.false_pages.per(self.length) * self.settings.weight
         self.promises = self.settings.promises or tuple(each for each in config.checks if isinstance(each, Check) and not each.relative)
         share, looking = _HARM if self.promises else 0.0, _SCHEDULED if self.settings.scheduled else 0.0
-        self.budget = Budget(allowed * (1 - share - looking))
+        self.estimation = Estimation.of(config, self.settings, self.model, self.promises, self.answered, allowed)
+        guessing = SHARE if self.estimation is not None else 0.0
+        self.paired, self.rivalled = (allowed * PAIRED if each is not None else 0.0 for each in (self.pair, self.rivals))
+        self.budget = Budget(allowed * (1 - share - looking - guessing) - self.paired - self.rivalled)
         self.cost = 1 / (allowed * share) if share else float("inf")
         self.looking = self.settings.weight * looking / max(1, len(self.settings.scheduled))
         self.tuning = Tuning(learning=self.settings.learning)
@@ -178,7 +190,9 @@ class Job:
         found = versioned(found, self.model)
         flowing: Source = found
         if ask and self.model is not None and not (found.schema.prediction or found.schema.score):
-            flowing = source(_Shadowed(found, self.model))
+            flowing = source(Asked(found, self.model))
+        if ask and self.pair is not None:
+            flowing = self.pair.beside(flowing)
         self.prepare(found, flowing.schema.arrow)
         return flowing
 
@@ -203,10 +217,10 @@ class Job:
             apart |= {columns} if isinstance(columns, str) else set(columns or ())
         feeds = {column: name for name, feed in self.settings.sources.items() for column in feed.columns}
         outputs = {*schema.score, *([schema.prediction] if schema.prediction else []), ANSWER}
-        if isinstance(self.model, Router):   # that its parts answer for other shares of rows is seen in the column by which it chooses
+        if self.rivals is not None:   # that its parts answer for other shares of rows is seen in the column by which it chooses
             apart.add(VERSION)
         for each in arrow:
-            if (each.name in apart and each.name not in feeds) or each.name == self.settings.by:
+            if (each.name in apart and each.name not in feeds) or each.name in self.by or each.name.startswith(OTHER):
                 continue
             kind = kind_of(each.type)
             home = MODEL if each.name in outputs or each.name.startswith(SCORE) else feeds.get(each.name, DATA)
@@ -228,8 +242,11 @@ class Job:
         by = self.settings.by
         if by is None:
             return {None: rows}, {}
-        if by not in rows.column_names:
-            raise UnknownColumnError.among(by, rows.column_names, where=f"{self.config.path}, monitor: by")
+        for each in self.by:
+            if each not in rows.column_names:
+                raise UnknownColumnError.among(each, rows.column_names, where=f"{self.config.path}, monitor: by")
+        if len(self.by) > 1:
+            rows = rows.append_column(by, group.crossed(rows, self.by))
         parts, seats = group.divided(rows, by, memory.seats, size=self.settings.by_rows)
         return cast(dict[str | None, pa.Table], parts), seats
 
@@ -279,23 +296,31 @@ class Job:
         there = [name for name in names if name in rows.column_names and rows[name].null_count < rows.num_rows]
         if not checks or not rows.num_rows or (labelled and names and not there):
             return (), ()
-        config, roles = self.config, self.there(rows)
-        task, classes = config.task, config.classes
+        config, found = self.config, self.answered(rows)
+        if found is None:
+            return (), ()
+        rows, roles, task, classes = found
+        run = check(None, rows, checks=checks, positive=config.positive, threshold=config.threshold, task=task, classes=classes, **roles)
+        return run.verdicts, run.values
+
+    def answered(self, rows: pa.Table) -> tuple[pa.Table, dict[str, Any], str | None, Sequence[Any] | None] | None:
+        """Return the rows that have an answer, the roles of their columns, and task and classes; None where no row has one."""
+        roles, task, classes = self.there(rows), self.config.task, self.config.classes
         scores = [name for name in rows.column_names if name.startswith(SCORE)]
         if self.model is not None and not roles.keys() & {"score", "prediction"}:
-            rows = _answered(rows, [*scores, ANSWER])
-            if rows is None:
-                return (), ()
+            some = _answered(rows, [*scores, ANSWER])
+            if some is None:
+                return None
+            rows = some
         if self.model is not None and (scores or ANSWER in rows.column_names):
             roles |= {"score": scores} if scores else {"prediction": ANSWER}
             task, classes = self.model.signature.task, self.model.signature.classes
-        run = check(None, rows, checks=checks, positive=config.positive, threshold=config.threshold, task=task, classes=classes, **roles)
-        return run.verdicts, run.values
+        return rows, roles, task, classes
 
     def suited(self, rows: pa.Table) -> tuple[Verdict, ...]:
         """Return what fails of the default suite on the rows of many windows; it asks the model where there is one."""
         config = self.config
-        plain = rows.select([name for name in rows.column_names if name != ANSWER and not name.startswith(SCORE)])
+        plain = rows.select([name for name in rows.column_names if name != ANSWER and not name.startswith((SCORE, OTHER))])
         run = check(self.model, plain, checks=["default"], reference=config.location(config.reference), train=config.location(config.train),
                     positive=config.positive, threshold=config.threshold, task=config.task if self.model is None else None,
                     classes=config.classes if self.model is None else None, types=config.types, **self.there(plain))
@@ -319,6 +344,17 @@ class Job:
         harmful, judged, after = self._harmed(memory, labelled)
         looked, crept, looks = self._looked(memory, window, behind)
         alerts += [*harmful, *looked]
+        if self.estimation is not None:
+            guesses, guessed = self.estimation.step(memory.guesses, window, rows, labelled, memory.cases, seen=memory.windows,
+                                                    behind=behind)
+            alerts, after = [*alerts, *guessed], dataclasses.replace(after, guesses=guesses)
+        paired = versions = None
+        if self.pair is not None:
+            pairs, between, paired = self.pair.step(memory.pairs, window, rows, behind)
+            alerts, after = [*alerts, *between], dataclasses.replace(after, pairs=pairs)
+        if self.rivals is not None:
+            kept, between, versions = self.rivals.step(memory.versions, window, rows, behind)
+            alerts, after = [*alerts, *between], dataclasses.replace(after, versions=kept)
         if self.settings.thresholds:
             alerts += [Alert("threshold", self._home(each), each.sentence, page=True)
                        for each in self.judged(rows, self.settings.thresholds)[0] if each.verdict == "fail"]
@@ -327,7 +363,7 @@ class Job:
         opened = tuple(each.incident for each in cases if each.incident.id not in known)
         after = dataclasses.replace(after, watch=watch, cases=tuple(cases), windows=memory.windows + 1, seats=seats, crept=crept,
                                     looks=looks, matured=memory.matured + len(labelled), moved=_moved(report.outcome))
-        return after, Said(window, report, *judged, labelled[-1][0] if labelled else None, opened)
+        return after, Said(window, report, *judged, labelled[-1][0] if labelled else None, opened, paired, versions)
 
     def _told(self, report: Report, parts: Mapping[str | None, pa.Table]) -> list[Alert]:
         """Return the alerts of broken data and evidence: placed in the rows, and with the group that they speak of."""
@@ -352,7 +388,8 @@ class Job:
         found += [dataclasses.replace(each, source=self.called(DATA, part), group="rows") for (part, _), each in shared.items()]
         if by is None:
             return found
-        return [dataclasses.replace(each, slices=({by: part},)) if (part := whose.get(each.source)) else each for each in found]
+        return [dataclasses.replace(each, slices=(group.parted(self.by, part),)) if (part := whose.get(each.source)) else each
+                for each in found]
 
     def _harmed(self, memory: Memory, labelled: Sequence[tuple[Window, pa.Table]]) \
             -> tuple[list[Alert], tuple[tuple[Verdict, ...], tuple[Value, ...]], Memory]:
@@ -430,7 +467,7 @@ class Job:
             return None
         if self._depends is None:
             model = self.model
-            found = _once(f"dependence {model.digest[:40]} {_mark(config.location(place))}", kept,
+            found = once(f"dependence {model.digest[:40]} {mark(config.location(place))}", kept,
                           lambda: dependence(model, source(config.location(place), types=config.types)))
             self._depends = {str(name): float(each) for name, each in found.items()}
         return self._depends
@@ -444,8 +481,8 @@ class Job:
         if self._sketch is None:
             kinds = {name: "category" if kind == "category" else "number" for some in self.kinds.values() for name, kind in some.items()}
             kinds = {column: "category" if seen.names else "number" for (_, column), seen in watch.reference.items()} | kinds
-            key = f"reference {_mark(config.location(place))} {hashlib.sha256(json.dumps(sorted(kinds.items())).encode()).hexdigest()[:16]}"
-            self._sketch = _once(key, kept, lambda: sketched(source(config.location(place), types=config.types), kinds))
+            key = f"reference {mark(config.location(place))} {hashlib.sha256(json.dumps(sorted(kinds.items())).encode()).hexdigest()[:16]}"
+            self._sketch = once(key, kept, lambda: sketched(source(config.location(place), types=config.types), kinds))
         sketch = self._sketch
         depends = self.depends(kept)
         found = []
@@ -489,25 +526,6 @@ def _local(rows: pa.Table, name: str | None, zone: str) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index(name), name, rows[name].cast(pa.timestamp("us", zone), safe=False))
 
 
-def _once(key: str, kept: Kept | None, made: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """Return what is kept under a key, or make and keep it."""
-    held = kept.get(key, 0) if kept is not None else None
-    if held is not None:
-        return dict(json.loads(held))
-    found = made()
-    if kept is not None:
-        kept.put({(key, 0): json.dumps(found).encode()})
-    return found
-
-
-def _mark(place: str | None) -> str:
-    """Return what tells a file from another at its place: a reference that was written anew is measured anew."""
-    path = Path(place or "")
-    there = path.stat() if "://" not in (place or "") and path.is_file() else None
-    size = f" {there.st_size} {there.st_mtime_ns}" if there is not None else ""
-    return hashlib.sha256(f"{place}{size}".encode()).hexdigest()[:16]
-
-
 def _moved(outcome: Outcome) -> tuple[Moving, ...]:
     """Return what a window lists without paging, each statistic once."""
     found = {}
@@ -534,39 +552,3 @@ def _type(kind: pa.DataType) -> str:
     names = ((pa.types.is_boolean, "truth"), (pa.types.is_integer, "number"), (pa.types.is_floating, "number"),
              (pa.types.is_decimal, "number"), (pa.types.is_temporal, "time"), (pa.types.is_null, "missing"))
     return next((name for test, name in names if test(kind)), "text")
-
-
-class _Shadowed:
-    """A source with what a model answers for every row, as columns that stand for logged predictions; the model is asked piece by piece."""
-
-    def __init__(self, found: Source, model: Model):
-        self._found, self._model, self.name, self.rows = found, model, found.name, found.rows
-        first = next((each for each in found.batches() if each.num_rows), None)
-        answers = _answers(model, first.slice(0, 8)) if first is not None else {}
-        arrow = pa.schema([*found.schema.arrow, *(pa.field(name, each.type) for name, each in answers.items())])
-        self.schema = Schema.of(arrow, found.schema.roles, where=found.name)
-
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        names = list(self.schema.names if columns is None else columns)
-        schema = pa.schema([self.schema.arrow.field(each) for each in names])
-        for batch in self._found.batches():
-            answers = _answers(self._model, batch)
-            arrays = [answers[name] if name in answers else batch.column(name) for name in names]
-            yield pa.record_batch([each.cast(want.type) for each, want in zip(arrays, schema, strict=True)], schema=schema)
-
-    def split(self, parts: int) -> list[Source]:
-        return [self]
-
-
-def _answers(model: Model, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-    """Return what a model answers for every row of a batch, by the name of its column."""
-    answer = guard.answer(model, batch)
-    if answer.value is not None:
-        return {ANSWER: pa.array(answer.value)}
-    if answer.score is not None:
-        parts = answer.score[:, 1:] if answer.score.shape[1] == 2 and model.signature.task == "binary" else answer.score
-        return {SCORE if parts.shape[1] == 1 else f"{SCORE} {place}": pa.array(np.ascontiguousarray(parts[:, place]))
-                for place in range(parts.shape[1])}
-    if answer.prediction is not None and answer.classes:
-        return {ANSWER: pa.array([answer.classes[each] for each in answer.prediction.tolist()])}
-    return {}
