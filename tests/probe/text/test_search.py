@@ -41,18 +41,18 @@ ONE = Differential({"plain": words, "negating": lambda texts: words(texts, ("not
 
 @pytest.fixture(scope="module")
 def found():
-    return search(load("sentiment"), ONE, budget=2_000, seed=1)
+    return search(load("sentiment"), ONE, budget=1_000, seed=1)
 
 
 @pytest.fixture(scope="module")
 def base():
-    return drawn(load("sentiment"), ONE, budget=2_000, seed=1)
+    return drawn(load("sentiment"), ONE, budget=1_000, seed=1)
 
 
 def test_a_search_keeps_to_its_budget_and_asks_nothing_twice(found) -> None:
-    assert len(found.tests) == 1_000
-    assert found.rows == 2_000
-    assert len({each.text for each in found.tests}) == 1_000
+    assert len(found.tests) == 500
+    assert found.rows == 1_000
+    assert len({each.text for each in found.tests}) == 500
     grammar = load("sentiment")
     for each in found.tests[::37]:
         assert text(grammar, each.tree) == each.text
@@ -62,10 +62,11 @@ def test_a_search_keeps_to_its_budget_and_asks_nothing_twice(found) -> None:
 
 def test_a_search_finds_more_and_more_different_faults_than_draws(found, base) -> None:
     assert 0 < base.rate < 0.4
-    assert found.rate > 0.6
+    assert found.rate > 0.5
     assert len(found.apart) > 1.5 * len(base.apart)
 
 
+@pytest.mark.slow
 def test_its_faults_have_at_least_as_many_causes_as_those_of_draws(found, base) -> None:
     def causes(run) -> int:
         ask = asking(run.grammar, ONE)
@@ -76,7 +77,7 @@ def test_its_faults_have_at_least_as_many_causes_as_those_of_draws(found, base) 
 
 def test_the_same_seed_finds_the_same() -> None:
     grammar = load("topic")
-    one, other = (search(grammar, ONE, budget=700, seed=4) for _ in range(2))
+    one, other = (search(grammar, ONE, budget=400, seed=4) for _ in range(2))
     assert [each.text for each in one.tests] == [each.text for each in other.tests]
 
 
@@ -93,8 +94,8 @@ def test_a_grammar_of_few_sentences_in_many_derivations_ends() -> None:
 
 
 def test_where_nothing_fails_nothing_is_found() -> None:
-    run = search(load("ogma-a"), ONE, budget=1_200)
-    assert (len(run.tests), run.faults, run.apart, run.covered) == (600, [], [], 0.0)
+    run = search(load("ogma-a"), ONE, budget=400)
+    assert (len(run.tests), run.faults, run.apart, run.covered) == (200, [], [], 0.0)
 
 
 def test_too_small_a_budget_is_refused() -> None:
@@ -149,6 +150,7 @@ def test_shrinking_asks_no_more_than_it_may(base) -> None:
     assert shrunk(base.grammar, each.tree, each.outcome, asking(base.grammar, ONE), calls=2).calls <= 2
 
 
+@pytest.mark.slow
 def test_the_productions_responsible_are_named() -> None:
     grammar = load("sentiment")
     oracle = Differential({"plain": words, "hardly": lambda texts: words(texts, ("hardly",))})

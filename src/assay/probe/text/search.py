@@ -28,17 +28,21 @@ __all__ = ["Responsible", "responsible", "search"]
 Array = np.ndarray[Any, Any]
 
 FIRST, ENOUGH = 100, 6     # independent draws before anything is learned, or fewer once so many faults are known
-BATCH, SHARE = 40, 6       # tests asked at a time, and proposals for each
+PLAIN = 0.2                # of proposals, as the grammar draws them
+BATCH, SHARE = 40, 5       # tests asked at a time, and proposals for each
 SCREENED = 3               # of the proposals, for each test, those whose distance is looked at
-GROWTH = 1.25              # of the tests, after which the stand-in learns again
+GROWTH = 1.18              # of the tests, after which the stand-in learns again
 FRESH = 1                  # of a batch, drawn as the grammar says
 UNKNOWN = 3                # of a batch, the likeliest of those that no known cause explains
 NEAR, STEEP = 0.10, 2.0    # the value of a sentence just like a fault, and how it rises with the distance
+SAME = 0.2                 # that of one with the frame of a fault
 KNOWN, LEAST = 12.0, 0.35  # faults of a cause by which the value of another has fallen to 0.7, and the least that it falls to
-AIM, STEP, MOST = 0.88, 1.15, 6.0   # the share of aimed tests that fail which is aimed at, and how newness gives way to it
+AIM = 0.87                 # the share of aimed tests that is to fail: newness counts as much as that leaves room for
+STEP, TAME, MOST = 1.2, 0.02, 6.0   # how its power moves, and the least and the most
 RAREST, SELDOM = 3, 4.0    # steps down by which rarity is judged, and faults by which it has fallen to 0.7
 EVEN = 0.6                 # of the faults that are changed, drawn evenly from causes
-CALLS, SPENT = 12, 0.05    # sentences asked to shrink a fault during the search, and their share of the tests
+CALLS, SPENT = 12, 0.06    # sentences asked to shrink a fault during the search, and their share of the tests
+IMAGINED, SURE = 40, 0.6   # sentences that the stand-in judges to shrink one, and how sure it must be
 POWER = 3.0                # of the chance of a production that is drawn by what failed with it
 STALE = 60                 # rounds without a new sentence after which there are no more
 
@@ -74,7 +78,7 @@ def search(grammar: Grammar, oracle: Oracle, *, budget: int = 4_000, seed: int =
 class _Proposal:
     """A derivation that may be asked: what it is made of, by number and as bits of an integer, and which move made it.
 
-    ``steps`` are the steps down to productions that are not a mere choice of words.
+    ``frame`` is the part of it that is not a mere choice of words.
     """
 
     tree: Tree
@@ -82,7 +86,7 @@ class _Proposal:
     parts: list[int]
     marks: Array
     bits: int
-    steps: list[int]
+    frame: list[int]
     move: str
 
 
@@ -116,7 +120,8 @@ class _Run:
         self.bad = np.ones(len(grammar.productions))
         self.moves = {name: [1.0, 2.0] for name in ("drawn", "redrawn", "exchanged", "wrapped")}
         self.donors: dict[int, list[Tree]] = {}
-        self.through_steps: Counter[int] = Counter()   # faults with each step down
+        self.through_steps: Counter[int] = Counter()   # faults with each part of a frame
+        self.frames = Crowd()                          # of faults, each once
         self.families: dict[object, list[_Proposal]] = {}   # faults by the rarest known cause that explains them
         self.zeal, self.recent = 1.0, AIM
         self.aimed: set[str] = set()
@@ -143,7 +148,7 @@ class _Run:
         aimed = [each.fails for each in tests.values() if each.text in self.aimed]
         if aimed:
             self.recent += 0.5 * (sum(aimed) / len(aimed) - self.recent)
-            self.zeal = min(self.zeal * STEP, MOST) if self.recent > AIM else max(self.zeal / STEP, 1 / MOST)
+            self.zeal = min(self.zeal * STEP, MOST) if self.recent > AIM else max(self.zeal / STEP, TAME)
         for each in some:
             if (test := tests.get(each.text)) is not None:
                 self.noted(each, test)
@@ -166,7 +171,9 @@ class _Run:
             for _, node in nodes(each.tree):
                 if node[1]:
                     self.donors.setdefault(self.grammar.productions[node[0]].symbol, []).append(node)
-            self.through_steps.update(each.steps)
+            self.through_steps.update(each.frame)
+            if self.frames.nearest(each.frame) > 0:
+                self.frames.add(each.frame)
             explaining = self.explaining(each.bits)
             for known in explaining:
                 known.faults += 1
@@ -176,14 +183,27 @@ class _Run:
             self.moves[each.move][1] += 1
 
     def shrink(self, each: _Proposal, test: Test) -> None:
-        """Find the cause of a fault with a few tests, which count as all others do."""
+        """Find the cause of a fault with a few tests, which count as all others do.
+
+        The stand-in shrinks it first, which costs none; if what it holds for the cause fails indeed, tests go on from there.
+        """
         calls = min(CALLS, self.ledger.left, int(SPENT * len(self.ledger.tests)) + 20 - self.shrinking)
         if calls < 3:
             return
         before = len(self.ledger.tests)
-        found = shrunk(self.grammar, each.tree, test.outcome, self.once, calls=calls)
+        tree = each.tree
+        if self.surrogate.fitted:
+            guess = shrunk(self.grammar, tree, test.outcome, lambda one: self.imagined(one, test.outcome), calls=IMAGINED).tree
+            said = self.once(guess) if guess != tree else None
+            if said is not None and said.fails and said.answers == test.outcome.answers:
+                tree, calls = guess, max(calls // 3, 2)
+        found = shrunk(self.grammar, tree, test.outcome, self.once, calls=calls)
         self.shrinking += len(self.ledger.tests) - before
         self.remember(found)
+
+    def imagined(self, tree: Tree, outcome: Outcome) -> Outcome:
+        marks = self.surrogate.marks(self.makeup.of(tree), len(self.good))
+        return Outcome(outcome.answers, bool(self.surrogate.chance([marks])[0] > SURE))
 
     def once(self, tree: Tree) -> Outcome | None:
         proposal = self.proposal(tree, "shrunk")
@@ -231,7 +251,7 @@ class _Run:
         counts = [self.explained(each.bits) for each in pool]
         worth = np.array([1.0 if known is None else max(LEAST, (1 + known / KNOWN) ** -0.5) for known in counts])
         unknown = [place for place in np.argsort(-chance, kind="stable") if counts[place] is None][:min(UNKNOWN, count - len(picked))]
-        first = [place for place in np.argsort(-chance * worth, kind="stable") if place not in set(unknown)][:SCREENED * count]
+        first = [place for place in np.argsort(-chance * worth**self.zeal, kind="stable") if place not in set(unknown)][:SCREENED * count]
         picked += [pool[place] for place in unknown]
         rare = np.array([self.rarity(pool[place]) for place in first])
         found = self.spread([pool[place] for place in first], chance[first], (worth[first] * rare), picked, count - len(picked))
@@ -239,8 +259,8 @@ class _Run:
         return picked + found
 
     def rarity(self, each: _Proposal) -> float:
-        """Return how seldom faults went through its three rarest steps, from 0 to 1."""
-        counts = sorted(self.through_steps[step] for step in each.steps)[:RAREST]
+        """Return how seldom faults had the three rarest parts of its frame, from 0 to 1."""
+        counts = sorted(self.through_steps[part] for part in each.frame)[:RAREST]
         return sum((1 + count / SELDOM) ** -0.5 for count in counts) / len(counts) if counts else 1.0
 
     def spread(self, pool: Sequence[_Proposal], chance: Array, worth: Array, picked: Sequence[_Proposal], count: int) -> list[_Proposal]:
@@ -252,15 +272,17 @@ class _Run:
         nearest = np.minimum([self.crowd.nearest(each) for each in parts],
                              self.makeup.distances(parts, [each.parts for each in picked]).min(axis=1, initial=1.0))
         among = self.makeup.distances(parts, parts)
+        frames = [each.frame for each in pool]
+        odd, alike = np.array([self.frames.nearest(each) for each in frames]), self.makeup.distances(frames, frames)
         found: list[_Proposal] = []
         left = np.ones(len(pool), bool)
         while len(found) < min(count, len(pool)):
-            new = worth * (NEAR + (1 - NEAR) * np.minimum(1, nearest / APART) ** STEEP)
+            new = worth * (NEAR + (1 - NEAR) * np.minimum(1, nearest / APART) ** STEEP) * (SAME + (1 - SAME) * np.minimum(1, odd / APART))
             score = np.where(left, chance * new**self.zeal, -1.0)
             best = int(score.argmax())
             left[best] = False
             found.append(pool[best])
-            nearest = np.minimum(nearest, among[best])
+            nearest, odd = np.minimum(nearest, among[best]), np.minimum(odd, alike[best])
         return found
 
     def drawn_weights(self) -> list[float]:
@@ -274,8 +296,12 @@ class _Run:
         names = list(self.moves)
         weights = [self.moves[name][0] / self.moves[name][1] + 0.05 for name in names]
         for _ in range(3 * count):
-            move = self.random.choices(names, weights)[0] if self.failed else "drawn"
-            made = self.proposal(self.moved(move), move)
+            if not self.failed or self.random.random() < PLAIN:
+                move, tree = "", self.plain.drawn(self.random)
+            else:
+                move = self.random.choices(names, weights)[0]
+                tree = self.moved(move)
+            made = self.proposal(tree, move)
             if made is not None:
                 found.setdefault(made.text, made)
             if len(found) >= count:
@@ -284,7 +310,7 @@ class _Run:
 
     def moved(self, move: str) -> Tree:
         if move == "drawn":
-            return (self.plain if self.random.random() < 0.4 else self.directed).drawn(self.random)
+            return self.directed.drawn(self.random)
         family = self.random.choice(list(self.families.values())) if self.random.random() < EVEN else self.kept
         tree = self.random.choice(family).tree
         path, node = self.place(tree)
@@ -315,8 +341,8 @@ class _Run:
                 break
             bits |= 1 << part
         base, below, words = len(self.good), self.makeup.below, self.grammar.lexical
-        steps = [part for part in parts if part >= base and not words[below[part - base]]]
-        return _Proposal(tree, fresh[0], parts, self.surrogate.marks(parts, base), bits, steps, move)
+        frame = [part for part in parts if not words[part if part < base else below[part - base]]]
+        return _Proposal(tree, fresh[0], parts, self.surrogate.marks(parts, base), bits, frame, move)
 
 
 def _bits(tree: Tree) -> int:

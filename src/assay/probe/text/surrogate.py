@@ -19,7 +19,7 @@ WIDTH = 1 << 16     # places of pairs of productions, and as many of single part
 MANY = 60           # productions of a derivation whose pairs are told apart
 RIDGE = 0.03       # inputs have length one, so that weights are large: one, divided by about the number of inputs of a sentence
 STEPS = 15
-ONCE = 3            # sentences, below which a mark is left out
+ONCE = 2            # sentences, below which a mark is left out
 
 
 @lru_cache(maxsize=128)
