@@ -123,7 +123,7 @@ def test_the_account_of_estimates_counts_what_it_says():
 @pytest.mark.slow
 def test_false_pages_keep_to_the_budget_even_at_the_bound():
     rng = np.random.default_rng(10)
-    windows, many = 400, 150
+    windows, many = 300, 60
     expected = windows * many / COST
     at_the_bound = sum(len(series(rng, windows, true=0.70, error=0.0)[1]) for _ in range(many))
     quiet = sum(len(series(rng, windows, own=0.03)[2]) for _ in range(many))

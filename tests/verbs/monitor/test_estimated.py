@@ -39,15 +39,18 @@ monitor:
 CALM, HARD, AFTER, STRANGE, TURNED, END = 0, 16, 24, 32, 34, 48
 
 
-def rows(rng, n: int, *, hard: bool = False, strange: bool = False, turned: float = 0.0) -> dict:
-    """Return rows of a calibrated score: ``hard`` ones are those that the reference has too, of which the score says little."""
+def rows(rng, n: int, *, hard: bool = False, strange: bool = False, turned: float = 0.0, small: bool = False) -> dict:
+    """Return rows of a calibrated score: ``hard`` ones are those that the reference has too, of which the score says little.
+
+    ``small`` ones are of sizes that are rarer there, which say nothing of errors; ``turned`` of the labels are the other way round.
+    """
     surely = rng.beta(0.35, 0.35, n)
     doubtful = rng.beta(4, 4, n)
     some = rng.random(n) < (0.9 if hard else 0.15)
     score = np.where(some, doubtful, surely)
     late = (rng.random(n) < score).astype(int)
     late = np.where(rng.random(n) < turned, 1 - late, late)
-    return {"kind": np.where(some, "new customer", "old customer"), "size": rng.gamma(2, 2, n) + (60 if strange else 0), "score": score,
+    return {"kind": np.where(some, "new customer", "old customer"), "size": rng.gamma(1.2 if small else 2, 2, n) + (60 if strange else 0), "score": score,
             "late": late}
 
 
@@ -154,6 +157,7 @@ def test_the_run_says_it_in_words_and_values(replayed):
     assert value.low < value.value < value.high
 
 
+@pytest.mark.slow
 def test_day_by_day_labels_late_and_killed_between_it_says_the_same(folder, table, replayed, tmp_path):
     (tmp_path / "reference.parquet").symlink_to(folder / "reference.parquet")
     (tmp_path / "assay.yaml").write_text(CONFIG, "utf-8")
