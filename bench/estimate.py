@@ -1,6 +1,6 @@
 """Performance without labels: how far estimates are from what labels show, how often intervals hold it, and how long it takes.
 
-    python bench/estimate.py [--settings natural,tilted,weak,concept,speed] [--chunks 400] [--first 0] [--json FILE] [--quick]
+    python bench/estimate.py [--settings natural,tilted,weak,same,renewed,numbers,concept,speed] [--chunks 400] [--first 0] [--json FILE] [--quick]
     python bench/estimate.py --join FILE FILE ...        tables of several shards
     python bench/estimate.py --settings speed --nannyml PYTHON        beside NannyML, of an interpreter that has it
 
@@ -8,7 +8,11 @@ Chunks of 2,000 rows of a census (who is employed, 2016 to 2018; reference 2015)
 ``natural``: rows of one year. ``tilted``: drawn by exp(a linear function of two random columns). ``weak``: a logistic regression on six
 columns, tilted on three that it does not read. The floor is what chance in the labels alone makes of an exact estimate: sqrt(2 / pi) times
 their standard deviation, by chances that were learned on all labels of 2016 to 2018, each row by a model that has not seen it.
+``same``: as weak, but of rows of 2015 that nothing has seen, so that nothing but their kind differs from the reference.
+``renewed``: as weak, with the labelled rows of the year before each chunk's as the reference.
+``numbers``: age from the other columns by a linear model, tilted on two random columns.
 ``concept``: a quarter of the labels of those aged 16 to 30 is the other one; windows of which 200 rows are labelled, and a watch.
+Ways beside assay's own that are slow are tried on one chunk of ``--slow``.
 """
 
 from __future__ import annotations
@@ -17,53 +21,64 @@ import argparse
 import dataclasses
 import functools
 import json
+import math
 import os
 import platform
 import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from scipy import stats
 
 from assay.estimate.atc import accuracy, atc
 from assay.estimate.cbpe import Cbpe, cbpe
-from assay.estimate.doubly_robust import Estimator, Window
+from assay.estimate.doubly_robust import Estimate, Estimator, Window
 from assay.estimate.labels import Watch, chosen, rectified
+from assay.estimate.maturity import Maturity
+from assay.estimate.outcome import losses
 from assay.estimate.pape import recalibrated
-from assay.estimate.performance import classified, known
-from assay.estimate.ratio import learner
+from assay.estimate.performance import classified, known, loss, valued
+from assay.estimate.ratio import Ratio, learner
 from assay.estimate.rows import Encoding, Rows
 from assay.estimate.weighting import weighted
 
 Array = np.ndarray[Any, Any]
 FOLDER = Path(os.environ.get("ASSAY_SHARED") or Path(__file__).resolve().parent.parent.parent / "shared") / "data" / "drift"
 SIZE = 2_000
-METRICS = ("accuracy", "auc", "f1")
 WAYS = ("constant", "ATC", "CBPE", "importance weighting", "PAPE-like", "weighted isotonic", "chances alone", "assay")
-SETTINGS = ("natural", "tilted", "weak", "concept", "speed")
+SETTINGS = ("natural", "tilted", "weak", "concept", "speed", "same", "renewed", "numbers")
 READ = ("RELP", "CIT", "ESP", "NATIVITY", "SEX", "ANC")      # what the weak model reads
 UNREAD = ("AGEP", "SCHL", "MAR")
-LABELS, WINDOWS, SERIES = 200, 40, 10
+WEAK = ("weak", "same", "renewed")
+TARGET = "AGEP"                                               # what the model of numbers answers
+LABELS, WINDOWS, SERIES = 200, 50, 16
+TOLERANCES = (0.005, 0.01)
+BEGINS = (0, 10, None)       # windows before the concept changes; never
 EVERY = [2016, 2017, 2018]
+MATURED = 50                 # chunks whose labels have come, by which others are put right
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ground:
-    """A setting: the reference with what was learned on it, all later rows, and the chances of their labels by all labels there are."""
+    """A setting: the reference with what was learned on it, all later rows, and what their labels are to be expected by all labels there are.
+
+    ``truth`` is (n, K) chances of classes; of numbers (n, 2) expected absolute errors and squares.
+    """
 
     reference: Rows
     later: Rows
     year: Array
     names: tuple[str, ...]
     estimator: Estimator
-    scores: Cbpe
-    threshold: float
     truth: Array
+    scores: Cbpe | None = None
+    threshold: float = math.nan
 
 
 @functools.lru_cache(maxsize=1)
@@ -77,24 +92,75 @@ def tables() -> tuple[Any, Any]:
 
 
 @functools.lru_cache(maxsize=2)
-def ground(weak: bool) -> Ground:
+def answered(model: str) -> tuple[Rows, Rows, Array, tuple[str, ...]]:
+    """Return the labelled rows of 2015 that the model was not trained on, all later ones with their years, and the names of features."""
     before, after = tables()
     names = [name for name in before.column_names if name not in ("id", "year", "employed", "prediction", "predicted_probability")]
+    names = [name for name in names if name != TARGET or model != "numbers"]
     encoding = Encoding.of(before, names)
     features = [encoding.matrix(each) for each in (before, after)]
     labels = [each.column("employed").to_numpy().astype(int) for each in (before, after)]
-    if weak:
+    kept, year = np.arange(len(labels[0])), after.column("year").to_numpy()
+    if model == "numbers":
+        ages = [each.column(TARGET).to_numpy().astype(float) for each in (before, after)]
+        answers, kept = _linear(features, ages[0])
+        first, later = (Rows(x, answer, None, y, encoding.categorical) for x, answer, y in zip(features, answers, ages, strict=True))
+        return first.take(kept), later, year, encoding.names
+    if model == "weak":
         scores, kept = _weak(features, labels[0], [encoding.names.index(name) for name in READ])
         answers = [(score >= 0.5).astype(int) for score in scores]
     else:
         scores = [each.column("predicted_probability").to_numpy() for each in (before, after)]
         answers = [each.column("prediction").to_numpy().astype(int) for each in (before, after)]
-        kept = np.arange(len(labels[0]))
     first, later = (Rows(x, answer, np.column_stack([1 - score, score]), y, encoding.categorical, 2)
                     for x, answer, score, y in zip(features, answers, scores, labels, strict=True))
-    reference = first.take(kept)
-    return Ground(reference, later, after.column("year").to_numpy(), encoding.names, Estimator.of(reference), cbpe(reference),
-                  atc(reference), _truth(later))
+    return first.take(kept), later, year, encoding.names
+
+
+@functools.lru_cache(maxsize=4)
+def ground(model: str, last: int = 2015) -> Ground:
+    """Return the setting of a model: its reference of the year ``last``, all rows of the years after, of 2016 on of the next alone."""
+    first, later, year, names = answered(model)
+    if last > 2015:
+        first, later, year = later.take(year == last), later.take(year == last + 1), year[year == last + 1]
+    made = Estimator.of(first)
+    if model == "numbers":
+        return Ground(first, later, year, names, made, _losses(later))
+    return Ground(first, later, year, names, made, _truth(later), cbpe(first), atc(first))
+
+
+@functools.lru_cache(maxsize=1)
+def within() -> Ground:
+    """Return the weak model's setting with all rows of one year, parted by chance."""
+    first, _, _, names = answered("weak")
+    order, truth = np.random.default_rng(5).permutation(len(first)), _truth(first)
+    old, new = first.take(order[:30_000]), first.take(order[30_000:])
+    return Ground(old, new, np.full(len(new), 2015), names, Estimator.of(old), truth[order[30_000:]], cbpe(old), atc(old))
+
+
+def held_for(setting: str, number: int) -> Ground:
+    """Return what a setting's chunk is drawn from."""
+    if setting == "same":
+        return within()
+    if setting == "renewed":
+        return ground("weak", EVERY[number % 3] - 1)
+    return ground(setting if setting in ("weak", "numbers") else "plain")
+
+
+def _linear(features: list[Array], age: Array) -> tuple[list[Array], Array]:
+    """Return the answers of a linear model of age, and which rows of the reference it was not trained on."""
+    from sklearn.linear_model import Ridge
+
+    def shown(x: Array) -> Array:
+        return np.concatenate([np.nan_to_num(x, nan=-1.0), np.isnan(x)], axis=1)
+
+    order = np.random.default_rng(0).permutation(len(age))
+    model = Ridge().fit(shown(features[0][order[:15_000]]), age[order[:15_000]])
+    return [model.predict(shown(x)) for x in features], order[15_000:]
+
+
+def _losses(rows: Rows) -> Array:
+    return np.column_stack([losses(rows, loss(name, rows), folds=2, rounds=150, seed=1).held for name in ("mae", "mse")])
 
 
 def _weak(features: list[Array], label: Array, read: list[int]) -> tuple[list[Array], Array]:
@@ -122,68 +188,103 @@ def drawn(held: Ground, setting: str, rng: np.random.Generator, number: int) -> 
     """Return the places of a chunk."""
     if setting in ("natural", "concept"):
         return rng.choice(np.flatnonzero(held.year == EVERY[number % 3]), SIZE, replace=False)
-    names = UNREAD if setting == "weak" else tuple(rng.choice(held.names, 2, replace=False))
+    names = UNREAD if setting in WEAK else tuple(rng.choice(held.names, 2, replace=False))
     line = np.zeros(len(held.later))
     for name in names:
-        column = held.later.features[:, held.names.index(name)]
-        spread = (column - np.nanmean(column)) / np.nanstd(column)
-        line += rng.choice([-1, 1]) * rng.uniform(0.3, 1.2) * np.nan_to_num(spread)
+        line += rng.choice([-1, 1]) * rng.uniform(0.3, 1.2) * _standard(held, name)
     return np.argpartition(-(np.clip(line, -5, 5) + rng.gumbel(size=len(line))), SIZE)[:SIZE]   # without replacement (Gumbel)
 
 
-def chunk(held: Ground, setting: str, number: int) -> list[dict[str, Any]]:
+@functools.lru_cache(maxsize=32)
+def _standard(held: Ground, name: str) -> Array:
+    column = held.later.features[:, held.names.index(name)]
+    return np.asarray(np.nan_to_num((column - np.nanmean(column)) / np.nanstd(column)))
+
+
+def chunk(setting: str, number: int, every: int) -> list[dict[str, Any]]:
     """Return what each way says of a chunk, and what its labels show."""
-    rng = np.random.default_rng([SETTINGS.index(setting), number])
+    held = held_for(setting, number)
+    rng = np.random.default_rng([SETTINGS.index("weak" if setting in WEAK else setting), number])
     places = drawn(held, setting, rng, number)
-    rows, reference = held.later.take(places), held.reference
-    window = held.estimator.window(rows)
-    told = window.told.weight
-    chances = {"CBPE": held.scores.chances(rows), "PAPE-like": recalibrated(reference, told)(rows),
-               "weighted isotonic": recalibrated(reference, told, way="isotonic")(rows)}
+    rows = held.later.take(places)
+    window, slow = held.estimator.window(rows), every > 0 and number % every == 0
     out = []
-    for metric in METRICS:
-        real = classified(metric, rows, known(rows), positive=1).value
-        exact = classified(metric, rows, held.truth[places], positive=1).moves(rows)
-        spread = (held.truth[places] * exact**2).sum(axis=1) - (held.truth[places] * exact).sum(axis=1) ** 2
+    for metric in held.estimator.metrics:
+        if metric == "mse":
+            continue
         made = window.estimate(metric, positive=1)
-        said = {"constant": classified(metric, reference, known(reference), positive=1).value,
-                "importance weighting": weighted(metric, reference, told, positive=1), "chances alone": made.plain, "assay": made.value,
-                **{name: classified(metric, rows, each, positive=1).value for name, each in chances.items()}}
-        if metric == "accuracy":
-            said["ATC"] = accuracy(held.threshold, rows)
-        out.append({"setting": setting, "number": number, "metric": metric, "real": real, "said": said, "low": made.low, "high": made.high,
-                    "floor": float(np.sqrt(2 / np.pi) * np.sqrt(spread.sum()) / SIZE), "effective": made.effective,
-                    "refused": window.refusal, "error": made.error, "noise": made.noise})
+        real, floor, said = (_of_numbers if setting == "numbers" else _of_classes)(metric, held, rows, held.truth[places], window, slow)
+        out.append({"setting": setting, "number": number, "metric": metric, "real": real, "floor": floor,
+                    "said": {**said, "chances alone": made.plain, "assay": made.value}, "low": made.low, "high": made.high,
+                    "effective": made.effective, "refused": window.refusal if slow else None, "error": made.error, "noise": made.noise})
     return out
 
 
-def series(held: Ground, number: int, changed: bool) -> dict[str, Any]:
-    """Return what a series of windows shows whose concept changed, or did not."""
-    rng = np.random.default_rng([7, number, int(changed)])
+def _of_classes(metric: str, held: Ground, rows: Rows, truth: Array, window: Window, slow: bool) -> tuple[float, float, dict[str, float]]:
+    """Return what labels show of a chunk, the floor, and what other ways say."""
+    reference = held.reference
+    real = classified(metric, rows, known(rows), positive=1).value
+    exact = classified(metric, rows, truth, positive=1).moves(rows)
+    spread = (truth * exact**2).sum(axis=1) - (truth * exact).sum(axis=1) ** 2
+    assert held.scores is not None
+    said = {"constant": classified(metric, reference, known(reference), positive=1).value,
+            "CBPE": held.scores.value(metric, rows, positive=1)}
+    if metric == "accuracy":
+        said["ATC"] = accuracy(held.threshold, rows)
+    if slow:
+        said["importance weighting"] = weighted(metric, reference, window.told.weight, positive=1)
+        for name, each in _recalibrated(window).items():
+            said[name] = classified(metric, rows, each, positive=1).value
+    return real, float(np.sqrt(2 / np.pi) * np.sqrt(spread.sum()) / SIZE), said
+
+
+@functools.lru_cache(maxsize=1)
+def _recalibrated(window: Window) -> dict[str, Array]:
+    reference, rows, told = window.estimator.reference, window.current, window.told.weight
+    return {"PAPE-like": recalibrated(reference, told)(rows), "weighted isotonic": recalibrated(reference, told, way="isotonic")(rows)}
+
+
+def _of_numbers(metric: str, held: Ground, rows: Rows, truth: Array, window: Window, slow: bool) -> tuple[float, float, dict[str, float]]:
+    name, column = ("mae", 0) if metric == "mae" else ("mse", 1)
+    found = loss(name, rows)
+    real, slope = valued(metric, found)
+    said = {"constant": valued(metric, loss(name, held.reference))[0]}
+    if slow:
+        said["importance weighting"] = weighted(metric, held.reference, window.told.weight)
+    return real, float(np.sqrt(2 / np.pi) * np.sqrt(((found - truth[:, column]) ** 2).sum()) / SIZE) * slope, said
+
+
+def series(number: int, begins: int | None) -> dict[str, Any]:
+    """Return what a series of windows shows whose concept changes after ``begins`` windows, or does not."""
+    held = ground("plain")
+    rng = np.random.default_rng([7, number, 99 if begins is None else begins])
     age = held.later.features[:, held.names.index("AGEP")]
-    watch = Watch(tolerance=0.01, alpha=0.01)
-    gaps, inside, free, points = [], [], [], []
+    watches = {tolerance: Watch(tolerance=tolerance, alpha=0.01) for tolerance in TOLERANCES}
+    inside, free, gaps, points = [], [], [], []
     for at in range(WINDOWS):
         places = drawn(held, "concept", rng, at)
         rows = held.later.take(places)
-        flip = changed & (age[places] >= 16) & (age[places] <= 30) & (rng.random(SIZE) < 0.25)
+        flip = (begins is not None and at >= begins) & (age[places] >= 16) & (age[places] <= 30) & (rng.random(SIZE) < 0.25)
         label = np.where(flip, 1 - rows.truth, rows.truth)
-        real = float((rows.answer == label).mean())
-        window = Window(held.estimator, rows, held.estimator.window(rows).ratio)
-        made = window.estimate("accuracy")
-        free.append(made.low <= real <= made.high)
-        gaps.append(made.value - real)
+        estimated = begins == 0 and at < 10
+        window = held.estimator.window(rows) if estimated else Window(held.estimator, rows, Ratio(np.ones(1), np.ones(1), 0.5))
         some = chosen(window, "accuracy", LABELS, seed=number * WINDOWS + at)
         right = window.chances[some.places, rows.answer[some.places]]
         heft = 1 / some.chance[some.places]
-        watch.add((label[some.places] == rows.answer[some.places]) - right, heft / heft.mean())
-        put = rectified(window, "accuracy", some.places, label[some.places], some.chance)
-        inside.append(put.estimate.low <= real <= put.estimate.high)
-        points.append(put.estimate.value - real)
-        if watch.alarm is not None and at >= 9:
+        for watch in watches.values():
+            watch.add((label[some.places] == rows.answer[some.places]) - right, heft / heft.mean(), expected=right)
+        if estimated:
+            real, made = float((rows.answer == label).mean()), window.estimate("accuracy")
+            put = rectified(window, "accuracy", some.places, label[some.places], some.chance).estimate
+            free.append(bool(made.low <= real <= made.high))
+            gaps.append(made.value - real)
+            inside.append(bool(put.low <= real <= put.high))
+            points.append(put.value - real)
+        elif all(watch.alarm is not None for watch in watches.values()):
             break
-    return {"setting": "concept", "number": number, "changed": changed, "alarm": watch.alarm, "bias": float(np.mean(gaps)),
-            "free": float(np.mean(free)), "rectified": float(np.mean(inside)), "error": float(np.mean(np.abs(points)))}
+    return {"setting": "concept", "number": number, "begins": begins,
+            "alarms": {str(each): watch.alarm for each, watch in watches.items()}, "bias": gaps, "free": free, "rectified": inside,
+            "error": points}
 
 
 def speed(python: str | None) -> dict[str, Any]:
@@ -205,7 +306,7 @@ def speed(python: str | None) -> dict[str, Any]:
             made.value(metric, part, positive=1)
     out["CBPE"] = time.process_time() - began
     began = time.process_time()
-    estimator = Estimator.of(reference, folds=2)   # of so many rows half is enough to learn from
+    estimator = Estimator.of(reference)
     out["learning"] = time.process_time() - began
     for part in parts:
         window = estimator.window(part)
@@ -243,6 +344,49 @@ def _interval(values: Array) -> str:
     return f"{values.mean():.3f} [{values.mean() - half:.3f}, {values.mean() + half:.3f}]"
 
 
+def _line(way: str, gap: Array, floor: float) -> str:
+    size = np.abs(gap)
+    half = 1.96 * size.std() / np.sqrt(len(size))
+    return (f"  {way:22s} MAE {_interval(size)}  x floor {size.mean() / floor:.2f} [{(size.mean() - half) / floor:.2f}, "
+            f"{(size.mean() + half) / floor:.2f}]  bias {gap.mean():+.3f}")
+
+
+def _held(what: str, some: list[dict[str, Any]]) -> str:
+    inside = sum(each["low"] <= each["real"] <= each["high"] for each in some)
+    low, high = (100 * float(each) for each in stats.binomtest(inside, len(some)).proportion_ci(method="wilson"))
+    return f"  {what} hold {100 * inside / len(some):.1f} [{low:.1f}, {high:.1f}] %"
+
+
+def _renewed(some: list[dict[str, Any]], scale: float, floor: float) -> Iterator[str]:
+    """Give the same for chunks after those whose labels have come, put right by them."""
+    matured, later = Maturity(), []
+    for each in sorted(some, key=lambda one: one["number"]):
+        made = Estimate(each["metric"], each["said"]["assay"], each["low"], each["high"], each["noise"], each["error"], 0.0, each["effective"],
+                        SIZE)
+        if each["number"] < MATURED:
+            matured.add(made, each["real"])
+        else:
+            made = matured.renewed(made)
+            later.append({"real": each["real"], "low": made.low, "high": made.high, "value": made.value})
+    if matured.scores and later:
+        yield _line("put right by labels", scale * np.array([each["value"] - each["real"] for each in later]), floor)
+        yield _held(f"intervals after {MATURED} chunks with labels (lean {matured.lean:+.2f}, spread {matured.spread:.2f})", later)
+
+
+def _watched(begins: int | None, some: list[dict[str, Any]]) -> str:
+    free, inside, gaps, points = (np.concatenate([each[name] for each in some]) for name in ("free", "rectified", "bias", "error"))
+    when = "as it was" if begins is None else f"changed after {begins} windows"
+    out = f"\nconcept {when}: {len(some)} series of {WINDOWS} windows"
+    for tolerance in map(str, TOLERANCES):
+        late = sorted(each["alarms"][tolerance] - (begins or 0) for each in some if each["alarms"][tolerance] is not None)
+        said = f", after {np.median(late):.1f} windows (median of these), {late[0]} to {late[-1]}" if late else ""
+        out += f"\n  tolerance {tolerance}: {len(late)} alarmed{said}"
+    if len(gaps):
+        out += (f"\n  without labels off by {100 * gaps.mean():+.2f} points, interval holds {100 * free.mean():.0f} %; with {LABELS} labels a "
+                f"window off by {100 * np.abs(points).mean():.2f} points (MAE), interval holds {100 * inside.mean():.0f} %")
+    return out
+
+
 def shown(rows: list[dict[str, Any]]) -> Iterator[str]:
     """Give the tables as lines."""
     found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
@@ -250,30 +394,24 @@ def shown(rows: list[dict[str, Any]]) -> Iterator[str]:
         if "said" in each:
             found[each["setting"], each["metric"]].append(each)
     for (setting, metric), some in found.items():
-        floor = 100 * float(np.mean([each["floor"] for each in some]))
+        scale = 1.0 if setting == "numbers" else 100.0
+        floor = scale * float(np.mean([each["floor"] for each in some]))
         real = [each["real"] for each in some]
-        refused = sum(each["refused"] is not None for each in some)
-        yield (f"\n{setting}, {metric}: {len(some)} chunks, truth {min(real):.3f} to {max(real):.3f}, floor {floor:.3f} points, "
-               f"{refused} would be refused")
+        slow = [each for each in some if "importance weighting" in each["said"]]
+        refused = sum(each["refused"] is not None for each in slow)
+        yield (f"\n{setting}, {metric}: {len(some)} chunks, truth {min(real):.3f} to {max(real):.3f}, floor {floor:.3f}, "
+               f"{refused} of {len(slow)} would be refused")
         for way in WAYS:
-            if way in some[0]["said"]:
-                gap = np.array([100 * (each["said"][way] - each["real"]) for each in some])
-                size = np.abs(gap)
-                half = 1.96 * size.std() / np.sqrt(len(size))
-                yield (f"  {way:22s} MAE {_interval(size)}  x floor {size.mean() / floor:.2f} [{(size.mean() - half) / floor:.2f}, "
-                       f"{(size.mean() + half) / floor:.2f}]  bias {gap.mean():+.3f}")
-        inside = np.array([each["low"] <= each["real"] <= each["high"] for each in some], float)
-        yield f"  intervals of 95 % hold {_interval(100 * inside)} %"
+            those = [each for each in some if way in each["said"]]
+            if those:
+                yield _line(way, scale * np.array([each["said"][way] - each["real"] for each in those]), floor)
+        yield _held("intervals of 95 %", some)
+        yield from _renewed(some, scale, floor)
     changes = [each for each in rows if each["setting"] == "concept"]
-    for changed in (True, False):
-        some = [each for each in changes if each["changed"] is changed]
+    for begins in BEGINS:
+        some = [each for each in changes if each["begins"] == begins]
         if some:
-            alarms = sorted(each["alarm"] for each in some if each["alarm"] is not None)
-            late = f"alarm after {np.median(alarms):.0f} windows (median), {alarms[-1]} at most" if alarms else "no alarm"
-            yield (f"\nconcept {'changed' if changed else 'as it was'}: {len(some)} series; without labels off by "
-                   f"{100 * np.mean([each['bias'] for each in some]):+.2f} points, interval holds {100 * np.mean([each['free'] for each in some]):.0f} %; "
-                   f"with {LABELS} labels a window off by {100 * np.mean([each['error'] for each in some]):.2f} points (MAE), interval holds "
-                   f"{100 * np.mean([each['rectified'] for each in some]):.0f} %; {len(alarms)} of {len(some)} alarmed, {late}")
+            yield _watched(begins, some)
     for each in rows:
         if each["setting"] == "speed":
             yield "\nspeed, CPU seconds: " + ", ".join(f"{name} {value}" if isinstance(value, dict) else f"{name} {value:.2f}"
@@ -285,6 +423,7 @@ def main() -> None:
     parser.add_argument("--settings", default=",".join(SETTINGS[:4]))
     parser.add_argument("--chunks", type=int, default=400)
     parser.add_argument("--first", type=int, default=0, help="number of the first chunk, or series: shards begin where others end")
+    parser.add_argument("--slow", type=int, default=10, help="of so many chunks one is estimated by slow ways as well; 0 for none")
     parser.add_argument("--quick", action="store_true", help="20 chunks and 2 series")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--join", type=Path, nargs="+")
@@ -304,17 +443,16 @@ def main() -> None:
         if setting == "speed":
             rows.append(speed(given.nannyml))
             continue
-        held = ground(setting == "weak")
         if setting == "concept":
             number = 2 if given.quick else max(1, count * SERIES // 400)
             first = given.first * SERIES // 400
-            work = [functools.partial(series, held, each, changed) for each in range(first, first + number) for changed in (True, False)]
+            work: list[Callable[[], Any]] = [functools.partial(series, each, begins) for each in range(first, first + number) for begins in BEGINS]
         else:
-            work = [functools.partial(chunk, held, setting, each) for each in range(given.first, given.first + count)]
-        for each in work:
+            work = [functools.partial(chunk, setting, each, given.slow) for each in range(given.first, given.first + count)]
+        for at, each in enumerate(work):
             made = each()
             rows += made if isinstance(made, list) else [made]
-            if given.json:   # what is there survives an interrupt
+            if given.json and at % 20 == 19:   # what is there survives an interrupt
                 given.json.write_text(json.dumps(rows), "utf-8")
         print(f"{setting}: {time.process_time() - began:.0f} s of CPU", file=sys.stderr, flush=True)
     print(f"Python {platform.python_version()}, numpy {np.__version__}, chunks of {SIZE:,} rows")

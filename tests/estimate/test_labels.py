@@ -69,6 +69,37 @@ def test_the_watch_is_quiet_where_nothing_changed_and_speaks_where_something_did
     assert watch.alarm is not None
 
 
+def test_a_change_after_many_quiet_windows_is_found() -> None:
+    rng = np.random.default_rng(1)
+    watch = Watch(tolerance=0.01)
+    for at in range(120):
+        right = rng.random(200)
+        watch.add((rng.random(200) < right - 0.08 * (at >= 80)) - right)
+        assert at >= 80 or watch.alarm is None
+    assert watch.alarm is not None
+    assert watch.alarm <= 115
+
+
+def test_what_was_expected_lets_bets_be_higher_and_stay_fair() -> None:
+    loud, late = 0, []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        quiet, low, high = Watch(alpha=0.05), Watch(), Watch()
+        for _ in range(15):
+            right = rng.random(200)
+            heft = np.where(right < 0.5, 3.0, 1 / 3)   # of each kind as many are wanted, drawn in proportion to 1 / heft
+            kept = rng.random(200) < 1 / (3 * heft)
+            sure, heft = right[kept], heft[kept]
+            quiet.add((rng.random(len(sure)) < sure) - sure, heft, expected=sure)
+            gaps = (rng.random(len(sure)) < sure - 0.15) - sure
+            low.add(gaps, heft)
+            high.add(gaps, heft, expected=sure)
+        loud += quiet.alarm is not None
+        late.append((low.alarm or 16, high.alarm or 16))
+    assert loud <= 5
+    assert np.mean(late, axis=0)[1] <= np.mean(late, axis=0)[0]
+
+
 def test_wrong_requests(changed: Window) -> None:
     with pytest.raises(ConfigError, match="cannot be labelled"):
         chosen(changed, "accuracy", 10_000)
@@ -76,6 +107,8 @@ def test_wrong_requests(changed: Window) -> None:
         rectified(changed, "accuracy", np.arange(3), np.zeros(3), np.ones(len(changed.current)))
     with pytest.raises(DataError, match="beyond"):
         Watch().add(np.array([2.0]))
+    with pytest.raises(ConfigError, match="not beyond the tolerance"):
+        Watch(tolerance=0.03)
 
 
 def test_labels_of_numbers() -> None:

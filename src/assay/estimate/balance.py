@@ -7,11 +7,13 @@ to tell the two apart, and steadier.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import linalg, optimize, sparse
 
 from assay.estimate.ratio import CUT, Ratio, apart
 from assay.estimate.rows import Array, Rows
@@ -23,6 +25,7 @@ LEAVES, LEAF = 48, 100
 RIDGE = 3.0        # rows of a group by which shares of now are doubted
 _STEPS = 40
 _NEAR = 0.1        # of its sampling error, to which a share is met
+_WIDE, _SOME = 1_500, 3_000   # groups beyond which how they go together is left out of the search; rows of now that it is taken from
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,22 @@ class Groups:
                 codes.append(len(inner) + 2)
         tree = DecisionTreeRegressor(max_leaf_nodes=LEAVES, min_samples_leaf=LEAF, random_state=0).fit(x, wrong)
         made = cls(tuple(edges), tuple(codes), tree, np.unique(tree.apply(x)))
-        return cls(made.edges, made.codes, tree, made.leaves, made(reference))
+        return dataclasses.replace(made, marks=made(reference))
+
+    @functools.cached_property
+    def back(self) -> Any:
+        """The rows' marks by group."""
+        return self.marks.T.tocsr()
+
+    @functools.cached_property
+    def share(self) -> Array:
+        """How large each group is in the reference."""
+        return np.asarray(self.marks.mean(axis=0)).ravel()
+
+    @functools.cached_property
+    def together(self) -> Array | None:
+        """The covariance of the marks, None of very many groups."""
+        return _together(self.marks) if len(self.share) <= _WIDE else None
 
     def __call__(self, rows: Rows) -> sparse.csr_matrix:
         """Return (n, groups) of 0 and 1: which groups each row is in."""
@@ -85,22 +103,41 @@ def balance(groups: Groups, current: Rows) -> Ratio:
     before, now = groups.marks, groups(current)
     n, m = before.shape[0], now.shape[0]
     share = np.asarray(now.mean(axis=0)).ravel()
-    back = before.T.tocsr()
-    # rare groups are steep: in units of their spread the search is as quick along each
-    scale = 1 / np.sqrt(np.asarray(before.mean(axis=0)).ravel() + share + 1 / n)
+    step = _step(groups, now, share)
 
     def cost(place: Array) -> tuple[float, Array]:
-        at = place * scale
+        at = step @ place if step.ndim == 2 else step * place
         line = before @ at
         top = line.max()
         mass = np.exp(line - top)
         whole = mass.sum()
         value = float(np.log(whole) + top - share @ at + 0.5 * RIDGE / m * (at @ at))
-        return value, (back @ (mass / whole) - share + RIDGE / m * at) * scale
+        slope = groups.back @ (mass / whole) - share + RIDGE / m * at
+        return value, step.T @ slope if step.ndim == 2 else step * slope
 
     found = optimize.minimize(cost, np.zeros(before.shape[1]), jac=True, method="L-BFGS-B",
                               options={"maxiter": _STEPS, "gtol": _NEAR / np.sqrt(m)})
-    old, new = before @ (found.x * scale), now @ (found.x * scale)
+    at = step @ found.x if step.ndim == 2 else step * found.x
+    old, new = before @ at, now @ at
     level = float(np.log(np.exp(old - old.max()).mean()) + old.max())
     weight = np.minimum(np.exp(old - level), CUT)
     return Ratio(weight * (n / weight.sum()), np.exp(np.clip(new - level, -30, 30)), apart(old, new))
+
+
+def _step(groups: Groups, now: Any, share: Array) -> Array:
+    """Return what makes the search about as steep in every direction, so that it takes few steps: a matrix, or a number for each group.
+
+    The curvature is the covariance of the marks, of the reference where the search begins and of now where it ends: their mean will do.
+    """
+    together = groups.together
+    if together is None:   # rare groups are steep: in units of their spread
+        return np.asarray(1 / np.sqrt(groups.share + share + 1 / groups.marks.shape[0]))
+    curve = (together + _together(now[:: now.shape[0] // _SOME + 1])) / 2
+    lower = np.linalg.cholesky(curve + RIDGE / now.shape[0] * np.eye(len(share)))
+    return np.asarray(linalg.solve_triangular(lower, np.eye(len(share)), lower=True).T)
+
+
+def _together(marks: Any) -> Array:
+    """Return the covariance of marks."""
+    share = np.asarray(marks.mean(axis=0)).ravel()
+    return np.asarray((marks.T @ marks).toarray() / marks.shape[0] - np.outer(share, share))

@@ -67,7 +67,7 @@ class Estimator:
     seed: int = 0
 
     @classmethod
-    def of(cls, reference: Rows, *, seed: int = 0, folds: int = 5) -> Estimator:
+    def of(cls, reference: Rows, *, seed: int = 0, folds: int | None = None) -> Estimator:
         """Learn on labelled rows that the model was not trained on; raises ``DataError`` where they are too few.
 
         >>> rng = np.random.default_rng(0)

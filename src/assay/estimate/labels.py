@@ -22,7 +22,10 @@ __all__ = ["Chosen", "Rectified", "Watch", "chosen", "doubt", "drawn", "rectifie
 STRATA = 10
 EVEN = 0.3      # of the labels that are spread evenly, so that a surprise in a sure place is seen
 _FEWEST = 20    # labels from which an estimate is made of them
-_BETS = (0.05, 0.1, 0.2, 0.4)
+_TIMES = (1.0, 4.0)     # stakes, in the one for the shift that is sought
+_PARTS = (0.35, 0.15, 0.35, 0.15)   # of the money: up with each stake, down with each
+_MOST = 0.75            # of it that a label may lose
+_GUESS, _WORTH = 0.12, 20   # variance of a gap before there are any, and the labels that the guess is worth
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +137,13 @@ def rectified(window: Window, metric: str, places: Array, labels: Array, chance:
 class Watch:
     """Evidence, added up over windows, that estimates are off by more than ``tolerance``: an e-process, so it may be looked at any time.
 
-    A bet at each label, for several stakes and both directions, ``1 + stake * ((m - expected) * heft - tolerance) / bound``; the mean of
-    their products is at least 1 / alpha with probability at most alpha as long as no window's estimate is off by more than the tolerance
-    (Ville; Waudby-Smith and Ramdas 2024). ``alarm`` tells when it was.
+    A bet at each label, ``1 + stake * (side * (label - expected) * heft - tolerance)``, in both directions, with the stakes that grow
+    fastest where estimates are off by ``sought`` and by much more: what is hoped for beyond the tolerance, over the variance (Kelly 1956),
+    of windows before, so that no bet knows its outcome. Bets begin anew at each window, as a change may come late: those from window s on
+    have a part 1 / (s (s + 1)) of the money. The sum is 1 / alpha or more with probability at most alpha as long as no window's estimate
+    is off by more than the tolerance (Ville; Waudby-Smith and Ramdas 2024; Shin, Ramdas and Rinaldo 2023). Labels drawn from strata and
+    without replacement are worth no more to the gambler than others (means of logarithms; Maclaurin's inequality). ``alarm`` tells when
+    it was.
 
     >>> rng = np.random.default_rng(0)
     >>> watch = Watch(tolerance=0.01)
@@ -146,24 +153,36 @@ class Watch:
     True
     """
 
-    tolerance: float = 0.01
+    tolerance: float = 0.005
     alpha: float = 0.01
+    sought: float = 0.025
 
     def __post_init__(self) -> None:
-        self._logs = np.zeros((2, len(_BETS)))
+        if not 0 <= self.tolerance < self.sought:
+            raise ConfigError(f"a shift of {self.sought} is not beyond the tolerance {self.tolerance}", expected="more than is tolerated")
+        self._logs = np.zeros((0, 2 * len(_TIMES)))    # by window of the first bet, kind of bet
+        self._squares, self._labels = _GUESS * _WORTH, float(_WORTH)
         self.windows = 0
         self.alarm: int | None = None
 
-    def add(self, gaps: Array, heft: Array | None = None) -> float:
-        """Add the gaps (label less what was expected of it, within -1 and 1) of a window; ``heft`` is 1 / chance over its mean."""
-        weighed = np.asarray(gaps, float) * (1.0 if heft is None else heft)
-        bound = max(1.0, float(np.max(heft)) if heft is not None else 1.0)   # bets lose at most all
+    def add(self, gaps: Array, heft: Array | None = None, *, expected: Array | None = None) -> float:
+        """Add the gaps (label less what was expected of it, within -1 and 1) of a window; ``heft`` is 1 / chance over its mean.
+
+        With ``expected`` (of labels of 0 and 1) it is known how much a bet may lose at most, so that stakes may be higher.
+        """
         if np.abs(gaps).max(initial=0.0) > 1:
             raise DataError("gaps are beyond -1 and 1", expected="labels less chances of being right")
-        for row, sign in enumerate((1.0, -1.0)):
-            for column, stake in enumerate(_BETS):
-                at = 1 + stake / bound * (sign * weighed - self.tolerance)
-                self._logs[row, column] += float(np.log(np.maximum(at, 1e-12)).sum())
+        heft = np.ones(len(gaps)) if heft is None else np.asarray(heft, float)
+        weighed, won = np.asarray(gaps, float) * heft, []
+        variance = self._squares / self._labels * (1.0 if self.windows or not len(heft) else float(np.mean(heft**2)))
+        for side in (1.0, -1.0):
+            lost = 1.0 if expected is None else expected if side > 0 else 1 - np.asarray(expected)
+            most = _MOST / (max(float(np.max(heft * lost, initial=0.0)), 0.1) + self.tolerance)
+            won += [float(np.log1p(min(times * (self.sought - self.tolerance) / variance, most) * (side * weighed - self.tolerance)).sum())
+                    for times in _TIMES]
+        self._logs = np.concatenate([self._logs, np.zeros((1, len(won)))]) + np.array(won)
+        self._squares += float((weighed**2).sum())
+        self._labels += len(weighed)
         self.windows += 1
         if self.alarm is None and self.evidence >= 1 / self.alpha:
             self.alarm = self.windows
@@ -172,7 +191,12 @@ class Watch:
     @property
     def evidence(self) -> float:
         """The e-value so far."""
-        return float(np.exp(np.minimum(special.logsumexp(self._logs) - math.log(self._logs.size), 700.0)))
+        if not self.windows:
+            return 1.0
+        start = np.arange(1, self.windows + 1)
+        held = self._logs - np.log(start * (start + 1.0))[:, None] + np.log(np.array(_PARTS))
+        unused = -math.log(self.windows + 1.0)   # of bets that begin later
+        return float(np.exp(np.minimum(np.logaddexp(special.logsumexp(held), unused), 700.0)))
 
 
 def _whole(wanted: Array, size: Array) -> Array:

@@ -17,9 +17,8 @@ from assay.estimate.calibration import Many, calibrated
 from assay.estimate.ratio import learner
 from assay.estimate.rows import Array, Rows
 
-__all__ = ["FOLDS", "Losses", "Outcome", "losses", "outcome"]
+__all__ = ["Losses", "Outcome", "losses", "outcome", "parts"]
 
-FOLDS = 5
 ROUNDS = 80
 _FLOOR = 1e-4
 
@@ -57,13 +56,23 @@ class Outcome:
         return np.asarray(np.mean(found, axis=0))
 
 
-def outcome(reference: Rows, *, folds: int = FOLDS, rounds: int = ROUNDS, seed: int = 0) -> Outcome:
+def parts(rows: int) -> int:
+    """Return into how many parts a reference is cut: of very many rows half is enough to learn from.
+
+    >>> parts(3_000), parts(30_000), parts(300_000)
+    (5, 3, 2)
+    """
+    return 5 if rows < 20_000 else 3 if rows < 40_000 else 2
+
+
+def outcome(reference: Rows, *, folds: int | None = None, rounds: int = ROUNDS, seed: int = 0) -> Outcome:
     """Return chances of labels from boosted trees on features and scores, mixed with the calibrated score as the reference says is best.
 
     Where the score says all there is to say, trees only add noise, and the mixture leaves them out; where the model of the user does not
     see what matters, they do the work.
     """
     x, y, k = reference.inputs, reference.truth.astype(int), reference.classes
+    folds = folds or parts(len(y))
     fold = np.random.default_rng(seed).permutation(len(y)) % folds
     trees, steps = np.zeros((len(y), k)), np.zeros((len(y), k))
     models: list[Any] = []
@@ -92,11 +101,12 @@ class Losses:
         return np.asarray(np.mean([np.maximum(model.predict(x), 0.0) for model in self.models], axis=0))
 
 
-def losses(reference: Rows, loss: Array, *, folds: int = FOLDS, rounds: int = ROUNDS, seed: int = 0) -> Losses:
+def losses(reference: Rows, loss: Array, *, folds: int | None = None, rounds: int = ROUNDS, seed: int = 0) -> Losses:
     """Return what ``loss`` (n,) is to be expected of a row, by boosted trees on features and answer (direct loss estimation)."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     x = reference.inputs
+    folds = folds or parts(len(x))
     fold = np.random.default_rng(seed).permutation(len(x)) % folds
     held, models = np.zeros(len(x)), []
     marks = np.array(reference.marks, bool) if any(reference.marks) else None
