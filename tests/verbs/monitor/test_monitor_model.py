@@ -9,7 +9,7 @@ import pytest
 
 from assay.errors import SignatureError
 from assay.verbs.config import read
-from assay.verbs.monitor import monitor, stream
+from assay.verbs.monitor import asked, monitor, stream
 from tests.verbs.monitor.test_monitor import config, of, told
 from tests.verbs.monitor.test_monitor import stream as days
 
@@ -92,13 +92,13 @@ def test_a_delivery_is_read_in_pieces(folder, table, monkeypatch):
     """No more than a piece of a delivery is put to the model, or held, at a time."""
     many = pa.concat_tables([table.set_column(0, "id", pa.array(np.arange(table.num_rows) + n * 1_000_000)) for n in range(30)])
     pq.write_table(many, folder.parent / "large.parquet", row_group_size=20_000)
-    sizes, answer = [], stream.guard.answer
+    sizes, answer = [], asked.guard.answer
 
     def noted(model, batch):
         sizes.append(batch.num_rows)
         return answer(model, batch)
 
-    monkeypatch.setattr(stream.guard, "answer", noted)
+    monkeypatch.setattr(asked.guard, "answer", noted)
     job = stream.Job(read(folder), trust=True)
     flow = job.flow(folder.parent / "large.parquet")
     rows = sum(each.num_rows for each in flow.batches())
