@@ -214,6 +214,7 @@ def test_where_labels_are_there_at_once_nothing_is_learned_or_paid(folder, table
     assert not any(each.name.startswith("estimated") for each in run.figures)
 
 
+@pytest.mark.slow
 def test_windows_that_the_reference_covers_are_left_out(folder, table, tmp_path):
     (tmp_path / "assay.yaml").write_text(CONFIG, "utf-8")
     pq.write_table(of(table, 0, 10), tmp_path / "reference.parquet")
