@@ -105,7 +105,7 @@ def py3langid() -> Classifier:
     """Return py3langid, of six languages."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    known = LanguageIdentifier.from_pickled_model(MODEL_FILE, norm_probs=True)
+    known = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
     known.set_languages(list(SIX))
     return lambda texts: [(label if sure >= 0.8 else None, float(sure)) for label, sure in map(known.classify, texts)]
 
