@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import shlex
 import subprocess
@@ -175,7 +176,7 @@ def test_the_whole_demonstration(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_mortgage_demonstration_says_why(tmp_path: Path) -> None:
     found = demo("mortgage", keep=tmp_path / "mortgage")
-    denied, gap, *_ = found.answered
+    denied, gap, blind, tract, bias, retrained, reweighed = found.answered
     assert denied.sentences[0].startswith("application loan-931: predicted approved = 0 (score of 1: 0.0")
     contributions = {each.column: each.value for each in denied.values}
     made = denied.attributions[0]
@@ -184,6 +185,18 @@ def test_the_mortgage_demonstration_says_why(tmp_path: Path) -> None:
     assert not set(contributions) & {"race", "male", "married"}   # the model does not see them
     assert "lower in race black" in gap.sentences[0]
     assert {each.kind for each in found.whole.figures} >= {"waterfall"}
-    for line in found.questions:
+    assert blind.sentences == ("the model does not take 'race': two inputs that differ only there always get the same answer",)
+    assert tract.verdict == "fail"   # where the house stands decides, all else alike
+    assert any(each.startswith("proved: from 9.") for each in tract.sentences)
+    for each in tract.findings:
+        assert each.sentence.startswith("approved = 1 with minority_tract = 0, approved = 0 with minority_tract = 1: ")
+    assert [each.input["where"] for each in bias.findings] == ["everyone", "consumer_history >= 4"]
+    before, after = (each.value for each in retrained.values if each.metric == "discriminatory share" and each.options["of"] == "rows")
+    assert before > 0.03 > after == 0
+    assert {each.check: each.verdict for each in reweighed.verdicts}["selection rates come closer"] == "pass"
+    assert [each.outcome for each in found.whole.findings[:3]] == ["fail"] * 3
+    assert {each.sentences[0] for each in found.answered} <= set(found.whole.sentences)
+    for line, answer in zip(found.questions, found.answered, strict=True):
         again = assay(*shlex.split(line)[1:], "--json", "-")
-        assert again.returncode == 0, again.stderr
+        assert again.returncode == answer.exit_code, again.stderr
+        assert json.loads(again.stdout)["sentences"] == list(answer.sentences)

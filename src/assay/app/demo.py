@@ -33,7 +33,8 @@ def demo(state: State, /, name: str, *, keep: str | None, json: str | None, plai
 
     flights: which flight from New York arrives late? All of 2013 with the weather; trained on the first months, tested on a later one,
     and then watched for the whole year, day by day.
-    mortgage: which application is approved? Decisions of banks in Boston, and a model that does not see race; then why one was denied.
+    mortgage: which application is approved? Decisions of banks in Boston, and a model that does not see race; then why one was denied,
+    who is treated differently, and two repairs.
 
     Needs the extra: pip install 'assay[demo]'. Whatever the verdict is, the demonstration ends with 0.
     """

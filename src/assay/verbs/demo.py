@@ -73,6 +73,7 @@ class Demonstration:
         """The run with the incidents of the year and all answers beside its verdicts: what the report shows."""
         more = [*([self.watched] if self.watched is not None else []), *self.answered]
         verdicts, findings = ([one for each in self.answered for one in getattr(each, part)] for part in ("verdicts", "findings"))
+        findings.sort(key=lambda each: each.outcome != "fail")   # what only a person can judge stands behind what is a fault
         first = tuple(each.sentences[0] for each in self.answered if each.sentences)
         told = {*first, *(each.sentence for each in (*verdicts, *findings))}
         notes = dict.fromkeys((*self.run.notes, *(line for each in more for line in (*each.sentences, *each.notes) if line not in told)))

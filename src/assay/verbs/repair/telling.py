@@ -51,12 +51,12 @@ class Told:
         small = self.small
         if self.asked.remedy == "retrain" and self.probed is not None and self.probed.rows is not None:
             before, after = self.probed.rows
-            parts.append(f"{_percent(before.share)} of the rows were answered otherwise with other protected values, and now "
+            parts.append(f"{_percent(before.share)} of the rows were answered otherwise with {self.another}, and now "
                          f"{_spread(after)}")
         if self.part is not None:
             parts.append(f"where {self.asked.part}, {_accuracy(self.part)}")
         parts.append(_accuracy(made.accuracy) if self.part is None else f"of all, {_accuracy(made.accuracy)}")
-        out = [f"{rows} {'; '.join(parts)}", f"what was done: {self.applied.what}"]
+        out = [f"{self.asked.remedy}: {rows} {'; '.join(parts)}", f"what was done: {self.applied.what}"]
         if made.constant:
             out.insert(0, f"the remedy moved the model to a constant: {_percent(made.most[1])} of the rows get one answer, "
                           f"before it were {_percent(made.most[0])}")
@@ -69,15 +69,24 @@ class Told:
     @cached_property
     def small(self) -> str:
         """For which groups nothing is concluded, empty where for none."""
-        few = [f"{name} ({n:,} row{'s' if n > 1 else ''})" for name, n in self.comparison.sizes.items() if 0 < n < FEWEST]
+        few = [f"{self._named(name)} ({n:,} row{'s' if n > 1 else ''})" for name, n in self.comparison.sizes.items() if 0 < n < FEWEST]
         return f"inconclusive for {both(few)}: fewer than {FEWEST} rows held out are too few to tell" if few else ""
+
+    @property
+    def another(self) -> str:
+        """What differs within a pair of the probe, in words."""
+        return f"another {self.taken[0]}" if len(self.taken) == 1 else "other protected values"
+
+    def _named(self, group: str) -> str:
+        """Return a group with the column that it is of, where it is one."""
+        by = self.applied.held.protected
+        return f"{by[0]} = {group}" if by else group
 
     def _group(self, name: str) -> str:
         rates, n = self.comparison.groups[name], self.comparison.sizes[name]
         told = [f"{GAPS[each]} {rates[each].before[0]:.3f} to {_interval(rates[each].after)}" for each in (*self.judged, "accuracy")
                 if np.isfinite(rates[each].after[0])]
-        by = self.applied.held.protected
-        return f"{f'{by[0]} = {name}' if by else name} ({n:,} rows): {', '.join(told)}"
+        return f"{self._named(name)} ({n:,} rows): {', '.join(told)}"
 
     def _harmed(self) -> list[str]:
         harms = self.comparison.harms
@@ -99,7 +108,7 @@ class Told:
         out = [again]
         if made.rows is not None and self.asked.remedy != "retrain":
             before, after = made.rows
-            out.append(f"rows answered otherwise with other protected values: {_percent(before.share)} before, {_spread(after)} after")
+            out.append(f"rows answered otherwise with {self.another}: {_percent(before.share)} before, {_spread(after)} after")
         if self.asked.remedy == "thresholds":
             new = "as it did before" if self.taken else "which it did not before"
             out.append(f"the repaired model reads the group, {new}: two people who differ in nothing else may be decided differently")
@@ -137,7 +146,7 @@ class Told:
         low = Spread("binomial", before.share, n=before.n).interval()[0]
         high = Spread("binomial", after.share, n=after.n).interval()[1]
         outcome: Any = "pass" if high < low else "fail" if after.share >= before.share and before.found else "inconclusive"
-        return Verdict("fewer rows are answered otherwise with other protected values", outcome,
+        return Verdict(f"fewer rows are answered otherwise with {self.another}", outcome,
                        f"{_percent(before.share)} before, {_spread(after)} after", aspect="fairness")
 
     def _better(self) -> Verdict:
@@ -186,13 +195,13 @@ class Told:
         """The rates that were judged, by group, before and after."""
         made, out = self.comparison, []
         for rate in (*self.judged, "accuracy"):
-            lines = [(f"{name}, {side}", *getattr(rates[rate], side), made.sizes[name]) for name, rates in made.groups.items()
+            lines = [(f"{self._named(name)}, {side}", *getattr(rates[rate], side), made.sizes[name]) for name, rates in made.groups.items()
                      for side in ("before", "after") if np.isfinite(getattr(rates[rate], side)).all()]
             if lines:
                 label, value, low, high, rows = (tuple(each) for each in zip(*lines, strict=True))
-                out.append(Figure(rate, "interval", f"{GAPS[rate].capitalize()} by group, before and after",
+                out.append(Figure(rate, "interval", f"{GAPS[rate].capitalize()} by group, before and after: {self.asked.remedy}",
                                   {"group": label, "value": value, "low": low, "high": high, "rows": rows}, x="group", y=("value",),
-                                  low=("low",), high=("high",)))
+                                  low=("low",), high=("high",), aspect="fairness"))
         return out
 
     @property
