@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.estimate.doubly_robust import FEWEST, PART, STRANGE, UNLIKE
+from assay.estimate.doubly_robust import FEWEST, PART, STRANGE
 from assay.estimate.doubly_robust import Window as Weighed
-from assay.estimate.ratio import apart, ratio
+from assay.estimate.glance import near
+from assay.estimate.ratio import ratio
 from assay.estimate.rows import Encoding, Rows
 from assay.monitor.incident import Window
 from assay.monitor.setting import Cadence
@@ -31,8 +32,6 @@ __all__ = ["Edges", "Recent", "clustered", "refusal"]
 Array = np.ndarray[Any, Any]
 
 APART = 0.9        # AUC of telling a window of the reference from the rest, above which its rows are alike by nature
-SURELY = 0.85      # AUC of a quick look, below which no better one is taken
-SOME = 0.2         # of STRANGE, by a quick look, that is no reason to take a better one either
 REACHED = 20       # labelled rows beyond which there must be a number, or that a category must have
 BEFORE = 28        # windows that a window is weighed with
 KEPT = 1_500       # rows of them
@@ -111,34 +110,12 @@ def refusal(weighed: Weighed, edges: Edges | None) -> str | None:
     count, and whether values lie where labelled ones do. Else as ``assay estimate`` does, unless a quick look shows no need to.
     """
     if edges is None:
-        return None if _near(weighed) else weighed.refusal
+        return None if near(weighed) else weighed.refusal
     rows, effective = len(weighed.estimator.reference), weighed.ratio.effective
     if effective < max(FEWEST, PART * rows):
         return f"only {effective:,.0f} of {rows:,} labelled rows count for them"
     strange = float(edges.beyond(weighed.current).any(axis=1).mean())
     return f"{percent(strange)} of the rows lie beyond what labelled ones reach" if strange > STRANGE else None
-
-
-def _near(weighed: Weighed) -> bool:
-    """Whether a tree, which sees combinations too and is ten times as quick as what decides, finds the two sides alike."""
-    from sklearn.tree import DecisionTreeClassifier
-
-    reference, current = weighed.estimator.reference, weighed.current
-    n, m = len(reference), len(current)
-    if weighed.ratio.effective < 2 * max(FEWEST, PART * n) or float((weighed.ratio.odds > UNLIKE).mean()) > SOME * STRANGE:
-        return False
-    rng = np.random.default_rng(weighed.estimator.seed)
-    some = np.arange(n) if n <= 4 * m else rng.choice(n, 4 * m, replace=False)
-    x = np.concatenate([reference.inputs[some], current.inputs])
-    side = np.repeat([0, 1], [len(some), m])
-    weight = np.repeat([m / len(some), 1.0], [len(some), m])
-    part, odds = rng.permutation(len(x)) % 2, np.zeros(len(x))
-    for fold in range(2):
-        fit, rest = part != fold, part == fold
-        tree = DecisionTreeClassifier(max_leaf_nodes=32, min_samples_leaf=max(10, m // 50), random_state=0)
-        chance = tree.fit(x[fit], side[fit], sample_weight=weight[fit]).predict_proba(x[rest])[:, 1]
-        odds[rest] = chance / np.maximum(1 - chance, 1e-9)
-    return apart(odds[side == 0], odds[side == 1]) < SURELY and float((odds[side == 1] > UNLIKE / 5).mean()) <= SOME * STRANGE
 
 
 class Recent:
