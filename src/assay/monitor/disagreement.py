@@ -38,7 +38,7 @@ TWICE = 2.0          # and times as far as the other
 STANDS = 2.0         # standard deviations, from which on a stream is said to be away since
 _FOLLOWS = 0.03      # gain of what is usual of the inputs' shifts
 _TILT = 0.4          # of the rows that a tilt keeps
-_TILTED = 1.0        # times as far as tilts of the rows moved a statistic, a real shift is expected to
+_TILTED = 2.0        # times as far as tilts of the rows moved a statistic, a real shift is expected to
 
 
 @dataclass(frozen=True, eq=False)
