@@ -27,29 +27,24 @@ from assay.data.meter import metered
 from assay.data.slice import quantile_edges, slicing
 from assay.data.source import Source, source
 from assay.engine import label as labels_of
-from assay.engine.frame import Frame
 from assay.errors import ConfigError, DataError, EmptyDataError, listed, nearest
 from assay.estimate.doubly_robust import Estimate, Estimator, Window
 from assay.estimate.labels import Chosen, Rectified, chosen, rectified
 from assay.estimate.performance import CLASSIFIED, VALUED, classified, known, loss, valued
 from assay.estimate.rows import Array, Encoding, Rows
-from assay.estimate.segments import Segment, likeness, strangers
 from assay.metric import find
-from assay.model import guard
 from assay.result import Cost, Run, Scalar, SliceKey, Spread, Value, Verdict
 from assay.result.file import write_whole
 from assay.summary.target import Target
 from assay.verbs.explain.explanation import drawn, number
+from assay.verbs.ground import grown, numbered, unlike
 from assay.verbs.subject import Subject, checked, configuration, fits, merged, opened
 from assay.verbs.suite import about
 
 __all__ = ["estimate"]
 
 MOST = 200_000       # rows of either side that are read
-PART = 50_000        # rows that the model is asked at a time
 SLICES = 50
-_TOLD = 3            # segments that sentences name
-_FEWER = 0.02        # of the rows, by which a segment has to grow to be a reason
 _COLUMNS = ("row", "chance", "label")   # of the file of rows to label
 
 
@@ -210,14 +205,7 @@ class _Ground:
         return self.target.positive
 
     def _rows(self, data: Source, table: pa.Table, *, labelled: bool) -> Rows:
-        frames = [Frame(batch, {"model": guard.answer(self.model, batch)}, data.schema, self.target, where=data.name)
-                  for batch in table.unify_dictionaries().combine_chunks().to_batches(max_chunksize=PART)]
-        valued_task = self.target.task == "regression"
-        answer = np.concatenate([each["@value" if valued_task else "@prediction"] for each in frames])
-        scored = not valued_task and self.model.signature.scores is not None
-        score = np.concatenate([each["@scores"] for each in frames]) if scored else None
-        label = np.concatenate([each["@label"] for each in frames]) if labelled else None
-        return Rows(self.encoding.matrix(table), answer, score, label, self.encoding.categorical, len(self.target.classes))
+        return numbered(self.model, self.target, data.schema, table, self.encoding, where=data.name, labelled=labelled)
 
     @property
     def notes(self) -> list[str]:
@@ -428,10 +416,9 @@ class _Made:
         if self.put_right:
             out += self._settled()
         if self.refusal is not None or self.strange:
-            out += [f"unlike anything labelled: {each.words} ({_percent(each.now)} of the rows; {each.labelled:,} labelled)"
-                    for each in self.strange[:_TOLD]]
+            out += self.strange
         if self.refusal is None:
-            out += self._reasons()
+            out.append(grown(window, self.ground.encoding))
             out.append(f"{window.ratio.effective:,.0f} of {len(self.ground.reference):,} labelled rows count for these")
         chosen_rows = self.next
         if chosen_rows is not None:
@@ -440,8 +427,8 @@ class _Made:
         return out
 
     @cached_property
-    def strange(self) -> list[Segment]:
-        return strangers(self.ground.window, self.ground.encoding)
+    def strange(self) -> list[str]:
+        return unlike(self.ground.window, self.ground.encoding)
 
     def _first(self) -> str:
         name = self.metrics[0]
@@ -467,16 +454,6 @@ class _Made:
         if put.surprise < 0.01:
             return [f"{said}: the labels disagree (p = {put.surprise:.2g}), so what labels follow has changed, or the estimate was wrong"]
         return [f"{said}: the labels do not disagree (p = {put.surprise:.2g})"]
-
-    def _reasons(self) -> list[str]:
-        kinds = likeness(self.ground.window, self.ground.encoding)
-        more = [each for each in kinds if each.now - each.before >= _FEWER][:_TOLD]
-        what = "right" if self.ground.reference.classes else "mean absolute error"
-        if not more:
-            return ["the rows are of the kinds that the labelled ones were"]
-        parts = [f"{each.words} ({_percent(each.now)} of the rows, {_percent(each.before)} before; {what} "
-                 f"{_percent(each.value or 0.0) if self.ground.reference.classes else number(each.value)})" for each in more]
-        return [f"most like these labelled segments of the reference, by what grew: {'; '.join(parts)}"]
 
     @property
     def about(self) -> dict[str, Scalar]:
@@ -507,7 +484,3 @@ def _cut(cut: Any, table: pa.Table) -> dict[SliceKey, Array]:
 
 def _estimated(made: Estimate) -> str:
     return f"{number(made.value)} [{number(made.low)}, {number(made.high)}]"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.1f} %"
