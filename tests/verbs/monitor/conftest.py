@@ -19,6 +19,7 @@ columns: {label: late, id: id, entity: plane, timestamp: at}
 features: [temp, wind]
 positive: 1
 monitor:
+  estimate: false
   label_delay: 1d
   learning: 60
   promises: ["PROMISE"]

@@ -89,12 +89,13 @@ def table():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("estimated")
+    """The configuration and its reference: whichever worker has a test, they are there."""
+    return written(tmp_path_factory.mktemp("estimated")).parent
 
 
 @pytest.fixture(scope="module")
 def replayed(folder, table):
-    return monitor.replay(written(folder), table)
+    return monitor.replay(folder / "assay.yaml", table)
 
 
 def day(incident) -> int:

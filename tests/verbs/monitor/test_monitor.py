@@ -32,6 +32,7 @@ task: binary
 classes: [0, 1]
 positive: 1
 monitor:
+  estimate: false
   window: 1d
   label_delay: 1d
   false_pages: 1 per 30d

@@ -65,7 +65,7 @@ def test_where_nothing_drifts_nothing_is_shown(folder):
 
 def test_without_a_model_by_distance(tmp_path, table):
     pq.write_table(days(5, seed=9, lost=None), tmp_path / "reference.parquet")
-    text = "columns: {id: id, entity: plane, timestamp: at, ignored: late}\nreference: reference.parquet\nmonitor: {}\n"
+    text = "columns: {id: id, entity: plane, timestamp: at, ignored: late}\nreference: reference.parquet\nmonitor: {estimate: false}\n"
     figure = drifts(monitor.replay(config(tmp_path, text), table))
     assert figure.table["column"] == ("temp", "wind")
     assert "dependence" not in figure.table

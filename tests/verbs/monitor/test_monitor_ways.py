@@ -20,6 +20,7 @@ from tests.verbs.monitor.test_monitor import CONFIG, START, config, of, stream, 
 CLIENTS = """\
 columns: {id: id, timestamp: at}
 monitor:
+  estimate: false
   by: client
   sources: {feed: [x]}
 """

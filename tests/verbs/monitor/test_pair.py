@@ -39,6 +39,7 @@ task: binary
 classes: [0, 1]
 positive: 1
 monitor:
+  estimate: false
   learning: 14
   promises: []
   shadow: {score: shadow_score}
@@ -48,7 +49,7 @@ model: shadow.joblib
 champion: production.joblib
 columns: {label: benign, id: id, timestamp: at, ignored: [place]}
 positive: 1
-monitor: {learning: 14, promises: [], shadow: model}
+monitor: {estimate: false, learning: 14, promises: [], shadow: model}
 """
 
 
@@ -200,7 +201,7 @@ task: binary
 classes: [0, 1]
 positive: 1
 slices: [place]
-monitor: {learning: 14, promises: [], by: model_version * place, by_rows: 40}
+monitor: {estimate: false, learning: 14, promises: [], by: model_version * place, by_rows: 40}
 """
 
 

@@ -20,6 +20,7 @@ task: binary
 classes: [0, 1]
 positive: 1
 monitor:
+  estimate: false
   label_delay: 2d
   false_pages: 1 per 30d
   scheduled:

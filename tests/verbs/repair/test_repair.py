@@ -213,3 +213,20 @@ def test_the_command(place: Path, tmp_path: Path) -> None:
     assert "the probe again" in " ".join(told.output.split())
     assert (tmp_path / "cut.json").is_file()
     assert "before and after" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_rows_that_the_model_learned_from_are_not_held_out(place: Path) -> None:
+    with pytest.raises(DataError, match="rows are training rows too"):
+        repaired(place, "reweigh", data=str(place / "train.parquet"))
+
+
+def test_rates_brought_together_by_treating_people_otherwise_is_no_repair(place: Path) -> None:
+    """Weights make a model of the group lean the other way: who differs in nothing else is decided otherwise more often."""
+    rows = people(3_000, 5)
+    fair = rows.assign(loan=(rows.income - rows.debt > 3.4).astype(int))   # the group alone decides nothing
+    encoded = make_column_transformer((OneHotEncoder(), ["sex"]), remainder="passthrough")
+    model = make_pipeline(encoded, LogisticRegression()).fit(fair[INPUTS], fair.loan)
+    run = assay.repair(model, fair[1500:], train=fair[:1500], remedy="reweigh", label="loan", protected="sex", ignored="paid", positive=1,
+                       features=INPUTS, budget=200, cost=0.2)
+    assert said(run)["no more rows are answered otherwise with another sex"] == "fail", run
+    assert run.verdict == "fail"

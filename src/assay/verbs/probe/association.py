@@ -396,6 +396,9 @@ class _Found:
         check = f"{both(self.ground.outputs)} {'do' if len(self.ground.outputs) > 1 else 'does'} not depend on " + both(
             self.ground.attributes) + (f", given {both(self.ground.given)}" if self.ground.given else "")
         failing = [each for each in self.open if self._fails(each)]
+        if not self.study.tested and not self.tagged:
+            return Verdict(check, "inconclusive", f"nothing could be compared: {'; '.join(self.ground.notes) or 'no rows to compare'}",
+                           aspect="fairness", hint="name an output that differs between rows: --output")
         if not self.open:
             return Verdict(check, "pass", self._nothing, aspect="fairness")
         first = (failing or self.open)[0]

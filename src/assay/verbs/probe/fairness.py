@@ -107,6 +107,8 @@ def probe(model: Any = None, data: Any = None, *, budget: int = BUDGET, seconds:
         subject, notes = opened(
             model, data, train=train, reference=reference, champion=None, positive=positive, threshold=threshold, task=task,
             classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
+        if difference is not None and difference > 1 and subject.models["model"].signature.scores == "probability":
+            raise ConfigError(f"probabilities cannot differ by {difference:g}", expected="a difference from 0 to 1")
         ground = _Ground(subject, dict(ranges or {}), difference, near, seed)
         found = _Found.of(ground, budget=budget, seconds=seconds, method=method, examples=examples, proof=proof)
     notes += [*ground.notes, *found.notes, *(each for one in subject.models.values() for each in getattr(one, "remarks", list)())]
@@ -373,6 +375,8 @@ class _Found:
             tested = f"{made.found:,} of {made.tests:,} inputs tested{where}"
             out = [f"{self._people()}{tested} are answered otherwise with another {self.names}"]
             out += [self.findings[0].sentence]
+        elif shares.get("rows") is not None and shares["rows"].found:
+            out = [f"{self._people()}none of {made.tests:,} inputs tested{where} are answered otherwise with another {self.names}"]
         else:
             out = [f"no violation in {made.tests:,} tests{where}"]
         told = {"rows"} if "of the rows of the data" in out[0] else set()

@@ -37,6 +37,7 @@ __all__ = ["Applied", "Asked", "applied"]
 Array = np.ndarray[Any, Any]
 ROWS = 500_000   # of a data set that are used
 FEWEST = 10      # of a group
+SAME = 0.5       # of the rows held out that are training rows, above which nothing is held out
 PART = 0.3       # of the accuracy that may be lost, by which amounts are chosen: on other rows it is another
 
 
@@ -120,10 +121,24 @@ def applied(subject: Subject, fit: Refit | None, asked: Asked, progress: Callabl
     assert subject.train is not None
     train = _part(subject, subject.train, asked.seed, of="training")
     _enough(train, "training")
+    notes += _apart(train.table, data.table, subject.data.name)
     model, what, more = _REMEDIES[asked.remedy](subject, fit, train, asked)
     held = _held(subject, data)
     inside = _inside(parse(asked.part, subject.data.schema), held.table) if asked.part else None
     return Applied(model, held, what, notes=(*notes, *more), inside=inside)
+
+
+def _apart(train: pa.Table, held: pa.Table, where: str) -> list[str]:
+    """Return a note where rows held out are training rows too; raises where most are, as nothing is held out then."""
+    names = [each.name for each in held.schema if each.name in train.column_names and each.type == train.schema.field(each.name).type]
+    try:   # nulls never match, so that rows with any are not counted
+        both = held.select(names).join(train.select(names), keys=names, join_type="left semi").num_rows
+    except pa.ArrowException:   # columns that cannot be compared, such as lists
+        return []
+    if both > SAME * held.num_rows:
+        raise DataError(f"{both:,} of {held.num_rows:,} rows are training rows too", where=where, expected="rows that were held out",
+                        hint="name other rows: --data held_out.parquet")
+    return [f"{both:,} of {held.num_rows:,} rows held out equal a training row"] if both else []
 
 
 def _enough(rows: _Rows, of: str) -> None:
@@ -246,7 +261,7 @@ def _retrain(subject: Subject, fit: Refit, train: _Rows, asked: Asked) -> _Made:
     note = (f"of {len(done.trials)} amounts this one was chosen on rows held out of the training: share of rows {before.rows:.3g} to "
             f"{best.rows:.3g}, of all inputs {before.space:.3g} to {best.space:.3g}, accuracy {before.accuracy:.4f} to {best.accuracy:.4f}")
     least = min(done.trials[1:], key=lambda each: each.rows + each.space)
-    if least.rows + least.space > 0.8 * (best.rows + best.space):
+    if least is best or least.rows + least.space >= 0.8 * (best.rows + best.space):
         return done.model, text, [note]
     more = f"share of rows {least.rows:.3g}, but at an accuracy of {least.accuracy:.4f}: a higher --cost allows it"
     return done.model, text, [note, f"less would be left with {least.amount}: {more}"]

@@ -120,6 +120,8 @@ class Told:
         out = [self._closer(made.gaps[name]) for name in self.judged]
         if self.asked.remedy == "retrain" and self.probed is not None:
             out.append(self._fewer(self.probed))
+        elif self.probed is not None:
+            out.append(self._no_more(self.probed))
         if self.asked.remedy == "upweight":
             out.append(self._better())
         if self.small:
@@ -128,7 +130,7 @@ class Told:
         groups = [each for each in made.harms if each.column == "group"]
         rest = [each for each in made.harms if each.column != "group"]
         outcome: Literal["fail", "warn", "pass"] = "fail" if groups else "warn" if rest else "pass"
-        out.append(Verdict("no group becomes worse", outcome, self._harmed()[0], aspect="fairness",
+        out.append(Verdict("no group becomes worse by more than chance", outcome, self._harmed()[0], aspect="fairness",
                            hint="see who they are before the model is used" if made.harms else None))
         sentence = (f"{_percent(made.most[1])} of the rows get the more frequent answer, before it were {_percent(made.most[0])}")
         out.append(Verdict("the model is no constant", "fail" if made.constant else "pass", sentence, aspect="fairness",
@@ -148,6 +150,19 @@ class Told:
         outcome: Any = "pass" if high < low else "fail" if after.share >= before.share and before.found else "inconclusive"
         return Verdict(f"fewer rows are answered otherwise with {self.another}", outcome,
                        f"{_percent(before.share)} before, {_spread(after)} after", aspect="fairness")
+
+    def _no_more(self, made: Probed) -> Verdict:
+        """Whether a remedy for rates of groups was paid for by treating people otherwise who differ in the group only."""
+        before, after = made.rows if made.rows is not None else made.space
+        least = Spread("binomial", after.share, n=after.n).interval()[0]
+        most = Spread("binomial", before.share, n=before.n).interval()[1]
+        more = least > most
+        # thresholds by group do this on purpose, and say so
+        outcome: Any = "pass" if not more else "warn" if self.asked.remedy == "thresholds" else "fail"
+        return Verdict(f"no more rows are answered otherwise with {self.another}", outcome,
+                       f"{_percent(before.share)} before, {_spread(after)} after", aspect="fairness",
+                       hint="people who differ in nothing else are treated otherwise: fit the model without the protected columns"
+                       if more else None)
 
     def _better(self) -> Verdict:
         check = "the slice becomes better"
