@@ -47,7 +47,7 @@ def sentence(check: Check, value: Value, outcome: Outcome, *, rows: int | None =
 def undecided(value: Value) -> str:
     """Return for which groups of few rows a comparison of groups says nothing, as its note tells; empty where for none.
 
-    >>> undecided(Value("recall difference", 0.1, note="sex=f against sex=m; inconclusive for sex=x (8 rows)"))
+    >>> undecided(Value("recall difference", 0.1, None, None, 208, note="sex=f against sex=m; inconclusive for sex=x (8 rows)"))
     'inconclusive for sex=x (8 rows)'
     """
     start = "inconclusive for "

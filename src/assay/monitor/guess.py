@@ -145,7 +145,7 @@ def issued(state: Guesses, guesses: Mapping[str, Guess]) -> dict[str, Guess]:
     """Return the guesses with the intervals that what became of earlier ones allows.
 
     >>> found = issued(Guesses(), {"auc": Guess(0.9, 0.03, 0.04)})["auc"]
-    >>> round(found.low, 3), found.high
+    >>> round(found.low, 3), round(found.high, 3)
     (0.802, 0.998)
     """
     found = {}
