@@ -37,7 +37,7 @@ CORE = {
     "rich": Fence(("app/*",), "rich"),
     "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "model/_sklearn_refit.py", "screen/*", "explain/_sklearn.py",
                       "probe/_sklearn.py", "estimate/*", "remedy/_sklearn.py", "verbs/demos/*"), "scikit-learn", late=True),
-    "threadpoolctl": Fence(("verbs/measure.py", "explain/_sklearn.py"), "threadpoolctl", late=True),
+    "threadpoolctl": Fence(("verbs/measure.py", "verbs/monitor/estimated.py", "explain/_sklearn.py"), "threadpoolctl", late=True),
     "joblib": Fence(("model/_sklearn.py", "model/_sklearn_refit.py", "verbs/demos/*"), "joblib", late=True),
 }
 # They load the file themselves, so that they are there whenever it is imported; nothing else of assay imports it.
