@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from assay.errors import ConfigError
+from assay.errors import ConfigError, UnknownNameError
 from assay.monitor.guess import Guesses, scored
 from assay.verbs.config import read
 from assay.verbs.monitor import monitor
@@ -241,7 +241,7 @@ def test_what_was_asked_for_and_cannot_be_is_an_error(folder, table, tmp_path):
     with pytest.raises(ConfigError, match="needs labelled rows"):
         monitor.replay(tmp_path / "assay.yaml", of(table, 0, 3))
     (tmp_path / "assay.yaml").write_text(CONFIG + "  estimate: {metrics: [recal]}\n", "utf-8")
-    with pytest.raises(ConfigError, match="did you mean 'recall'"):
+    with pytest.raises(UnknownNameError, match="did you mean 'recall'"):
         monitor.replay(tmp_path / "assay.yaml", of(table, 0, 3))
     small = pq.read_table(folder / "reference.parquet").slice(0, 50)
     (tmp_path / "reference.parquet").unlink()

@@ -227,3 +227,12 @@ def test_a_version_that_goes_mad_is_named_and_where_all_are_well_none_is(world, 
 def test_a_version_that_serves_others_is_not_held_against_it(world, tmp_path):
     run = monitor.replay(config(tmp_path, VERSIONED), versioned(world, False))
     assert pages(run, VERSIONS) == []
+
+
+def test_a_column_of_the_shadow_that_is_misspelt_is_told_and_production_is_watched(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    at = pa.array([dt.datetime(2026, 3, 1, tzinfo=dt.UTC) + dt.timedelta(hours=each) for each in range(240)], pa.timestamp("us", "UTC"))
+    rows = pa.table({"at": at, "score": rng.random(240), "second": rng.random(240)})
+    text = "columns: {timestamp: at, score: score}\ntask: binary\nclasses: [0, 1]\npositive: 1\nmonitor: {estimate: false, shadow: {score: secnd}}\n"
+    run = monitor.replay(config(tmp_path, text), rows)
+    assert any("there is no column 'secnd'; did you mean 'second'?" in each for each in run.notes), run.notes

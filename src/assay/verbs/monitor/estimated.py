@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from assay.check.expression import Check
 from assay.data.source import Source, source
-from assay.errors import AssayError, ConfigError, EmptyDataError, listed, nearest
+from assay.errors import AssayError, ConfigError, EmptyDataError, UnknownNameError, listed
 from assay.estimate.doubly_robust import Estimator
 from assay.estimate.doubly_robust import Window as Weighed
 from assay.estimate.performance import CLASSIFIED, VALUED, classified, known, loss, valued
@@ -94,6 +94,9 @@ class Estimation:
         if wanted and not able:
             raise ConfigError("performance without labels needs labelled rows that the model was not trained on", where=str(config.path),
                               expected="reference: FILE and columns: {label: COLUMN}", hint="or monitor: {estimate: false}")
+        for name in settings.estimate.metrics:   # before any window asks for it
+            if name not in (*CLASSIFIED, *VALUED):
+                raise UnknownNameError.among("metric to estimate", name, (*CLASSIFIED, *VALUED), where=f"{config.path}, monitor: estimate")
         if wanted is False or not able or config.task in ("ranking", "multilabel"):
             return None
         return cls(config, settings, model, promises, answered, allowed)
@@ -437,11 +440,7 @@ def _chosen(estimator: Estimator, made: Estimation, target: Target) -> tuple[str
     named = made.settings.estimate.metrics
     for name in named:
         if name not in able:
-            near = nearest(name, able)
-            known_ = name in (*CLASSIFIED, *VALUED)
-            raise ConfigError(f"{name} {'cannot be estimated of this model' if known_ else 'is not a metric that can be estimated'}",
-                              where="monitor: estimate", expected=f"one of {listed(able, 12)}",
-                              hint=f"did you mean '{near}'?" if near and not known_ else None)
+            raise ConfigError(f"{name} cannot be estimated of this model", where="monitor: estimate", expected=f"one of {listed(able, 12)}")
     usual = [name for name in ("auc", "accuracy", "mae") if name in able][:1]
     return tuple(named or [name for name in made._asked_for if name in able][:METRICS] or usual)
 

@@ -67,6 +67,7 @@ def replay(config: str | Path | Config, data: Any = None, *, trust: bool = False
     if given is None:
         raise ConfigError("there are no data to replay", where=str(config.path), expected="data", hint="--data history.parquet")
     held = Held(job, [job.opened(each) for each in (_files(given) if job.settings.window.kind == "file" else [given])])
+    silent = [f"the shadow did not answer for rows of the history: {job.pair.failed}"] if job.pair is not None and job.pair.failed else []
     memory, said = Memory(), []
     waiting = list(range(len(held.windows)))
     for number, window in enumerate(held.windows):
@@ -82,7 +83,7 @@ def replay(config: str | Path | Config, data: Any = None, *, trust: bool = False
                           Stretch([each.start for each in held.windows], lambda number: held.parts[number]))
     memory = _caused(memory, causes)
     run = reported(job, memory, said, rows=held.rows, seconds=time.perf_counter() - began, verb="monitor replay")
-    return dataclasses.replace(run, notes=(*held.notes, *run.notes, *notes))
+    return dataclasses.replace(run, notes=(*held.notes, *silent, *run.notes, *notes))
 
 
 def _about(said: Iterable[Said]) -> dict[str, int]:

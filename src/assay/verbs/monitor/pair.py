@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from assay.data.source import Source, source
-from assay.errors import AssayError, ConfigError
+from assay.errors import AssayError, ConfigError, listed, nearest
 from assay.explain.change import change
 from assay.model import guard
 from assay.model.answer import Answer
@@ -50,6 +50,7 @@ class Pair:
     def __init__(self, job: Any, *, model: Model | None, logged: Side | None):
         self._job, self.model, self._logged = job, model, logged
         self._asked: Asked | None = None
+        self._absent: str | None = None
         self._norm: Norm | None = None
         self._looked = False
 
@@ -99,6 +100,7 @@ class Pair:
     def beside(self, flowing: Source) -> Source:
         """Return a delivery with the shadow's answers beside production's, where it is a model to be asked."""
         if self.model is None:
+            self._absent = self._missing(flowing.schema.names)
             return flowing
         self._asked = Asked(flowing, self.model, shadow=True)
         return source(self._asked)
@@ -106,7 +108,16 @@ class Pair:
     @property
     def failed(self) -> str | None:
         """Why the shadow could not answer for rows of the last delivery."""
-        return None if self._asked is None else self._asked.failed
+        return self._absent if self._asked is None else self._asked.failed
+
+    def _missing(self, names: Sequence[str]) -> str | None:
+        """Say which columns of the shadow's answers a delivery lacks: no error, as production is watched all the same."""
+        side = self._logged
+        absent = [] if side is None else [each for each in (*side.scores, side.prediction) if each and each not in names]
+        if not absent:
+            return None
+        near = nearest(absent[0], names)
+        return f"there is no column {listed(absent)}" + (f"; did you mean '{near}'?" if near else "")
 
     def step(self, memory: Pairs, window: Window, rows: pa.Table, behind: Behind | None) -> tuple[Pairs, list[Alert], Told | None]:
         """Return the memory after a window, alerts, and what was seen; nothing of a window in which neither column is there."""
