@@ -10,7 +10,7 @@ PYTHON ?= $(shell for each in python3.13 python3.12 python3.11 python3 python; d
 	if $$each -c '$(SUPPORTED)' >/dev/null 2>&1; then echo $$each; break; fi; done)
 WORKERS ?= 2
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-EXTRAS := pandas polars skops lightgbm catboost onnx http sql postgres image language apprise otel explain fairlearn demo
+EXTRAS := pandas polars skops lightgbm catboost onnx http sql postgres image language apprise otel explain fairlearn text demo
 # Each into an environment of its own below this folder; on Linux the index must offer a build of PyTorch for the CPU.
 FORMATS := .formats
 FRAMEWORKS := torch==2.13.0 keras==3.15.1 tensorflow-cpu==2.21.0 jax==0.10.2 transformers==5.23.0 mlflow-skinny==3.17.2

@@ -1,12 +1,15 @@
 """Unwarranted associations: the published workloads, false reports on permuted outputs, power on planted ones, and time.
 
-    python bench/association.py [--parts published,null,power,time] [--tasks TEXT] [--seeds A:B] [--ways exact,tree,both,naive] [--json FILE]
+    python bench/association.py [--parts published,null,power,tagger,time] [--tasks TEXT] [--seeds A:B] [--ways exact,tree,both,naive] [--json FILE]
 
 ``published`` asks Berkeley, Adult and COMPAS what FairTest (Tramer et al. 2017) asked and prints its numbers beside. ``null`` permutes the
 outputs and counts the runs with any report, at a rate of 0.05. ``power`` plants a gap between the sexes in a conjunction of one to three
 conditions on Adult's columns; a report is a hit where half of the rows in either are in both (Jaccard), ``recall`` the share of planted
 ones that are hit, ``precision`` the share of reported sub-populations that hit. ``naive`` is a single guided tree of depth 5 as FairTest
-grows it, each node tested on the other half, Holm over all, reported where its size exceeds that of every larger one. ``--tasks`` keeps
+grows it, each node tested on the other half, Holm over all, reported where its size exceeds that of every larger one. ``tagger`` is a made
+tagger of 3,000 images and 1,000 tags, whose rates fall as those of real ones do and of which images have more or fewer by their scene: 10 tags
+of middling rate are given more often to one group, or none are (``null``), and what is reported is counted, beside chi-square without a
+correction and with Bonferroni's; ``given`` takes off a scene that one group is shown in more often. ``--tasks`` keeps
 tasks that hold a text, ``--seeds`` the seeds from A to below B, so that both can be cut in shards. Seconds are of CPU time, one thread.
 The tables are read from ../shared/data/fairness.
 """
@@ -32,11 +35,14 @@ import pyarrow.csv
 from assay.probe.association.context import grown
 from assay.probe.association.measure import Variable, measured
 from assay.probe.association.study import Pair, study
+from assay.probe.association.tagger import tags
 from assay.segment.axis import axes
 from assay.segment.confirm import standing
 from assay.summary.hashing import mixed
 
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "fairness"
+IMAGES, TAGS, TIED, SCENES = 3_000, 1_000, 10, 4
+RATIOS = (1.5, 2.0, 3.0)   # of the rates of tied tags
 SIZES, STRENGTHS = (0.02, 0.05, 0.15), (0.1, 0.2, 0.3)
 
 
@@ -210,6 +216,44 @@ def power(found: Any, size: float, strength: float, ways: list[str], seed: int) 
     return rows
 
 
+def tagger(ratio: float, confounded: bool, seed: int) -> list[dict[str, Any]]:
+    """Return what is reported of a made tagger: tags in no, or in ten cases more often with one of two groups."""
+    rng = np.random.default_rng([seed, int(10 * ratio), confounded])
+    scene = rng.integers(0, SCENES, IMAGES)
+    group = (rng.random(IMAGES) < (0.15 + 0.1 * scene if confounded else 0.3)).astype(np.int64)
+    rates = 0.3 / np.arange(1, TAGS + 1) ** 0.6          # from 30 % of the images to 0.5 %
+    tied = rng.permutation(np.flatnonzero((rates > 0.01) & (rates < 0.1)))[:TIED] if ratio > 1 else np.empty(0, np.int64)
+    often = rng.gamma(4.0, 0.25, (SCENES, TAGS))         # a tag belongs to some scenes
+    chance = (rates * often).astype(np.float32)[scene] * rng.gamma(4.0, 0.25, (IMAGES, 1)).astype(np.float32)   # some images have more of all
+    chance[:, tied] *= np.where(group == 1, ratio, 1.0)[:, None]
+    shown = rng.random((IMAGES, TAGS), np.float32) < np.minimum(chance, 0.95)
+    attribute = Variable("group", group, ("one", "other"))
+    rows = []
+    began = time.process_time()
+    found = {"Holm": tags(attribute, shown, [str(each) for each in range(TAGS)], strata=scene if confounded else None)}
+    seconds = time.process_time() - began
+    if ratio > 1:   # of nothing planted, any report by the one is a report by the other
+        found["fdr"] = tags(attribute, shown, [str(each) for each in range(TAGS)], strata=scene if confounded else None, control="fdr")
+    p = chi_square(group, shown)
+    reported = {name: [int(each.label) for each in made.tags] for name, made in found.items()}
+    reported |= {"chi-square, Bonferroni": np.flatnonzero(p <= 0.05 / TAGS).tolist(), "chi-square as it is": np.flatnonzero(p <= 0.05).tolist()}
+    for way, some in reported.items():
+        rows.append({"part": "tagger", "task": f"{'given scene' if confounded else 'plain'}, ratio {ratio:g}", "way": way, "seed": seed,
+                     "reports": len(some), "hits": len({*some} & {*tied.tolist()}), "planted": len(tied), "seconds": seconds})
+    return rows
+
+
+def chi_square(group: Any, shown: Any) -> Any:
+    """Return the p-value of Pearson's chi-square for each tag."""
+    from scipy import special
+
+    n, second, some = len(group), group.sum(), shown.sum(axis=0)
+    both = shown[group == 1].sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = n * (both * n - second * some) ** 2.0 / (second * (n - second) * some * (n - some) * 1.0)
+    return special.chdtrc(1, np.nan_to_num(statistic))
+
+
 def covered(cuts: Any, finding: Any) -> Any:
     mask = np.ones(len(cuts[0].codes), bool)
     for condition in finding.conditions:
@@ -260,9 +304,22 @@ def summary(rows: list[dict[str, Any]]) -> None:
             sys.stdout.write(f"{part:6} {task:26} {way:6} {text}  {np.mean([each['seconds'] for each in some]):.2f} s\n")
 
 
+def tagged(rows: list[dict[str, Any]]) -> None:
+    """Print what was found of a made tagger, and what is false."""
+    for task, way in dict.fromkeys((each["task"], each["way"]) for each in rows):
+        some = [each for each in rows if (each["task"], each["way"]) == (task, way)]
+        wrong = [each["reports"] - each["hits"] for each in some]
+        planted = sum(each["planted"] for each in some)
+        found = f"found {sum(each['hits'] for each in some) / planted:.3f} of those tied  " if planted else ""
+        sys.stdout.write(f"tagger {task:24} {way:24} {found}runs with a false report {sum(each > 0 for each in wrong)} of {len(some)}  "
+                         f"false share {sum(wrong) / max(sum(each['reports'] for each in some), 1):.3f}  false a run {np.mean(wrong):.2f}  "
+                         f"{np.mean([each['seconds'] for each in some]):.2f} s\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--parts", default="published,null,power,time")
+    parser.add_argument("--parts", default="published,null,power,tagger,time")
     parser.add_argument("--tasks", default="")
     parser.add_argument("--seeds", default="")
     parser.add_argument("--ways", default="exact,tree,both,naive")
@@ -271,7 +328,8 @@ def main() -> None:
     parts, ways = given.parts.split(","), given.ways.split(",")
     low, high = (int(each) for each in given.seeds.split(":")) if given.seeds else (0, 0)
     rows: list[dict[str, Any]] = []
-    held = {name: make() for name, make in TABLES.items() if given.tasks in name or "power" in parts or "time" in parts}
+    read = {*parts} & {"published", "null", "power", "time"}
+    held = {name: make() for name, make in TABLES.items() if read and (given.tasks in name or {*parts} & {"power", "time"})}
     for name, found in held.items():
         if "published" in parts and given.tasks in name:
             rows += published(name, found)
@@ -284,6 +342,13 @@ def main() -> None:
                 if given.tasks in f"size {size} strength {strength}" or given.tasks in "adult":
                     for seed in range(low, high or 20):
                         rows += power(held["adult"], size, strength, ways, seed)
+    if "tagger" in parts:
+        for confounded in (False, True):
+            for ratio in (1.0, *RATIOS):
+                if given.tasks in f"{'given scene' if confounded else 'plain'}, ratio {ratio:g}":
+                    made = [each for seed in range(low, high or (200 if ratio == 1 else 20)) for each in tagger(ratio, confounded, seed)]
+                    tagged(made)
+                    rows += made
     if "time" in parts:
         for name, found in held.items():
             began, clock = time.process_time(), time.perf_counter()

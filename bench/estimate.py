@@ -1,6 +1,6 @@
 """Performance without labels: how far estimates are from what labels show, how often intervals hold it, and how long it takes.
 
-    python bench/estimate.py [--settings natural,tilted,weak,same,renewed,numbers,concept,speed] [--chunks 400] [--first 0] [--json FILE] [--quick]
+    python bench/estimate.py [--settings natural,weak-matured,numbers,concept,speed,...] [--chunks 400] [--first 0] [--json FILE] [--quick]
     python bench/estimate.py --join FILE FILE ...        tables of several shards
     python bench/estimate.py --settings speed --nannyml PYTHON        beside NannyML, of an interpreter that has it
 
@@ -9,8 +9,9 @@ Chunks of 2,000 rows of a census (who is employed, 2016 to 2018; reference 2015)
 columns, tilted on three that it does not read. The floor is what chance in the labels alone makes of an exact estimate: sqrt(2 / pi) times
 their standard deviation, by chances that were learned on all labels of 2016 to 2018, each row by a model that has not seen it.
 ``same``: as weak, but of rows of 2015 that nothing has seen, so that nothing but their kind differs from the reference.
-``renewed``: as weak, with the labelled rows of the year before each chunk's as the reference.
 ``numbers``: age from the other columns by a linear model, tilted on two random columns.
+``natural-matured``, ``tilted-matured``, ``weak-matured``, ``numbers-matured``: the same with the labelled rows of the year before each
+chunk's as the reference, which are those that a user has whose labels come a year late.
 ``concept``: a quarter of the labels of those aged 16 to 30 is the other one; windows of which 200 rows are labelled, and a watch.
 Ways beside assay's own that are slow are tried on one chunk of ``--slow``.
 """
@@ -38,30 +39,33 @@ from scipy import stats
 
 from assay.estimate.atc import accuracy, atc
 from assay.estimate.cbpe import Cbpe, cbpe
-from assay.estimate.doubly_robust import Estimate, Estimator, Window
+from assay.estimate.doubly_robust import Estimator, Window
 from assay.estimate.labels import Watch, chosen, rectified
-from assay.estimate.maturity import Maturity
 from assay.estimate.outcome import losses
 from assay.estimate.pape import recalibrated
 from assay.estimate.performance import classified, known, loss, valued
 from assay.estimate.ratio import Ratio, learner
 from assay.estimate.rows import Encoding, Rows
 from assay.estimate.weighting import weighted
+from assay.monitor.recalibration import Calibration
 
 Array = np.ndarray[Any, Any]
 FOLDER = Path(os.environ.get("ASSAY_SHARED") or Path(__file__).resolve().parent.parent.parent / "shared") / "data" / "drift"
 SIZE = 2_000
 WAYS = ("constant", "ATC", "CBPE", "importance weighting", "PAPE-like", "weighted isotonic", "chances alone", "assay")
-SETTINGS = ("natural", "tilted", "weak", "concept", "speed", "same", "renewed", "numbers")
+LATE = "-matured"
+MEASURED = ("natural", "tilted", "weak", "numbers")
+SETTINGS = (*MEASURED, *(each + LATE for each in MEASURED), "same", "concept", "speed")
+SEEDS = {"natural": 0, "tilted": 1, "weak": 2, "same": 2, "numbers": 7}   # where random numbers of a setting's chunks begin
 READ = ("RELP", "CIT", "ESP", "NATIVITY", "SEX", "ANC")      # what the weak model reads
 UNREAD = ("AGEP", "SCHL", "MAR")
-WEAK = ("weak", "same", "renewed")
+WEAK = ("weak", "same")
 TARGET = "AGEP"                                               # what the model of numbers answers
 LABELS, WINDOWS, SERIES = 200, 50, 16
 TOLERANCES = (0.005, 0.01)
 BEGINS = (0, 10, None)       # windows before the concept changes; never
 EVERY = [2016, 2017, 2018]
-MATURED = 50                 # chunks whose labels have come, by which others are put right
+COME = 50                    # chunks from which on recalibrated intervals are counted
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -117,12 +121,15 @@ def answered(model: str) -> tuple[Rows, Rows, Array, tuple[str, ...]]:
     return first.take(kept), later, year, encoding.names
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def ground(model: str, last: int = 2015) -> Ground:
     """Return the setting of a model: its reference of the year ``last``, all rows of the years after, of 2016 on of the next alone."""
     first, later, year, names = answered(model)
     if last > 2015:
-        first, later, year = later.take(year == last), later.take(year == last + 1), year[year == last + 1]
+        here, truth = year == last + 1, ground(model).truth
+        first, later = later.take(year == last), later.take(here)
+        scores = {"scores": cbpe(first), "threshold": atc(first)} if model != "numbers" else {}
+        return Ground(first, later, year[here], names, Estimator.of(first), truth[here], **scores)
     made = Estimator.of(first)
     if model == "numbers":
         return Ground(first, later, year, names, made, _losses(later))
@@ -142,9 +149,21 @@ def held_for(setting: str, number: int) -> Ground:
     """Return what a setting's chunk is drawn from."""
     if setting == "same":
         return within()
-    if setting == "renewed":
-        return ground("weak", EVERY[number % 3] - 1)
-    return ground(setting if setting in ("weak", "numbers") else "plain")
+    kind = setting.removesuffix(LATE)
+    model = kind if kind in ("weak", "numbers") else "plain"
+    if kind == setting:
+        return ground(model)
+    year = EVERY[number % 3]
+    held = ground(model, year - 1)
+    return held if year > 2016 else _of_year(model, year)
+
+
+@functools.lru_cache(maxsize=4)
+def _of_year(model: str, year: int) -> Ground:
+    """Return the setting with the first reference, and of later rows those of one year."""
+    held = ground(model)
+    here = held.year == year
+    return dataclasses.replace(held, later=held.later.take(here), year=held.year[here], truth=held.truth[here])
 
 
 def _linear(features: list[Array], age: Array) -> tuple[list[Array], Array]:
@@ -203,17 +222,17 @@ def _standard(held: Ground, name: str) -> Array:
 
 def chunk(setting: str, number: int, every: int) -> list[dict[str, Any]]:
     """Return what each way says of a chunk, and what its labels show."""
-    held = held_for(setting, number)
-    rng = np.random.default_rng([SETTINGS.index("weak" if setting in WEAK else setting), number])
-    places = drawn(held, setting, rng, number)
+    held, kind = held_for(setting, number), setting.removesuffix(LATE)
+    rng = np.random.default_rng([SEEDS[kind], number])
+    places = drawn(held, kind, rng, number)
     rows = held.later.take(places)
     window, slow = held.estimator.window(rows), every > 0 and number % every == 0
     out = []
     for metric in held.estimator.metrics:
-        if metric == "mse":
+        if metric in ("mse", "false_positive_rate"):
             continue
         made = window.estimate(metric, positive=1)
-        real, floor, said = (_of_numbers if setting == "numbers" else _of_classes)(metric, held, rows, held.truth[places], window, slow)
+        real, floor, said = (_of_numbers if kind == "numbers" else _of_classes)(metric, held, rows, held.truth[places], window, slow)
         out.append({"setting": setting, "number": number, "metric": metric, "real": real, "floor": floor,
                     "said": {**said, "chances alone": made.plain, "assay": made.value}, "low": made.low, "high": made.high,
                     "effective": made.effective, "refused": window.refusal if slow else None, "error": made.error, "noise": made.noise})
@@ -357,20 +376,17 @@ def _held(what: str, some: list[dict[str, Any]]) -> str:
     return f"  {what} hold {100 * inside / len(some):.1f} [{low:.1f}, {high:.1f}] %"
 
 
-def _renewed(some: list[dict[str, Any]], scale: float, floor: float) -> Iterator[str]:
-    """Give the same for chunks after those whose labels have come, put right by them."""
-    matured, later = Maturity(), []
+def _recalibrated_since(some: list[dict[str, Any]]) -> Iterator[str]:
+    """Say how often intervals hold that labels of all chunks before recalibrated, as the monitor does."""
+    known, later, wider = Calibration(), [], []
     for each in sorted(some, key=lambda one: one["number"]):
-        made = Estimate(each["metric"], each["said"]["assay"], each["low"], each["high"], each["noise"], each["error"], 0.0, each["effective"],
-                        SIZE)
-        if each["number"] < MATURED:
-            matured.add(made, each["real"])
-        else:
-            made = matured.renewed(made)
-            later.append({"real": each["real"], "low": made.low, "high": made.high, "value": made.value})
-    if matured.scores and later:
-        yield _line("put right by labels", scale * np.array([each["value"] - each["real"] for each in later]), floor)
-        yield _held(f"intervals after {MATURED} chunks with labels (lean {matured.lean:+.2f}, spread {matured.spread:.2f})", later)
+        total = math.hypot(each["noise"], each["error"])
+        off, half = abs(each["real"] - each["said"]["assay"]), known.half * total
+        later.append({"real": off, "low": 0.0, "high": half})
+        wider.append(known.half / 1.96)
+        known = known.taken(off / total, missed=off > half)
+    if later[COME:]:
+        yield _held(f"recalibrated ones after {COME} chunks with labels, {np.mean(wider[COME:]):.2f} times as wide,", later[COME:])
 
 
 def _watched(begins: int | None, some: list[dict[str, Any]]) -> str:
@@ -394,7 +410,7 @@ def shown(rows: list[dict[str, Any]]) -> Iterator[str]:
         if "said" in each:
             found[each["setting"], each["metric"]].append(each)
     for (setting, metric), some in found.items():
-        scale = 1.0 if setting == "numbers" else 100.0
+        scale = 1.0 if setting.startswith("numbers") else 100.0
         floor = scale * float(np.mean([each["floor"] for each in some]))
         real = [each["real"] for each in some]
         slow = [each for each in some if "importance weighting" in each["said"]]
@@ -406,7 +422,7 @@ def shown(rows: list[dict[str, Any]]) -> Iterator[str]:
             if those:
                 yield _line(way, scale * np.array([each["said"][way] - each["real"] for each in those]), floor)
         yield _held("intervals of 95 %", some)
-        yield from _renewed(some, scale, floor)
+        yield from _recalibrated_since(some)
     changes = [each for each in rows if each["setting"] == "concept"]
     for begins in BEGINS:
         some = [each for each in changes if each["begins"] == begins]
@@ -420,7 +436,7 @@ def shown(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--settings", default=",".join(SETTINGS[:4]))
+    parser.add_argument("--settings", default=",".join(MEASURED))
     parser.add_argument("--chunks", type=int, default=400)
     parser.add_argument("--first", type=int, default=0, help="number of the first chunk, or series: shards begin where others end")
     parser.add_argument("--slow", type=int, default=10, help="of so many chunks one is estimated by slow ways as well; 0 for none")

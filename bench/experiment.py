@@ -1,11 +1,13 @@
 """Randomized experiments: does the test hold its level, what does it find, does its interval cover; beside tests that know no blocks.
 
-    python bench/experiment.py [--parts level,power,interval,plan] [--tasks TEXT] [--runs N] [--seeds A-B] [--draws N] [--json FILE]
+    python bench/experiment.py [--parts level,power,interval,plan,verdicts] [--tasks TEXT] [--runs N] [--seeds A-B] [--draws N] [--json FILE]
 
 ``level``: the share of experiments without any difference in which p <= 0.05, under worlds that drift over time, in which a unit changes what
 later units of its block are shown, whose blocks differ in size, one of whose units is dead in every block, whose answers hang on the order,
 or whose blocks differ much. ``power``: the share found of planted differences, in numbers, shares and items. ``interval``: the share of 95 %
-intervals that hold the truth. ``plan``: the chance that ``--plan`` states, and how often experiments then find it.
+intervals that hold the truth. ``plan``: the chance that ``--plan`` states, and how often experiments then find it. ``verdicts``: what whole
+experiments of ten blocks of four say (of a number with and without a bound, of shares with one, and of items) where nothing differs, and where
+what is allowed is reached exactly, so that a pass is wrong.
 Peers: Student's t and Pearson's chi-square on all units, blocks ignored; of items chi-square on the counts of each item with Holm, counts
 taken for independent; and AdFisher as published: logistic regression trained on the first 80 % of blocks, right answers on the rest permuted.
 """
@@ -30,6 +32,7 @@ from scipy import stats
 from assay.probe.experiment.permutation import Null, combined, interval, null, permutation
 from assay.probe.experiment.power import Effect, blocks_needed, chance
 from assay.probe.experiment.statistic import Contrast, CrossFit, Difference, ranked
+from assay.verbs.probe.experiment import experiment
 
 Array = np.ndarray[Any, Any]
 
@@ -224,6 +227,29 @@ def planned(kind: str, runs: range, draws: int) -> dict[str, Any]:
     return {"blocks": need, "stated": stated, "seen": hits / len(runs), "half": chance(effect, need // 2, 4)}
 
 
+def judged(beyond: bool, runs: range, draws: int) -> dict[str, list[bool]]:
+    """Return which whole experiments fail, pass and are inconclusive, by outcome; ``beyond``: the difference is the one allowed."""
+    outcomes: dict[str, Any] = {"number": "number", "bounded": {"kind": "number", "at_most": 1.0}, "yes": {"kind": "yes", "at_most": 0.3},
+                                "seldom": {"kind": "yes", "at_most": 0.1}, "items": "items"}
+    said: dict[str, list[bool]] = {f"{name} {word}": [] for name in (*outcomes, "any") for word in ("fail", "pass")}
+    for run in runs:
+        rng, size = np.random.default_rng([run, beyond, 17]), float(beyond)
+
+        def system(profile: Any, unit: str, rng: Any = rng, size: float = size) -> dict[str, Any]:
+            more = size * (profile["who"] == "b")
+            value = rng.standard_normal() + more
+            return {"number": value, "bounded": value, "yes": rng.random() < 0.4 + 0.3 * more, "seldom": rng.random() < 0.02 + 0.1 * more,
+                    "items": [str(each) for each in np.flatnonzero(rng.random(20) < 0.3 + 0.3 * more)]}
+
+        made = experiment({"treatments": {each: {"profile": {"who": each}} for each in "ab"}, "outcomes": outcomes, "blocks": 10, "units": 4,
+                           "seed": run, "system": {"parallel": 1}}, system=system, draws=draws)
+        verdicts = {each.check.split(": ")[1].split(",")[0]: each.verdict for each in made.verdicts} | {"any": made.verdict}
+        for key, each in said.items():
+            name, word = key.split(" ")
+            each.append(verdicts[name] == word)
+    return said
+
+
 def rate(said: list[bool]) -> str:
     p = sum(said) / len(said)
     return f"{p:.3f} ±{1.96 * math.sqrt(max(p * (1 - p), 1e-9) / len(said)):.3f}"
@@ -231,7 +257,7 @@ def rate(said: list[bool]) -> str:
 
 def main() -> None:
     reader = argparse.ArgumentParser()
-    reader.add_argument("--parts", default="level,power,interval,plan")
+    reader.add_argument("--parts", default="level,power,interval,plan,verdicts")
     reader.add_argument("--tasks", default="", help="only worlds or kinds whose names hold this")
     reader.add_argument("--runs", type=int, default=400)
     reader.add_argument("--seeds", default="", help="A-B: runs from A to before B, for a shard")
@@ -249,6 +275,7 @@ def main() -> None:
               for kind, size in (("dense", 0.25), ("dense", 0.4), ("one", 0.8), ("one", 1.2))]
     tasks += [("interval", each, lambda each=each: covered(each, EFFECTS.get(each, 0.5), runs, given.draws)) for each in worlds]
     tasks += [("plan", each, lambda each=each: planned(each, runs, given.draws)) for each in ("number", "yes", "count")]
+    tasks += [("verdicts", name, lambda beyond=beyond: judged(beyond, runs, given.draws)) for name, beyond in (("nothing", False), ("bound", True))]
     for part, name, work in tasks:
         if part not in given.parts.split(",") or given.tasks not in name:
             continue

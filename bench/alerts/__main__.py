@@ -1,6 +1,6 @@
 """Alerts: false pages where nothing happens, a real year, faults put into it, and what a window costs; one command, one table.
 
-    python bench/alerts [--quick] [--copies 6] [--each 40] [--workers 2] [--only-cost] [--only-pair] [--json FILE]
+    python bench/alerts [--quick] [--copies 6] [--each 40] [--workers 2] [--only-cost] [--only-pair] [--only-versions] [--json FILE]
 
 Flights of 2013 (``truth.py`` says which days deserve a page, and why; it was written before anything was tuned), their rows permuted,
 their weeks resampled; simulated fleets; the census of Massachusetts and FBPosts from the folder of shared data (``ASSAY_SHARED``), on
@@ -37,6 +37,7 @@ from replay import Run, replay  # noqa: E402
 from rules import Rules  # noqa: E402
 from streams import Day, flights, permuted, resampled, tables  # noqa: E402
 from truth import HOLIDAYS, PAGES, TICKETS  # noqa: E402
+from version import versions  # noqa: E402
 
 from assay.monitor import reading  # noqa: E402
 
@@ -155,6 +156,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only-cost", action="store_true", help="part f alone")
     parser.add_argument("--only-pair", action="store_true", help="two models on the same rows, alone")
+    parser.add_argument("--only-versions", action="store_true", help="versions that serve different customers, alone")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     copies, each, slow = (1, 6, 3) if options.quick else (options.copies, options.each, max(options.each // 2, 2))
@@ -165,6 +167,11 @@ def main() -> int:
 
     tell(f"assay on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, numpy {np.__version__}; "
          f"copies {copies}, trials {each} of each kind\n")
+    if options.only_versions:
+        out["versions"] = versions(tell, SHARED, **({"copies": 1, "shifts": 2, "each": 3} if options.quick else {}))
+        if options.json:
+            options.json.write_text(json.dumps(out, indent=1))
+        return 0
     if options.only_pair:
         out["pair"] = pairs(tell, SHARED, **({"copies": 1, "shifts": 2, "each": 3} if options.quick else {}))
         if options.json:

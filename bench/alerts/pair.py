@@ -23,7 +23,7 @@ from assay.monitor.disagreement import Answers, Norm, Pairs, Told, read, step
 from assay.verbs.demos.flights import columns, installed, joined
 from assay.verbs.demos.flights import read as read_csv
 
-__all__ = ["pairs"]
+__all__ = ["ALPHA", "FIRST", "LEARNING", "World", "broken", "census", "flights", "pairs", "quiet", "scored"]
 
 Array = np.ndarray[Any, Any]
 Held = tuple[pa.Table, Answers, Answers]

@@ -53,8 +53,12 @@ if TYPE_CHECKING:
     from assay.verbs.interop.scorer import evaluation as evaluation
     from assay.verbs.interop.scorer import scorer as scorer
     from assay.verbs.probe.association import associations as associations
+    from assay.verbs.probe.backdoor import backdoor as backdoor
     from assay.verbs.probe.experiment import experiment as experiment
     from assay.verbs.probe.fairness import probe as probe
+    from assay.verbs.probe.privacy import probe_privacy as probe_privacy
+    from assay.verbs.probe.robustness import probe_robustness as probe_robustness
+    from assay.verbs.probe.text import probe_text as probe_text
     from assay.verbs.profile import profile as profile
     from assay.verbs.repair.repair import repair as repair
 
@@ -80,6 +84,7 @@ _TARGETS = {
     "Value": "assay.result:Value",
     "Verdict": "assay.result:Verdict",
     "associations": "assay.verbs.probe.association:associations",
+    "backdoor": "assay.verbs.probe.backdoor:backdoor",
     "behaviour": "assay.verbs.behaviour.behaviour:behaviour",
     "canary": "assay.verbs.gate.canary:canary",
     "check": "assay.verbs.check:check",
@@ -94,6 +99,9 @@ _TARGETS = {
     "load": "assay.model.load:load",
     "metric": "assay.metric.metric:metric",
     "probe": "assay.verbs.probe.fairness:probe",
+    "probe_privacy": "assay.verbs.probe.privacy:probe_privacy",
+    "probe_robustness": "assay.verbs.probe.robustness:probe_robustness",
+    "probe_text": "assay.verbs.probe.text:probe_text",
     "profile": "assay.verbs.profile:profile",
     "repair": "assay.verbs.repair.repair:repair",
     "replay": "assay.verbs.gate.replay:replay",

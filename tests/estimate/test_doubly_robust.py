@@ -107,11 +107,23 @@ def test_one_score_is_not_enough_of_a_reference() -> None:
         Estimator.of(rows.take(np.arange(100)))
     with pytest.raises(DataError, match="one class"):
         Estimator.of(dataclasses.replace(rows, label=np.zeros(1_000, int)))
+    with pytest.raises(DataError, match="all but 3 of 1,000 labels"):
+        Estimator.of(dataclasses.replace(rows, label=(np.arange(1_000) < 3).astype(int)))
+
+
+def test_few_rows_of_now_and_a_column_without_values(estimator: Estimator) -> None:
+    one = estimator.window(weak(1, seed=3))
+    assert one.refusal == "they are fewer than 30"
+    assert np.isnan(one.estimate("accuracy").value)
+    rows = weak(1_000, seed=6)
+    empty = dataclasses.replace(rows, features=np.column_stack([rows.features, np.full(1_000, np.nan)]),
+                                categorical=(*(rows.categorical or (False,) * rows.features.shape[1]), False))
+    assert np.isfinite(Estimator.of(empty, folds=2).window(empty).estimate("accuracy").value)
 
 
 def test_labels_alone_are_enough_for_what_needs_no_score() -> None:
     estimator = Estimator.of(dataclasses.replace(weak(3_000, seed=7), score=None), folds=2)
-    assert estimator.metrics == ("accuracy", "precision", "recall", "f1")
+    assert estimator.metrics == ("accuracy", "precision", "recall", "f1", "false_positive_rate")
     window = estimator.window(dataclasses.replace(weak(2_000, seed=8), score=None))
     assert abs(window.estimate("f1", positive=1).value - 0.75) < 0.1
     with pytest.raises(ConfigError, match="'auc' cannot be estimated"):

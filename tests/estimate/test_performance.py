@@ -28,6 +28,9 @@ def learned(metric: str, rows: Rows, positive: int | None) -> float:
         if positive is None:
             return float(function(y, said, average="macro"))
         return float(function(y == positive, said == positive))
+    if metric == "false_positive_rate":   # of the others, the share that is not recognised as such
+        each = [1 - float(metrics.recall_score(y != one, said != one)) for one in (range(rows.classes) if positive is None else [positive])]
+        return float(np.mean(each))
     if metric == "auc":
         if positive is None:
             return float(metrics.roc_auc_score(y, rows.score, multi_class="ovr"))

@@ -89,18 +89,19 @@ def serving(answer) -> Iterator[int]:
         listening.close()
 
 
-def asked(address: str) -> None:
-    guard.answer(load(address, task="regression", features=["a"], timeout=0.6, retries=0, limit=10**6), BATCH)
+def asked(address: str, timeout: float = 0.6) -> None:
+    guard.answer(load(address, task="regression", features=["a"], timeout=timeout, retries=0, limit=10**6), BATCH)
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_hostile_server_is_an_error_in_time(name) -> None:
     answer, words = FAULTS[name]
+    waits = "did not answer" in words    # the others are told by what was said, which a busy machine may say late
     with serving(answer) as port:
         began = time.monotonic()
         with pytest.raises(AssayError, match=words):    # some are told when the model is loaded
-            asked(f"http://127.0.0.1:{port}/invocations")
-        assert time.monotonic() - began < 10
+            asked(f"http://127.0.0.1:{port}/invocations", 0.6 if waits else 20)
+        assert time.monotonic() - began < (10 if waits else 40)
 
 
 def test_a_kept_connection_that_the_server_closed_is_asked_anew_and_is_no_failure() -> None:

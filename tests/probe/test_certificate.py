@@ -59,6 +59,19 @@ def test_a_tree_is_exact(seed: int) -> None:
     assert (inside == 1).tolist() == Oracle(model, SPACE).ask(every).found.tolist()
 
 
+def test_a_tree_is_exact_where_its_boxes_are_gone_through_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = rows(1)
+    model = assay.load(DecisionTreeClassifier(random_state=1).fit(x, y), features=NAMES)
+    whole = certificate(model, SPACE)
+    monkeypatch.setattr("assay.probe.certificate.COPIES", 7)
+    parts = certificate(model, SPACE)
+    assert whole is not None
+    assert parts is not None
+    assert (parts.looked, parts.low) == (whole.looked, pytest.approx(whole.low, rel=1e-12))
+    monkeypatch.setattr("assay.probe.certificate.BOXES", 3)
+    assert certificate(model, SPACE) is None
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("threshold", [None, 0.3])
 def test_a_linear_model_is_within_its_bounds(seed: int, threshold: float | None) -> None:

@@ -166,9 +166,8 @@ def test_damage_inside_is_told(tmp_path) -> None:
             list(store.profiles.find("m"))
 
 
-def test_a_writer_that_does_not_end_is_told(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("assay.store._sqlite.WAIT", 0.1)
-    with Store(tmp_path / "s.db") as one, Store(tmp_path / "s.db") as other, one.transaction():
+def test_a_writer_that_does_not_end_is_told(tmp_path) -> None:
+    with Store(tmp_path / "s.db") as one, Store(tmp_path / "s.db", wait=0.1) as other, one.transaction():
         with pytest.raises(BusyError, match="does not end"):
             other.put(Run("check"))
         assert other.find() == [], "readers do not wait"

@@ -236,5 +236,5 @@ def test_a_lease_dies_with_its_process(url, tmp_path) -> None:
         process.kill()
         process.communicate()
         since = time.monotonic()
-        with store.lease("m", wait=10.0):
-            assert time.monotonic() - since < 5
+        with store.lease("m", wait=60.0):
+            assert time.monotonic() - since < 50

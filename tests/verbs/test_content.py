@@ -19,7 +19,7 @@ from assay.errors import SignatureError
 from assay.result import Run
 from tests.verbs.contents import GERMAN, eye, paragraphs, png, put, reader, scans
 
-NEW = ("_content", "language of", "script of", "length of", "brightness of", "contrast of", "width of", "height of")
+NEW = ("_content", "language of", "script of", "length of", "brightness of", "contrast of", "width of", "height of", "cluster of")
 
 
 def read(notes: list[str | None] | None = None, **options: Any) -> Run:

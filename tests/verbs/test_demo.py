@@ -110,6 +110,15 @@ def test_a_missing_extra_is_named(monkeypatch, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_classifiers_of_reviews_are_in_an_extra_of_their_own(monkeypatch, tmp_path: Path) -> None:
+    real = flights.util.find_spec
+    monkeypatch.setattr(flights.util, "find_spec", lambda name: None if name == "textblob" else real(name))
+    with pytest.raises(MissingExtraError, match="'textblob' is needed for the classifiers") as caught:
+        demo("reviews", keep=tmp_path / "new")
+    assert "pip install 'assay[text]'" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_it_tells_its_stages_and_can_be_repeated(tiny: str, tmp_path: Path) -> None:
     said: list[str] = []
     found = demo(tiny, keep=tmp_path / "my demo", tell=said.append)
@@ -196,7 +205,21 @@ def test_the_mortgage_demonstration_says_why(tmp_path: Path) -> None:
     assert {each.check: each.verdict for each in reweighed.verdicts}["selection rates come closer"] == "pass"
     assert [each.outcome for each in found.whole.findings[:3]] == ["fail"] * 3
     assert {each.sentences[0] for each in found.answered} <= set(found.whole.sentences)
+    parts = list(dict.fromkeys(each.aspect for each in (*found.whole.verdicts, *found.whole.figures) if "question" in (each.aspect or "")))
+    assert min(parts) == "question 1: explain --row loan-931"
+    assert len(parts) == len(found.answered)
     for line, answer in zip(found.questions, found.answered, strict=True):
         again = assay(*shlex.split(line)[1:], "--json", "-")
         assert again.returncode == answer.exit_code, again.stderr
         assert json.loads(again.stdout)["sentences"] == list(answer.sentences)
+
+
+@pytest.mark.slow
+def test_the_demonstration_of_reviews_finds_where_two_classifiers_contradict_each_other(tmp_path: Path) -> None:
+    found = demo("reviews", keep=tmp_path / "reviews")
+    assert [each.metric for each in found.run.values][:1] == ["accuracy"]
+    both, alone = found.answered
+    assert both.sentences[0].startswith("vader and textblob contradict each other on ")
+    assert len(both.findings) >= 10
+    assert {each.input["asked"] for each in alone.findings} == {"negation", "typos"}
+    assert all(each.startswith("assay probe text --model ") for each in found.questions)

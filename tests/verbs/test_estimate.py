@@ -73,6 +73,40 @@ def test_checks_are_judged_by_estimates() -> None:
     assert any("not judged by estimates: 'auc >= champion - 0.1'" in each for each in run.notes)
 
 
+def people(n: int, seed: int, *, odd: int = 0) -> pa.Table:
+    """Loans of people: of group b the score says less, as its labels are half by chance."""
+    given, rng = table(n, seed), np.random.default_rng(seed + 100)
+    group = rng.choice(["a", "b"], n)
+    lost = (group == "b") & (rng.random(n) < 0.5)
+    paid = np.where(lost, rng.choice(NAMES, n), given.column("paid").to_pylist())
+    group[:odd] = "c"
+    return given.set_column(given.schema.get_field_index("paid"), "paid", pa.array(paid)).append_column("group", pa.array(group))
+
+
+def test_groups_of_protected_columns_are_compared() -> None:
+    now = people(2_000, 1, odd=12)
+    run = assay.estimate(None, now.drop_columns(["paid"]), reference=people(4_000, 0), protected="group", metrics=[],
+                         checks=["recall difference by group <= 0.02", "selection_rate ratio by group >= 0.8", "recall ratio by group >= 0.95"],
+                         **ROLES)
+    found = {each.metric: each for each in run.values if each.options.get("by") == "group"}
+    assert set(found) == {f"{name} difference" for name in ("recall", "false_positive_rate", "accuracy", "selection_rate")} | \
+        {"selection_rate ratio"}
+    truth, said, group = (np.array(now.column(name).to_pylist()) for name in ("paid", "said", "group"))
+    for name, label in (("recall", "yes"), ("false_positive_rate", "no")):
+        rate = {each: float((said[(group == each) & (truth == label)] == "yes").mean()) for each in "ab"}
+        value = found[f"{name} difference"]
+        assert value.low < abs(rate["a"] - rate["b"]) < value.high
+        assert "inconclusive for group=c (12 rows)" in value.note
+    assert found["recall difference"].low > 0
+    assert {each.check: each.verdict for each in run.verdicts} == {
+        "recall difference by group <= 0.02": "fail", "selection_rate ratio by group >= 0.8": "pass", "recall ratio by group >= 0.95": "fail"}
+    assert any(each.startswith("between groups of group: estimated recall 0.") for each in run.sentences)
+    assert next(each.metric for each in run.values) == "accuracy"   # a check of groups does not change what is said first
+    one = assay.estimate(None, now.drop_columns(["paid"]), reference=people(4_000, 0), by=["job"], metrics=["f1"], **ROLES)
+    assert {each.metric for each in one.values if each.options.get("by")} == {
+        "f1 difference", "selection_rate difference", "selection_rate ratio"}
+
+
 def test_labels_to_ask_for_and_what_they_say(tmp_path: Path) -> None:
     now = table(2_000, 2, flipped=0.25)
     run = estimated(now, label_next=200, output=tmp_path / "next.csv")

@@ -29,7 +29,8 @@ assay probe associations --data admissions.csv --protected gender --output accep
 assay probe associations --data photos.parquet --protected race --output tags  a thousand tags: which are tied to a group
 """
 _CODES = """
-0 nothing beyond chance, or questions to people   1 marked as a bug, or above --at-most   2 wrong usage or bad input
+0 nothing beyond chance (with --at-most: and none larger may be there), or questions to people
+1 marked as a bug, or above --at-most   2 wrong usage or bad input   3 inconclusive: too few rows to compare, or to hold to --at-most
 """
 _ASKED = ("output", "given", "context", "metric", "way", "control", "rate", "tolerance", "at_most", "levels", "marks", "mark", "because",
           "by", "seed")

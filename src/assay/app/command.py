@@ -51,7 +51,8 @@ def _run(arguments: list[str], state: State) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough; the verdict stands
         return state.code
     except KeyboardInterrupt:
-        return _told("interrupted" + ("" if state.written else "; nothing was written"), state, INTERRUPTED)
+        left = state.left or ("" if state.written else "nothing was written")
+        return _told("interrupted" + (f"; {left}" if left else ""), state, INTERRUPTED)
     except AssayError as error:
         return _told(str(error), state, 2)
     except MemoryError:

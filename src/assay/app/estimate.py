@@ -22,7 +22,8 @@ __all__ = ["estimate", "lines"]
 
 _EXAMPLES = """
 assay estimate assay.yaml --data current.parquet
-assay estimate assay.yaml --data current.parquet --metric recall --slice sex
+assay estimate assay.yaml --data current.parquet --metric recall --slice region
+assay estimate assay.yaml --data current.parquet --by sex
 assay estimate assay.yaml --data current.parquet --label-next 100 --output label-me.csv
 assay estimate assay.yaml --data current.parquet --labels label-me.csv       with the column 'label' filled
 assay estimate --model m.onnx --reference test.parquet --data today.parquet --label late
@@ -31,7 +32,7 @@ _CODES = """
 0 estimated, and no check fails   1 a check fails   2 wrong usage or bad input
 3 nothing can be said, as the rows are unlike the labelled ones, or a check is inconclusive
 """
-_ASKED = ("label_next", "output", "labels", "seed")
+_ASKED = ("label_next", "output", "labels", "by", "seed")
 
 
 @click.command("estimate", cls=Command, short_help="Say how good a model is on rows without labels.",
@@ -39,6 +40,7 @@ _ASKED = ("label_next", "output", "labels", "seed")
 @click.argument("config", required=False, type=click.Path(), metavar="[ASSAY.YAML]")
 @option("--metric", "What is asked", "NAME", "A metric to estimate (repeatable); by default all that can be.", multiple=True)
 @option("--slice", "What is asked", "SLICING", "Estimate each slice as well, such as sex or age:4 (repeatable).", multiple=True)
+@option("--by", "What is asked", "SLICING", "Compare these groups; by default those of protected columns (repeatable).", multiple=True)
 @option("--check", "What is asked", "CHECK", 'Judge an estimate, such as "recall by sex >= 0.7" (repeatable).', multiple=True)
 @option("--label-next", "What is asked", "N", "Draw N rows whose labels would tell most.", type=click.IntRange(1))
 @option("--output", "What is asked", "FILE", "Where to write them (CSV).")
@@ -51,6 +53,7 @@ _ASKED = ("label_next", "output", "labels", "seed")
 @option("--label", "What is judged", "COLUMN", "The label, in the reference.", multiple=True)
 @option("--prediction", "What is judged", "COLUMN", "Logged answers, instead of a model.")
 @option("--score", "What is judged", "COLUMN", "Logged scores (repeatable: one a class, in order).", multiple=True)
+@option("--protected", "What is judged", "COLUMN", "A column whose groups must be treated alike (repeatable).", multiple=True)
 @option("--id", "What is judged", "COLUMN", "Names a row: it stands beside the rows to label.")
 @option("--class", "What is judged", "CLASS", "The classes, in order, where the model does not know them (repeatable).", multiple=True)
 @option("--task", "What is judged", "NAME", "binary, multiclass or regression, where it is not plain.")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -26,7 +27,8 @@ assay probe experiment design.yaml --url https://test.example.com
 assay probe experiment ads.yaml prices.yaml --trust     several, their p-values corrected together
 """
 _CODES = """
-0 no difference found (or none above at_most)   1 treated differently   2 wrong usage or bad input   3 inconclusive
+0 no difference that matters (at_most in the design)   1 treated differently   2 wrong usage or bad input
+3 inconclusive: none is proved, and one that matters is not ruled out   130 interrupted; the same command goes on
 """
 
 
@@ -57,8 +59,21 @@ def experiment(state: State, /, designs: tuple[str, ...], *, plan: bool, trust: 
     files = files_of({"json": json, "html": html, "markdown": markdown}, [*designs, log])
     state.written = not plan   # the log stays, whatever ends this
     with Progress(lambda name: None, shown=not no_progress and json != "-") as bar:
-        run = verb(list(designs), log=log, url=url, plan=plan, draws=draws, trust=trust, progress=bar)
+        try:
+            run = verb(list(designs), log=log, url=url, plan=plan, draws=draws, trust=trust, progress=bar)
+        except KeyboardInterrupt:
+            state.left = _left(designs, log, plan)
+            raise
     return shown(run, files, state, lines, json=json, plain=plain, quiet=quiet)
+
+
+def _left(designs: tuple[str, ...], log: str | None, plan: bool) -> str:
+    """Return what an interrupt leaves, and how it goes on; nothing where no unit was asked."""
+    from assay.errors import listed
+    from assay.verbs.probe.experiment import place
+
+    kept = [] if plan else [str(each) for each in (place(Path(one), log) for one in designs) if each.exists()]
+    return f"what was seen is kept in {listed(kept, 3)}: the same command goes on from there, with the same lots" if kept else ""
 
 
 def lines(run: Run, screen: Terminal, *, quiet: bool = False) -> list[Line]:

@@ -273,16 +273,18 @@ def lines(run: Run, screen: Terminal, *, opened: Sequence[Incident] = (), delive
     fresh = {each.id for each in opened}
     active = [each for each in run.incidents if each.state in ("open", "acknowledged", "snoozed")]
     pages = sum(each.page for each in run.incidents)
+    tickets = len(run.incidents) - pages
     span = f"{_moment(run.about.get('from'))} to {_moment(run.about.get('to'))}: " if run.about.get("from") else ""
     words = (f"{len(fresh)} new page{'s' if len(fresh) != 1 else ''}, {len(active)} open" if run.verb == "monitor run"
-             else f"{pages} page{'s' if pages != 1 else ''} and {len(run.incidents) - pages} tickets, {len(active)} open")
+             else f"{pages} page{'s' if pages != 1 else ''} and {tickets} ticket{'s' if tickets != 1 else ''}, {len(active)} open")
     parts: list[list[Line]] = [wrapped([("MONITOR: ", "fail" if fresh else "head")], f"{span}{words}", "", screen.width)]
     ordered = sorted(run.incidents, key=lambda each: (each.id in fresh, each.page, each.state == "open", each.first_seen), reverse=True)
     chosen = sorted(ordered[:MOST], key=lambda each: each.first_seen)
     for each in chosen:
         head: Line = [("PAGE    " if each.page else "ticket  ", "fail" if each.page else "warn"), (f"{_moment(each.first_seen)}  ", "dim")]
         part = wrapped(head, clean(each.sentence), "", screen.width, indent=8)
-        said = [f"effect: {each.effect}" if each.effect else "", f"next: {each.hint}" if each.hint else "",
+        why = each.cause if each.cause and each.cause.startswith("why: ") else ""   # another cause is in the sentence already
+        said = [f"effect: {each.effect}" if each.effect else "", why, f"next: {each.hint}" if each.hint else "",
                 f"{'new, ' if each.id in fresh else ''}{each.state}, until {_moment(each.last_seen)}, incident {each.id}"]
         part += [line for text in said if text for line in wrapped([("        ", "")], clean(text), "dim", screen.width)]
         parts.append(part)

@@ -26,11 +26,12 @@ assay repair assay.yaml --remedy thresholds --equal true_positive_rate --output 
 assay repair assay.yaml --remedy retrain --protected sex --output repaired.joblib
 assay repair assay.yaml --remedy disparate_impact --level 0.8
 assay repair assay.yaml --remedy upweight --part "region == 'north'"
+assay repair assay.yaml --remedy retrain --grammar reviews --other sentiment --output repaired.joblib    a classifier of texts
 assay repair --model m.joblib --train t.parquet --data d.parquet --label y --protected sex --remedy reweigh --trust
 """
 _REMEDIES = """
 thresholds        a threshold for each group, so that rates are equal at the least loss; any model with scores
-retrain           fitted anew with inputs that differ in protected columns only, labelled alike
+retrain           fitted anew with inputs that differ in protected columns only, labelled alike; with --grammar, with sentences
 reweigh           fitted anew with weights by which groups and labels are independent
 disparate_impact  fitted anew on columns that tell nothing of the group
 penalty           fitted many times with weights, until groups are about equal (extra fairlearn)
@@ -40,7 +41,8 @@ _CODES = """
 0 groups are closer, at no more than the cost allowed   1 they are not, or someone is worse off, or it is a constant
 2 wrong usage or bad input                              3 inconclusive: too few rows held out
 """
-_ASKED = ("remedy", "equal", "at_most", "level", "way", "part", "cost", "budget", "output", "seed")
+_ASKED = ("remedy", "equal", "at_most", "level", "way", "part", "cost", "budget", "output", "seed", "grammar", "other",
+          "labels")
 
 
 @click.command("repair", cls=Command, short_help="Repair a model, and measure what that changed on rows held out.",
@@ -55,6 +57,9 @@ _ASKED = ("remedy", "equal", "at_most", "level", "way", "part", "cost", "budget"
 @option("--way", "What is done", "NAME", "How columns are repaired: geometric, combinatorial or multivariate.")
 @option("--part", "What is done", "PREDICATE", "The slice that is weighted up.")
 @option("--cost", "What is done", "SHARE", "How much accuracy may be lost.", type=float)
+@option("--grammar", "What is done", "FILE", "Retrain a classifier of texts on sentences of this grammar: a file, or one that is shipped.")
+@option("--other", "What is done", "FILE", "Measure on sentences of this grammar too (repeatable).", multiple=True)
+@option("--labels", "What is done", "FILE", "A YAML file that maps classes to labels of the grammar: great: positive.")
 @option("--output", "What is done", "FILE", "Write the repaired model: .joblib, of thresholds .json. Never over a file that is there.")
 @option("--budget", "What is done", "N", "Tests of each search of the probe.", type=click.IntRange(100))
 @option("--seed", "What is done", "N", "Where random numbers begin.", type=int, default=0, show_default=True)

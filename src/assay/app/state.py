@@ -12,10 +12,12 @@ INTERRUPTED = 130  # the exit code that a shell makes of an interrupt: 128 + SIG
 @dataclass
 class State:
     """What the door must know when a command ends badly: ``debug`` shows tracebacks, ``written`` says that files
-    were, and ``code`` is the verdict so far, which a closed pipe does not change; ``version`` is assay's.
+    were, ``left`` what an interrupt leaves and how it goes on, and ``code`` is the verdict so far, which a closed pipe does not
+    change; ``version`` is assay's.
     """
 
     debug: bool = False
     written: bool = False
+    left: str = ""
     code: int = 0
     version: str = ""

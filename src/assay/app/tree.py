@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import click
 
 from assay.app.association import associations
+from assay.app.backdoor import backdoor
 from assay.app.check import check
 from assay.app.demo import demo
 from assay.app.estimate import estimate
@@ -20,10 +21,13 @@ from assay.app.metrics import metrics
 from assay.app.models import models
 from assay.app.monitor import monitor
 from assay.app.option import Group
+from assay.app.privacy import privacy
 from assay.app.probe import probe
 from assay.app.profile import profile
 from assay.app.repair import repair
+from assay.app.robustness import robustness
 from assay.app.state import State
+from assay.app.text import text
 from assay.errors import ConfigError
 
 __all__ = ["run"]
@@ -59,6 +63,10 @@ for _command in (check, demo, estimate, explain, gate, metrics, models, monitor,
 
 probe.add_command(experiment)
 probe.add_command(associations)
+probe.add_command(backdoor)
+probe.add_command(text)
+probe.add_command(robustness)
+probe.add_command(privacy)
 
 
 def run(arguments: Sequence[str], state: State) -> int:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from assay.errors import MissingExtraError
 
-__all__ = ["decoded"]
+__all__ = ["coloured", "decoded"]
 
 Array = np.ndarray[Any, Any]
 
@@ -61,3 +61,23 @@ def _grey(library: Any, data: Any) -> tuple[int, int, Array] | None:
             grey = grey.convert("F").resize(size, library.Resampling.BOX)
         found = np.asarray(grey, np.float64) / (65_535 if deep else 255)
         return width, height, np.clip(found, 0, 1)
+
+
+def coloured(data: Any) -> Array | None:
+    """Return the pixels of a file, (height, width, channels) bytes: one channel of a grey image, three of any other; None for no image."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise MissingExtraError.of("Pillow", "to look at images", "image") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if not 0 < memoryview(data).nbytes <= MOST_BYTES:
+                return None
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                if not 0 < image.width * image.height <= MOST_PIXELS:
+                    return None
+                found = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"), np.uint8)
+    except Exception:  # noqa: BLE001  (hostile bytes raise anything)
+        return None
+    return found.reshape(*found.shape[:2], -1)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from assay.data._type import duplicates, is_nested, is_number, is_text, is_time, value_type
-from assay.data.derived import derived, holds
+from assay.data.derived import derived, holds, joined, shown
 from assay.errors import ColumnTypeError, ConfigError, DataError, UnknownColumnError, UnknownNameError, listed
 
-__all__ = ["ROLES", "Column", "Schema", "family"]
+__all__ = ["ROLES", "Beside", "Column", "Schema", "family"]
 
 ROLES = ("feature", "label", "prediction", "score", "protected", "forbidden", "timestamp", "available_at", "id", "entity", "query",
          "horizon", "weight", "ignored")
@@ -41,13 +41,22 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What can be computed beside a stored column by what was learned of data: a column of ``type``, made of its values by ``of``."""
+
+    column: str
+    type: pa.DataType
+    of: Callable[[pa.Array], pa.Array] = field(compare=False)
+
+
+@dataclass(frozen=True)
 class Schema:
     """The columns of a data set in file order, and their roles.
 
     Every column without another role is a feature, unless it is nested (lists, structs, maps), which is ignored. A protected column
     is a feature too unless it has a further role. Names in ``labels`` and ``score`` keep the order in which they were given. What
-    ``assay.data.derived`` can make of a column (``length of review``) may be asked for by name, and is in no list. ``media`` is what
-    a user said that columns hold: text, image, or category where it is neither.
+    ``assay.data.derived`` can make of a column (``length of review``) may be asked for by name, and is in no list; nor are the columns
+    ``beside``, by name. ``media`` is what a user said that columns hold: text, image, or category where it is neither.
 
     >>> schema = Schema.of(pa.schema({"age": pa.int64(), "race": pa.string(), "y": pa.bool_()}), {"label": "y", "protected": ["race"]})
     >>> schema.features, schema.label, schema.protected, schema["age"].type
@@ -59,6 +68,7 @@ class Schema:
     available_at: Mapping[str, str] = field(default_factory=dict)        # feature -> column saying when its value was known
     where: str = "the data"
     media: Mapping[str, str] = field(default_factory=dict)               # column -> text, image or category, as a user said
+    beside: Mapping[str, Beside] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, arrow: pa.Schema, roles: Mapping[str, Any], *, where: str = "the data", media: Mapping[str, str] | None = None) -> Schema:
@@ -109,12 +119,31 @@ class Schema:
 
     def stored(self, name: str) -> str:
         """Return the column that must be read for ``name``: itself, or the one that it is derived from."""
-        found = None if name in self._named else derived(name, self._type)
-        return name if found is None else found[1]
+        if name in self._named:
+            return name
+        found = derived(name, self._type)
+        return found[1] if found is not None else self.beside[name].column if name in self.beside else name
+
+    def shown(self, column: str) -> tuple[str, ...]:
+        """Return the columns by which a text or image column is compared and cut unasked: derived of it, and beside it."""
+        beside = (name for name, each in self.beside.items() if each.column == column and name not in self._named)
+        return (*shown(column, self[column].type), *beside)
+
+    def joined(self, batch: pa.RecordBatch, names: Iterable[str]) -> pa.RecordBatch:
+        """Return a batch with the columns among ``names`` that are made of its own beside them."""
+        names = list(names)
+        batch = joined(batch, names)
+        stored = set(batch.schema.names)
+        for name in dict.fromkeys(names):
+            made = self.beside.get(name)
+            if made is not None and name not in stored and made.column in stored:
+                batch = batch.append_column(pa.field(name, made.type), made.of(batch.column(made.column)))
+        return batch
 
     def _made(self, name: str) -> Column | None:
         found = derived(name, self._type)
-        return None if found is None else Column(name, found[0].type, frozenset({"ignored"}))
+        kind = found[0].type if found is not None else self.beside[name].type if name in self.beside else None
+        return None if kind is None else Column(name, kind, frozenset({"ignored"}))
 
     def _type(self, name: str) -> pa.DataType | None:
         found = self._named.get(name)

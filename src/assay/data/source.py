@@ -6,6 +6,7 @@ kind of data writes a ``Reader`` (``_reader.py``) and adds its line to ``_reader
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +17,9 @@ import pyarrow as pa
 from assay import errors
 from assay.data._reader import LIMIT, Reader, guarded, told
 from assay.data._type import convert, duplicates, named, normal
-from assay.data.derived import joined
 from assay.data.meter import Meter, current
 from assay.data.predicate import Predicate, parse
-from assay.data.schema import Schema
+from assay.data.schema import Beside, Schema
 from assay.errors import AssayError, ColumnTypeError, ConfigError, DataError, listed, without_secrets
 
 __all__ = ["Source", "source"]
@@ -77,14 +77,13 @@ def source(data: Any, *, label: Names = None, prediction: str | None = None, sco
     media = {column: str(kind) for column, kind in (types or {}).items() if kind in ("text", "image", "category")}
     kinds = {column: named(kind, column=column) for column, kind in (types or {}).items() if kind != "image"}
     if isinstance(data, _Source):
-        reader: Reader = data.reader
         kinds = data.types | kinds
         media = {**data.schema.media, **media}
         given = data.schema.roles | given
         where = f"({data.where.text}) and ({where})" if data.where is not None and where else data.where.text if data.where else where
-    else:
-        reader = _reader(data, kinds, sql)
-        given = (reader.inner.schema.roles if isinstance(reader, _Foreign) else {}) | given
+        return _Source.of(data.reader, given, kinds, where, media).with_beside(data.schema.beside)
+    reader = _reader(data, kinds, sql)
+    given = (reader.inner.schema.roles if isinstance(reader, _Foreign) else {}) | given
     return _Source.of(reader, given, kinds, where, media)
 
 
@@ -158,6 +157,11 @@ class _Source:
         whole = self._whole and parts == 1
         return [_Source(each, self.schema, self.types, self.where, whole=whole) for each in self.reader.parts(parts)]
 
+    def with_beside(self, columns: Mapping[str, Beside]) -> Source:
+        """Return the same rows; ``columns`` can be asked for by name, and are in no list. A stored column of that name wins."""
+        schema = dataclasses.replace(self.schema, beside={**self.schema.beside, **columns})
+        return _Source(self.reader, schema, self.types, self.where, whole=self._whole)
+
     def __repr__(self) -> str:
         rows = f", {self.rows:,} rows" if self.rows is not None else ""
         return f"<source {self.name}: {len(self.schema)} columns{rows}>"
@@ -186,7 +190,7 @@ class _Source:
         for start in range(0, batch.num_rows, LIMIT):
             piece = self._filtered(self._alike(batch.slice(start, LIMIT), arrow))
             if piece.num_rows:
-                piece = joined(piece, names)
+                piece = self.schema.joined(piece, names)
                 yield piece if piece.schema.names == list(names) else piece.select(list(names))
 
     def _refuse_none(self, kept: int) -> None:
@@ -199,7 +203,7 @@ class _Source:
     def _filtered(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         if self.where is None:
             return batch
-        mask = self.where.mask(joined(batch, self.where.columns))
+        mask = self.where.mask(self.schema.joined(batch, self.where.columns))
         return batch if mask.all() else batch.filter(pa.array(mask))
 
     def _converted(self, array: pa.Array, to: pa.Field) -> pa.Array:

@@ -24,11 +24,12 @@ from assay.estimate.rows import Array, Rows
 __all__ = ["Estimate", "Estimator", "Window"]
 
 FEWEST = 200           # rows of the reference, and effective ones below which nothing is said
+SECOND = 10            # rows of the second class, below which parts of the reference may have one class only
 PART = 0.01            # of the reference that must count
 APART = 0.97           # AUC of telling the sides apart, above which they hardly overlap
 STRANGE = 0.10         # of the rows of now that may be unlike anything labelled
 UNLIKE = 50.0          # times as frequent now, for a row to be called so
-_OFTEN = 30            # rows of now below which a group is not estimated
+OFTEN = 30             # rows of now below which nothing is said, of a group neither
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,12 @@ class Estimator:
         if len(reference) < FEWEST:
             raise DataError(f"{len(reference):,} labelled rows are too few to estimate from", expected=f"at least {FEWEST}")
         if reference.classes:
-            if len(np.unique(reference.truth)) < 2:
+            _, *others = np.sort(np.bincount(reference.truth.astype(int), minlength=2))[::-1].tolist()
+            if not others[0]:
                 raise DataError("all labels of the reference are one class", expected="rows of each class")
+            if others[0] < SECOND:
+                raise DataError(f"all but {sum(others):,} of {len(reference):,} labels of the reference are one class",
+                                expected=f"at least {SECOND} rows of a second class")
             wrong = (reference.answer != reference.truth).astype(float)
             return cls(reference, outcome(reference, folds=folds, seed=seed), Groups.of(reference, wrong), seed=seed)
         found = {name: losses(reference, loss(name, reference), folds=folds, seed=seed) for name in ("mae", "mse")}
@@ -131,6 +136,8 @@ class Window:
     def refusal(self) -> str | None:
         """Why nothing can be said of these rows, in words; None where something can."""
         rows, effective, strange = len(self.estimator.reference), self.ratio.effective, float(self.strange.mean())
+        if len(self.current) < OFTEN:
+            return f"they are fewer than {OFTEN}"
         if self.told.apart > APART:
             return f"the rows can nearly always be told from the labelled ones (AUC {self.told.apart:.2f})"
         if effective < max(FEWEST, PART * rows):
@@ -154,7 +161,7 @@ class Window:
             raise ConfigError(f"'{metric}' cannot be estimated of this model", expected=f"one of {', '.join(self.estimator.metrics)}")
         current = self.current if here is None else self.current.take(here)
         weight = self.ratio.weight if there is None else self.ratio.weight * there
-        if len(current) < _OFTEN or weight.sum() <= 0:
+        if len(current) < OFTEN or weight.sum() <= 0:
             return Estimate(metric, *(math.nan,) * 6, 0.0, len(current), level)
         effective = float(weight.sum() ** 2 / (weight**2).sum())
         of = self._valued if metric in VALUED else functools.partial(self._classified, positive=positive, here=here)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from assay.estimate.calibration import Many, calibrated
-from assay.estimate.ratio import learner
+from assay.estimate.ratio import filled, learner
 from assay.estimate.rows import Array, Rows
 
 __all__ = ["Losses", "Outcome", "losses", "outcome", "parts"]
@@ -79,7 +79,7 @@ def outcome(reference: Rows, *, folds: int | None = None, rounds: int = ROUNDS, 
     curves: list[Many | None] = []
     for each in range(folds):
         fit, rest = fold != each, fold == each
-        models.append(learner(reference, rounds=rounds, seed=seed, leaf=max(20, len(y) // 1000)).fit(x[fit], y[fit]))
+        models.append(learner(reference, rounds=rounds, seed=seed, leaf=max(20, len(y) // 1000)).fit(filled(x[fit]), y[fit]))
         curves.append(calibrated(reference.take(fit)) if reference.score is not None else None)
         trees[rest] = _chances(models[-1], x[rest], k)
         curve = curves[-1]
@@ -114,7 +114,7 @@ def losses(reference: Rows, loss: Array, *, folds: int | None = None, rounds: in
         fit, rest = fold != each, fold == each
         model = HistGradientBoostingRegressor(max_iter=rounds, max_leaf_nodes=15, min_samples_leaf=max(20, len(x) // 1000),
                                               l2_regularization=1.0, categorical_features=marks, early_stopping=False, random_state=seed)
-        models.append(model.fit(x[fit], loss[fit]))
+        models.append(model.fit(filled(x[fit]), loss[fit]))
         held[rest] = np.maximum(model.predict(x[rest]), 0.0)
     return Losses(held, fold, models)
 

@@ -14,11 +14,12 @@ import numpy as np
 from assay.errors import ConfigError, listed
 from assay.estimate.rows import Array, Rows
 
-__all__ = ["CLASSIFIED", "LIMITS", "VALUED", "Functional", "classified", "known", "loss", "needs_scores", "valued"]
+__all__ = ["CLASSIFIED", "LIMITS", "USUAL", "VALUED", "Functional", "classified", "known", "loss", "needs_scores", "valued"]
 
-CLASSIFIED = ("accuracy", "precision", "recall", "f1", "auc", "brier", "log_loss")
+USUAL = ("accuracy", "precision", "recall", "f1", "auc", "brier", "log_loss")
+CLASSIFIED = (*USUAL, "false_positive_rate")   # the last where groups are compared, or where it is asked for
 VALUED = ("mae", "mse", "rmse")
-LIMITS = {**dict.fromkeys(("accuracy", "precision", "recall", "f1", "auc"), (0.0, 1.0)), "brier": (0.0, 2.0)}
+LIMITS = {**dict.fromkeys(("accuracy", "precision", "recall", "f1", "auc", "false_positive_rate"), (0.0, 1.0)), "brier": (0.0, 2.0)}
 _SCORED = ("auc", "brier", "log_loss")
 _CLIP = float(np.finfo(float).eps)
 
@@ -120,17 +121,21 @@ def _still(rows: Rows) -> Array:
 _UNDEFINED, _NOTHING = Functional(float("nan"), _still), Functional(0.0, _still)
 
 
-def _ratio(hits: float, chosen: float, true: float) -> Callable[[Rows, Array, Array, int], Functional]:
-    """Return a metric ``hits * share of true positives / (chosen * share of answers + true * share of labels)``."""
+def _ratio(hits: float, chosen: float, true: float, *, false: bool = False) -> Callable[[Rows, Array, Array, int], Functional]:
+    """Return a metric ``hits * share of true positives / (chosen * share of answers + true * share of labels)``.
+
+    ``false``: the labels are those that are not positive, so that hits are false alarms.
+    """
     def found(rows: Rows, chances: Array, share: Array, positive: int) -> Functional:
-        said, is_so = (rows.answer == positive).astype(float), chances[:, positive]
+        said, is_so = (rows.answer == positive).astype(float), 1 - chances[:, positive] if false else chances[:, positive]
         whole = float(((chosen * said + true * is_so) * share).sum())
-        if whole <= 0:
+        if whole <= 1e-12:
             return _UNDEFINED
         value = hits * float((said * is_so * share).sum()) / whole
 
         def moves(some: Rows) -> Array:
             answered, one = (some.answer == positive).astype(float)[:, None], (np.arange(some.classes) == positive).astype(float)[None]
+            one = 1 - one if false else one
             return np.asarray((hits * answered * one - value * (chosen * answered + true * one)) / whole)
 
         return Functional(value, moves)
@@ -138,7 +143,8 @@ def _ratio(hits: float, chosen: float, true: float) -> Callable[[Rows, Array, Ar
     return found
 
 
-_RATIOS = {"precision": _ratio(1.0, 1.0, 0.0), "recall": _ratio(1.0, 0.0, 1.0), "f1": _ratio(2.0, 1.0, 1.0)}
+_RATIOS = {"precision": _ratio(1.0, 1.0, 0.0), "recall": _ratio(1.0, 0.0, 1.0), "f1": _ratio(2.0, 1.0, 1.0),
+           "false_positive_rate": _ratio(1.0, 0.0, 1.0, false=True)}
 
 
 def _auc(rows: Rows, chances: Array, share: Array, positive: int) -> Functional:

@@ -14,7 +14,7 @@ from scipy import stats
 
 from assay.estimate.rows import Array, Rows
 
-__all__ = ["CUT", "Ratio", "apart", "learner", "ratio"]
+__all__ = ["CUT", "Ratio", "apart", "filled", "learner", "ratio"]
 
 FOLDS = 2
 FIT = 12_000     # rows of each side that classifiers are grown on
@@ -50,6 +50,8 @@ def ratio(reference: Rows, current: Rows, *, seed: int = 0, folds: int = FOLDS, 
     (True, True)
     """
     sides = [reference.inputs, current.inputs]
+    if min(map(len, sides)) < 2 * folds:   # nothing can be told apart
+        return Ratio(np.ones(len(sides[0])), np.ones(len(sides[1])), 0.5)
     rng = np.random.default_rng(seed)
     parts = [rng.permutation(len(each)) % folds for each in sides]
     odds = [np.zeros(len(each)) for each in sides]
@@ -57,7 +59,7 @@ def ratio(reference: Rows, current: Rows, *, seed: int = 0, folds: int = FOLDS, 
         some = [_some(np.flatnonzero(part != fold), rng) for part in parts]
         x = np.concatenate([side[at] for side, at in zip(sides, some, strict=True)])
         y = np.repeat([0, 1], [len(at) for at in some])
-        model = learner(reference, rounds=rounds, seed=seed, leaf=max(20, len(y) // 200)).fit(x, y)
+        model = learner(reference, rounds=rounds, seed=seed, leaf=max(20, len(y) // 200)).fit(filled(x), y)
         prior = np.log(len(some[0]) / len(some[1]))
         for place, (side, part) in enumerate(zip(sides, parts, strict=True)):
             here = part == fold
@@ -66,6 +68,16 @@ def ratio(reference: Rows, current: Rows, *, seed: int = 0, folds: int = FOLDS, 
     weight = np.exp(np.clip(odds[0], -30, 30))
     weight = np.minimum(weight / weight.mean(), CUT)
     return Ratio(weight / weight.mean(), np.exp(np.clip(odds[1], -30, 30)), apart(odds[0], odds[1]))
+
+
+def filled(x: Array) -> Array:
+    """Return inputs to learn from: a column without any value is 0 throughout, as boosted trees cannot do without one.
+
+    >>> filled(np.array([[np.nan, np.nan], [np.nan, 1.0]])).tolist()
+    [[0.0, nan], [0.0, 1.0]]
+    """
+    empty = np.isnan(x).all(axis=0)
+    return np.where(empty, 0.0, x) if empty.any() else x
 
 
 def learner(rows: Rows, *, rounds: int, seed: int, leaf: int = 20, rate: float = 0.1, leaves: int = 15) -> Any:

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from assay.estimate.doubly_robust import Window
+from assay.estimate.doubly_robust import Estimator, Window
 from assay.estimate.performance import loss
 from assay.estimate.rows import Array, Encoding, Rows
 
@@ -42,15 +43,21 @@ def likeness(window: Window, encoding: Encoding) -> list[Segment]:
 
     Leaves of a tree of at least 100 labelled rows each, grown on what the model got wrong: within a leaf it is about as good everywhere.
     """
-    reference, current = window.estimator.reference, window.current
+    made, known = _kinds(window.estimator, encoding)
+    now = made.leaf(window.current)
+    out = [Segment(words, float((now == leaf).mean()), before, labelled, value) for leaf, words, before, labelled, value in known]
+    return sorted(out, key=lambda each: each.before - each.now)
+
+
+@functools.lru_cache(maxsize=2)
+def _kinds(estimator: Estimator, encoding: Encoding) -> tuple[_Tree, list[tuple[int, str, float, int, float]]]:
+    """Return the tree of where the model is wrong, and its leaves in the reference: the same for all windows of a monitor."""
+    reference = estimator.reference
     right = (reference.answer == reference.truth).astype(float) if reference.classes else loss("mae", reference)
     made = _Tree.of(reference, right, encoding, leaves=LEAVES, leaf=max(LEAF, len(reference) // 200))
-    now, before = made.leaf(current), made.leaf(reference)
-    out = []
-    for leaf, words in made.words().items():
-        here, there = now == leaf, before == leaf
-        out.append(Segment(words, float(here.mean()), float(there.mean()), int(there.sum()), float(right[there].mean())))
-    return sorted(out, key=lambda each: each.before - each.now)
+    before = made.leaf(reference)
+    return made, [(leaf, words, float((before == leaf).mean()), int((before == leaf).sum()), float(right[before == leaf].mean()))
+                  for leaf, words in made.words().items()]
 
 
 def strangers(window: Window, encoding: Encoding) -> list[Segment]:

@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import math
-import struct
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -17,8 +14,8 @@ import pyarrow as pa
 from scipy import ndimage
 
 from assay.data import image
+from assay.data.pixel import Canvas
 from assay.errors import ConfigError, DataError
-from assay.explain._pillow import decoded
 from assay.explain.attribution import Attributions, digest
 from assay.explain.gradient import integrated
 from assay.explain.piece import Piece, Pieces, Subject, interval, pieced, subject
@@ -87,72 +84,6 @@ def _connected(labels: Array) -> Array:
     return np.asarray(np.unique(labels[rows, columns], return_inverse=True)[1].reshape(labels.shape))
 
 
-@dataclass(frozen=True)
-class _Canvas:
-    """How cells of a column become pixels (height, width, channels) and back."""
-
-    kind: pa.DataType
-    shape: tuple[int, int, int]
-    first: bool
-    where: str
-
-    @classmethod
-    def of(cls, what: Subject, size: tuple[int, int, int] | None, first: bool | None) -> _Canvas:
-        kind = what.row.column(what.place).type
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-        entry = getattr(getattr(what.model, "respond", None), "entry", None)   # a network knows the shape of its images
-        shape, known = size or getattr(entry, "image", None), getattr(entry, "first", None)
-        first = first if first is not None else True if known is None else bool(known)
-        if image.encoded(kind):
-            made = cls(kind, (0, 0, 0), False, what.where)
-            return cls(kind, made.pixels(what.row.column(what.place))[0].shape, False, what.where)
-        count = len(what.row.column(what.place)[0])
-        if shape is None:
-            shape = next(((math.isqrt(count // planes), math.isqrt(count // planes), planes) for planes in (1, 3)
-                          if math.isqrt(count // planes) ** 2 * planes == count), None)
-        if shape is None or math.prod(shape) != count:
-            raise DataError(f"the image is a list of {count} numbers", where=what.where, expected="height x width x channels of them",
-                            hint="pass size=(height, width, channels)")
-        return cls(kind, (shape[0], shape[1], shape[2]), first, what.where)
-
-    def pixels(self, column: pa.Array) -> list[Array]:
-        """Return the pixels of each cell."""
-        column = image.stored(column)
-        if column.null_count:
-            raise DataError("an image is missing", where=self.where, expected="an image in each row")
-        if image.encoded(column.type):
-            return [decoded(each.as_py(), where=self.where) for each in column]
-        flat = [np.asarray(each.values.to_numpy(zero_copy_only=False)) for each in column]
-        height, width, channels = self.shape
-        if any(len(each) != height * width * channels for each in flat):
-            raise DataError("an image of the background has another size", where=self.where, expected=f"{height} x {width}")
-        return [np.moveaxis(each.reshape(channels, height, width), 0, 2) if self.first else each.reshape(self.shape) for each in flat]
-
-    def cells(self, pixels: Array) -> pa.Array:
-        """Return images (n, height, width, channels) as cells of the column's type."""
-        if not image.encoded(self.kind):
-            flat = np.ascontiguousarray(np.moveaxis(pixels, 3, 1) if self.first else pixels).reshape(-1)
-            kind = self.kind.value_type
-            size = int(np.prod(self.shape))
-            fixed = pa.FixedSizeListArray.from_arrays(pa.array(flat).cast(kind, safe=False), size)
-            return fixed if pa.types.is_fixed_size_list(self.kind) else fixed.cast(self.kind)
-        files = [_png(each) for each in pixels]
-        if not pa.types.is_struct(self.kind):
-            return pa.array(files, self.kind)
-        named = {each.name: pa.array(files, each.type) if each.name == "bytes" else pa.nulls(len(files), each.type) for each in self.kind}
-        return pa.StructArray.from_arrays(list(named.values()), fields=list(self.kind))
-
-
-def _png(pixels: Array) -> bytes:
-    """An image of bytes as a PNG file, which loses nothing."""
-    height, width, channels = pixels.shape
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), np.asarray(pixels, np.uint8).reshape(height, -1)], axis=1)
-    head = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2}[channels], 0, 0, 0)
-    parts = ((b"IHDR", head), (b"IDAT", zlib.compress(lines.tobytes(), 1)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-                                           for name, data in parts)
-
-
 def superpixels(model: Model, row: Any, background: Any = None, column: str | None = None, *, quantity: str = "score",
                 target: Class | None = None, labels: Array | None = None, patches: Literal["edges", "grid"] = "edges", count: int = MOST,
                 size: tuple[int, int, int] | None = None, first: bool | None = None, way: Literal["sampled", "gradients"] = "sampled",
@@ -174,7 +105,7 @@ def superpixels(model: Model, row: Any, background: Any = None, column: str | No
     [4.0, 4.0, 0.0, 0.0]
     """
     what = subject(model, row, column, _suits, "images", quantity, target)
-    canvas = _Canvas.of(what, size, first)
+    canvas = _canvas(what, size, first)
     own = canvas.pixels(what.row.column(what.place))[0]
     others, absent = _others(canvas, own, background, what.row.schema.names[what.place])
     cut = _labels(own, labels, patches, count)
@@ -192,13 +123,20 @@ def superpixels(model: Model, row: Any, background: Any = None, column: str | No
     return Pieces(made, tree, cut)
 
 
+def _canvas(what: Subject, size: tuple[int, int, int] | None, first: bool | None) -> Canvas:
+    entry = getattr(getattr(what.model, "respond", None), "entry", None)   # a network knows the shape of its images
+    known = getattr(entry, "first", None)
+    first = first if first is not None else True if known is None else bool(known)
+    return Canvas.of(what.row.column(what.place), size or getattr(entry, "image", None), first, where=what.where)
+
+
 def _suits(kind: pa.DataType) -> bool:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     listed = pa.types.is_fixed_size_list(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind)
     return image.encoded(kind) or bool(listed and (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type)))
 
 
-def _others(canvas: _Canvas, own: Array, background: Any, name: str) -> tuple[Array, str]:
+def _others(canvas: Canvas, own: Array, background: Any, name: str) -> tuple[Array, str]:
     """What absent patches show, (images, height, width, channels), and what to say of it."""
     if background is None:
         mean = np.broadcast_to(own.mean(axis=(0, 1)), own.shape)
@@ -231,7 +169,7 @@ def _names(cut: Array) -> list[str]:
     return [f"patch {place + 1} (row {down:.0f}, column {right:.0f})" for place, (down, right) in enumerate(middle)]
 
 
-def _maker(canvas: _Canvas, own: Array, others: Array, cut: Array) -> Callable[[Array], pa.Array]:
+def _maker(canvas: Canvas, own: Array, others: Array, cut: Array) -> Callable[[Array], pa.Array]:
     stack = np.concatenate([others, own[None]])   # the image itself is the last: its state is -1
     y, x = np.mgrid[:cut.shape[0], :cut.shape[1]]
 
@@ -241,7 +179,7 @@ def _maker(canvas: _Canvas, own: Array, others: Array, cut: Array) -> Callable[[
     return make
 
 
-def _walked(what: Subject, canvas: _Canvas, cut: Array, behind: pa.Array, names: list[str], at_most: float | None, budget: int, seed: int,
+def _walked(what: Subject, canvas: Canvas, cut: Array, behind: pa.Array, names: list[str], at_most: float | None, budget: int, seed: int,
             notes: list[str]) -> Attributions:
     """The integrated gradients of pixels, added up by patch."""
     if image.encoded(canvas.kind) or what.row.num_columns > 1 or what.quantity != "score":

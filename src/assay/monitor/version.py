@@ -34,6 +34,7 @@ CLIP = 5.0
 NEW = 0.25           # standard deviations of answers, by which a new version may answer otherwise without a word
 _YOUNG = 0.3         # of the budget of versions, for new ones that have no history
 _MOVED = 3.0
+_REPEATS = 0.02      # variance of the root of the share of repeated answers, times rows
 
 
 @dataclass(frozen=True)
@@ -75,13 +76,15 @@ class Usual:
 class Compared:
     """One window: ``streams`` (value, variance) by version and statistic, of it against the others; ``alone`` those of itself.
 
-    ``share`` is the part of a version's rows that have counterparts, ``rows`` how many it has.
+    ``share`` is the part of a version's rows that have counterparts, ``rows`` how many it has; ``plain`` are shares of missing and of
+    repeated answers as people read them, its own and the others'.
     """
 
     streams: Mapping[tuple[str, str], tuple[float, float]]
     alone: Mapping[tuple[str, str], tuple[float, float]]
     share: Mapping[str, float]
     rows: Mapping[str, int]
+    plain: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
 
 
 def compared(usual: Usual, table: pa.Table, number: Array, version: Sequence[str | None], segment: Sequence[Any] | None = None) -> Compared:
@@ -103,22 +106,27 @@ def compared(usual: Usual, table: pa.Table, number: Array, version: Sequence[str
     codes = cells if segment is None else cells * (len(set(segment)) + 1) + _codes(segment)
     left = (number / usual.scale - np.asarray(usual.means)[cells]).clip(-CLIP, CLIP)
     functions = {"difference": left, "distance": np.abs(left), "silence": (~np.isfinite(number)).astype(float)}
+    exact = np.where(np.isfinite(number), np.unique(number, return_inverse=True)[1].reshape(-1), -1)
     names = sorted({each for each in version if each is not None})
     who = np.array([-1 if each is None else names.index(each) for each in version], np.int64)
     strata, at = np.unique(codes, return_inverse=True)
     streams: dict[tuple[str, str], tuple[float, float]] = {}
     alone: dict[tuple[str, str], tuple[float, float]] = {}
     share: dict[str, float] = {}
+    plain: dict[tuple[str, str], tuple[float, float]] = {}
     for place, name in enumerate(names):
         mine = who == place
         if mine.sum() < FEWEST:
             continue
+        _repeated(name, mine, ~mine & (who >= 0), exact, cells, streams, alone, plain)
         for statistic, x in functions.items():
             known = np.isfinite(x)
             a, b = mine & known, ~mine & known & (who >= 0)
             n, m = (np.bincount(at[some], minlength=len(strata)) for some in (a, b))
             if a.sum() >= FEWEST:
-                alone[name, _OWN[statistic]] = float(x[a].mean()), (float(x[a].var()) + 0.01) / int(a.sum())
+                mean, count = float(x[a].mean()), int(a.sum())
+                alone[name, _OWN[statistic]] = ((_root(mean), 1 / (4 * count)) if statistic == "silence" else
+                                                (mean, (float(x[a].var()) + 0.01) / count))
             both = (n > 0) & (m > 0)
             if statistic == "silence":
                 share[name] = float(n[both].sum() / max(n.sum(), 1))
@@ -126,14 +134,43 @@ def compared(usual: Usual, table: pa.Table, number: Array, version: Sequence[str
                 continue
             weight = np.where(both, n * m / np.maximum(n + m, 1), 0.0)
             means = [np.bincount(at[some], x[some], len(strata)) / np.maximum(count, 1) for some, count in ((a, n), (b, m))]
+            if statistic == "silence":   # a root, as a share that is nearly always 0 has no variance of its own to be measured by
+                total = float(weight.sum())
+                shares = tuple(float((weight * each).sum() / total) for each in means)
+                errors = (float((weight[both] ** 2 / each[both]).sum()) / total**2 / 4 for each in (n, m))
+                streams[name, statistic] = _root(shares[0]) - _root(shares[1]), sum(errors)
+                plain[name, statistic] = shares[0], shares[1]
+                continue
             spread = float(np.var(np.concatenate([x[a] - means[0][at[a]], x[b] - means[1][at[b]]])))
             total = float(weight.sum())
             error = (spread + 0.01 / total) * float((weight[both] ** 2 * (1 / n[both] + 1 / m[both])).sum()) / total**2
             streams[name, statistic] = float((weight * (means[0] - means[1])).sum() / total), error + 1e-6
-    return Compared(streams, alone, share, {name: int((who == place).sum()) for place, name in enumerate(names)})
+    return Compared(streams, alone, share, {name: int((who == place).sum()) for place, name in enumerate(names)}, plain)
 
 
-_OWN = {"difference": "level", "distance": "apart", "silence": "silent"}
+_OWN = {"difference": "level", "distance": "apart", "silence": "silent", "repeats": "repeated"}
+
+
+def _root(share: float) -> float:
+    """Return the arc sine of the root of a share, whose variance is 1 / 4n whatever the share."""
+    return math.asin(math.sqrt(min(max(share, 0.0), 1.0)))
+
+
+def _repeated(name: str, mine: Array, others: Array, exact: Array, cells: Array, streams: dict[tuple[str, str], tuple[float, float]],
+              alone: dict[tuple[str, str], tuple[float, float]], plain: dict[tuple[str, str], tuple[float, float]]) -> None:
+    """Add how likely two rows of different cells get the very same answer: nearly always from a constant, hardly ever from scores."""
+    found = []
+    for some in (mine & (exact >= 0), others & (exact >= 0)):
+        n = int(some.sum())
+        if n < FEWEST:
+            return
+        same = np.bincount(exact[some]).astype(float)
+        within = np.unique(exact[some] * (int(cells.max()) + 1) + cells[some], return_counts=True)[1].astype(float)
+        found.append((float((same**2).sum() - (within**2).sum()) / n**2, n))
+    (own, n), (other, m) = found
+    streams[name, "repeats"] = math.sqrt(own) - math.sqrt(other), _REPEATS * (1 / n + 1 / m)
+    alone[name, "repeated"] = math.sqrt(own), _REPEATS / n
+    plain[name, "repeats"] = own, other
 
 
 def _codes(segment: Sequence[Any]) -> Array:

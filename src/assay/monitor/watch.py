@@ -215,7 +215,7 @@ def _evidence_alerts(pages: Sequence[Page], spoke: Sequence[str]) -> list[Alert]
         pace = "over days " if lead.slow else ""
         words = f"moved: {lead.stream} {pace}by {abs(lead.z):.1f} of its standard deviations"
         if len(page.moved) > 1:
-            words += f", and {len(page.moved) - 1} more statistics"
+            words += f", and {len(page.moved) - 1} more statistic{'s' if len(page.moved) > 2 else ''}"
         hint = "not paged, as the budget of the evidence is spent" if page.state == "withheld" else None
         found.append(Alert("drift", page.source, words, columns, page=page.source in spoke, evidence=page.evidence, hint=hint))
     return found

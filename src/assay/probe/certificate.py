@@ -17,7 +17,7 @@ from assay.model.linear import Linear, linear, obstacle
 from assay.model.model import Model
 from assay.model.trees import Trees, trees
 from assay.probe.ensemble import VARIANTS, Bounds, bounds
-from assay.probe.grid import columns, cuts
+from assay.probe.grid import Cuts, columns, cuts
 from assay.probe.space import Space
 
 __all__ = ["Certificate", "certificate", "unproved"]
@@ -26,6 +26,7 @@ Array = np.ndarray[Any, Any]
 
 CELLS = 1 << 19      # of a line on which scores are added up
 BOXES = 2_000_000    # that are looked at before a tree is given up
+COPIES = 1 << 17     # of a tree that go down at a time
 SECONDS = 20.0       # that several trees are cut for
 
 
@@ -161,79 +162,100 @@ def _linear(found: Linear, space: Space, level: float, *, reached: bool) -> Cert
 
 
 def _tree(grown: Trees, space: Space, threshold: float | None, inputs: Sequence[str]) -> Certificate | None:
-    """Let a copy of the tree for each variant go down through shared boxes, until all copies agree or differ."""
+    """Let a copy of the tree for each variant go down through shared boxes, until all copies agree or differ; many boxes at a time."""
     split = cuts(grown, space, inputs)
     classes = _classes(grown, threshold)
     if split is None or classes is None:
         return None
-    left, right = grown.left.tolist(), grown.right.tolist()
-    way = _Way(left, right, split.axis.tolist(), split.cut.tolist(), split.listed.tolist(), split.sides)
-    held, depends, depth = _below(grown, classes, way.axes)
-    sizes = split.space.sizes.tolist()
-    boxes: list[tuple[list[int], list[int]]] = []
-    total, visited = 0.0, 0
-    root = int(grown.roots[0])
-    stack: list[tuple[list[tuple[int, int]], list[int], list[int]]] = [
-        ([(root, variant) for variant in range(len(space.variants))], [0] * len(sizes), [size - 1 for size in sizes])]
-    while stack:
-        copies, low, high = stack.pop()
-        visited += 1
+    way = _Way.of(grown, split)
+    held, depends, depth = _below(grown, classes, way.axis)
+    sizes, variants = split.space.sizes, len(split.space.variants)
+    most = max(1, COPIES // variants)
+    first = (np.full((1, variants), int(grown.roots[0])), np.zeros((1, len(sizes)), np.int64), (sizes - 1)[None])
+    waiting, boxes, visited = [first], [], 0
+    while waiting:
+        nodes, low, high = waiting.pop()
+        if len(nodes) > most:   # so that memory stays small: the last ones are gone through to the end before the others
+            waiting.append((nodes[:-most], low[:-most], high[:-most]))
+            nodes, low, high = nodes[-most:], low[-most:], high[-most:]
+        visited += len(nodes)
         if visited > BOXES:
             return None
-        copies = [(way.down(node, variant, low, high), variant) for node, variant in copies]
-        nodes = {node for node, _ in copies}
-        union = 0
-        for node in nodes:
-            union |= held[node]
-        if union in (1, 2) or (len(nodes) == 1 and not depends[next(iter(nodes))]):
+        way.descend(nodes, low, high, held)
+        given = held[nodes]
+        one, other = (given == 1).any(axis=1), (given == 2).any(axis=1)
+        apart = one & other   # some copies can only give one class, others only the other
+        boxes.append(np.stack([low[apart], high[apart]], axis=1).astype(np.int32))
+        same = (nodes == nodes[:, :1]).all(axis=1) & ~depends[nodes[:, 0]]
+        left = np.flatnonzero((given == 3).any(axis=1) & ~apart & ~same)
+        if not len(left):
             continue
-        open_ = min((node for node in nodes if held[node] == 3), key=depth.__getitem__, default=None)
-        if open_ is None or {1, 2} <= {held[node] for node in nodes}:   # some copies can only give one class, others only the other
-            total += math.prod((top - bottom + 1) / size for bottom, top, size in zip(low, high, sizes, strict=True))
-            boxes.append((low, high))
-            continue
-        at, where = way.axes[open_], way.border(open_, low, high)
+        nodes, low, high = nodes[left], low[left], high[left]
+        rows, ahead = np.arange(len(left)), np.where(given[left] == 3, depth[nodes], len(held)).argmin(axis=1)
+        at, where = way.border(nodes[rows, ahead], low, high)
         lower, upper = high.copy(), low.copy()
-        lower[at], upper[at] = where - 1, where
-        stack.append((copies, low, lower))
-        stack.append((copies, upper, high))
-    return Certificate("tree", total, total, np.array(boxes, np.int64).reshape(len(boxes), 2, len(sizes)), space=split.space)
+        lower[rows, at], upper[rows, at] = where - 1, where
+        waiting.append((np.concatenate([nodes, nodes]), np.concatenate([low, upper]), np.concatenate([lower, high])))
+    found = np.concatenate(boxes)
+    total = float(((found[:, 1] - found[:, 0] + 1) / sizes).prod(axis=1).sum())
+    return Certificate("tree", total, total, found, visited, space=split.space)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Way:
-    """A tree as lists, to go down in: its children, and the fields of ``Cuts``."""
+    """A tree to go down in: its children, and the fields of ``Cuts``.
 
-    left: list[int]
-    right: list[int]
-    axes: list[int]
-    cut: list[int]
-    listed: list[list[int]]
-    sides: dict[int, list[bool]]
+    ``sides`` has a row for each split of a protected column, ``side`` the row of a node. ``turn`` (rows of ``listed``, places) is the first
+    place from there on that goes another way than the one before it.
+    """
 
-    def down(self, node: int, variant: int, low: list[int], high: list[int]) -> int:
-        """Return where a copy stops: at a leaf, or at a split that cuts the box."""
-        while self.left[node] >= 0:
-            at, where = self.axes[node], self.cut[node]
-            if at < 0:
-                goes: bool | None = self.sides[node][variant]
-            elif where < 0:
-                there = self.listed[-1 - where][high[at] + 1] - self.listed[-1 - where][low[at]]
-                goes = True if there == high[at] - low[at] + 1 else False if there == 0 else None
-            else:
-                goes = True if high[at] < where else False if low[at] >= where else None
-            if goes is None:
-                break
-            node = self.left[node] if goes else self.right[node]
-        return node
+    left: Array
+    right: Array
+    axis: Array
+    cut: Array
+    listed: Array
+    turn: Array
+    sides: Array
+    side: Array
 
-    def border(self, node: int, low: list[int], high: list[int]) -> int:
-        """Return the first place in a box that goes another way at a split than the one before it."""
-        at, where = self.axes[node], self.cut[node]
-        if where >= 0:
-            return where
-        row = self.listed[-1 - where]
-        return next(each for each in range(low[at] + 1, high[at] + 1) if row[each + 1] - row[each] != row[each] - row[each - 1])
+    @classmethod
+    def of(cls, grown: Trees, split: Cuts) -> _Way:
+        side = np.zeros(len(grown.left), np.int64)
+        side[list(split.sides)] = np.arange(len(split.sides))
+        goes = np.diff(split.listed, axis=1)
+        turns = np.pad(goes[:, 1:] != goes[:, :-1], ((0, 0), (1, 0)))
+        there = np.where(turns, np.arange(turns.shape[1]), turns.shape[1])
+        turn = np.minimum.accumulate(there[:, ::-1], axis=1)[:, ::-1]
+        return cls(grown.left, grown.right, split.axis, split.cut, split.listed.astype(np.int64), turn,
+                   np.array(list(split.sides.values()) or [[False]]), side)
+
+    def descend(self, nodes: Array, low: Array, high: Array, held: Array) -> None:
+        """Move each copy to where it stops, in place: where only one class is below, or at a split that cuts the box."""
+        box, variant = np.nonzero(held[nodes] == 3)
+        while len(box):
+            node = nodes[box, variant]
+            at = self.axis[node]
+            goes, stays = self.sides[self.side[node], np.minimum(variant, self.sides.shape[1] - 1)], np.zeros(len(node), bool)
+            own = np.flatnonzero(at >= 0)
+            if len(own):
+                bottom, top, where = low[box[own], at[own]], high[box[own], at[own]], self.cut[node[own]]
+                there = np.clip(where - bottom, 0, top - bottom + 1)   # how many places of the box go left
+                mixed = np.flatnonzero(where < 0)
+                row = -1 - where[mixed]
+                there[mixed] = self.listed[row, top[mixed] + 1] - self.listed[row, bottom[mixed]]
+                goes[own], stays[own] = there > 0, (there > 0) & (there <= top - bottom)
+            box, variant, node, goes = (each[~stays] for each in (box, variant, node, goes))
+            node = np.where(goes, self.left[node], self.right[node])
+            nodes[box, variant] = node
+            further = held[node] == 3
+            box, variant = box[further], variant[further]
+
+    def border(self, node: Array, low: Array, high: Array) -> tuple[Array, Array]:
+        """Return the axis that each node splits, and the first place in its box that goes another way than the one before it."""
+        at, where = self.axis[node], self.cut[node]
+        mixed = np.flatnonzero(where < 0)
+        where[mixed] = self.turn[-1 - where[mixed], low[mixed, at[mixed]] + 1]
+        return at, where
 
 
 def _classes(grown: Trees, threshold: float | None) -> Array | None:
@@ -248,21 +270,17 @@ def _classes(grown: Trees, threshold: float | None) -> Array | None:
     return np.asarray(value[:, 0] > level if threshold is None else value[:, 0] >= level)
 
 
-def _below(grown: Trees, classes: Array, axes: list[int]) -> tuple[list[int], list[bool], list[int]]:
+def _below(grown: Trees, classes: Array, axes: Array) -> tuple[Array, Array, Array]:
     """Return for each node which classes (1 the first, 2 the second, 3 both) and whether a protected split are below it, and its depth."""
-    held, depends, depth = [0] * len(grown.left), [False] * len(grown.left), [0] * len(grown.left)
-    order, waiting = [], [int(grown.roots[0])]
-    while waiting:
-        node = waiting.pop()
-        order.append(node)
-        if grown.left[node] >= 0:
-            waiting += [int(grown.left[node]), int(grown.right[node])]
-            depth[waiting[-1]] = depth[waiting[-2]] = depth[node] + 1
-    for node in reversed(order):
-        if grown.left[node] < 0:
-            held[node] = 2 if classes[node] else 1
-        else:
-            one, other = int(grown.left[node]), int(grown.right[node])
-            held[node] = held[one] | held[other]
-            depends[node] = axes[node] < 0 or depends[one] or depends[other]
+    held, depends = np.where(classes, 2, 1), axes < 0
+    depth, nodes = np.zeros(len(held), np.int64), grown.roots[:1].astype(np.int64)
+    levels: list[Array] = []
+    while len(nodes):
+        depth[nodes] = len(levels)
+        levels.append(nodes[grown.left[nodes] >= 0])
+        nodes = np.concatenate([grown.left[levels[-1]], grown.right[levels[-1]]])
+    for inner in reversed(levels):
+        one, other = grown.left[inner], grown.right[inner]
+        held[inner] = held[one] | held[other]
+        depends[inner] |= depends[one] | depends[other]
     return held, depends, depth

@@ -18,12 +18,13 @@ from assay.probe.search import Manifold
 from assay.probe.shrink import Shrinking, shrinking, together
 from assay.probe.space import Space
 
-__all__ = ["Pair", "Share", "actual", "apart_from_earlier", "at_most", "distances", "even", "nearby", "pairs"]
+__all__ = ["Again", "Pair", "Share", "actual", "again", "apart_from_earlier", "at_most", "distances", "even", "nearby", "pairs"]
 
 Array = np.ndarray[Any, Any]
 
 CONSIDERED = 2_000   # finds among which those to show are chosen
 SPARE = 3            # finds shrunk for each that is shown, as several shrink to one
+STEADY = 0.9         # of the finds of a model, which must show again
 JITTER = 3           # columns at most that differ between a row and one nearby
 
 
@@ -62,6 +63,40 @@ def at_most(n: int, level: float = 0.95) -> float:
     0.001
     """
     return float(1 - (1 - level) ** (1 / n))
+
+
+@dataclass(frozen=True)
+class Again:
+    """What came of inputs that were asked twice more: how many, of how many the answers changed, and how many finds showed each time."""
+
+    asked: int
+    changed: int
+    finds: int
+    shown: int
+
+    @property
+    def steady(self) -> bool:
+        """Whether finds can be put down to the inputs: nine in ten show again, and where there is none, nothing changed."""
+        return self.shown >= STEADY * self.finds and (self.finds > 0 or not self.changed)
+
+
+def again(oracle: Oracle, points: Array, *, found: Array, most: int = 500, seed: int = 0) -> Again:
+    """Return whether the model answers ``points`` as it did before, asked twice more and in other orders; ``found`` marks the finds.
+
+    Of a model that answers at random every input is a find sooner or later, and none of them means anything.
+    """
+    rng = np.random.default_rng([seed, 11])
+    hits, others = (rng.permutation(np.flatnonzero(each))[:most // 2] for each in (found, ~found))
+    places = np.concatenate([hits, others])
+    told = []
+    for _ in range(2):
+        order = rng.permutation(len(places))
+        asked = oracle.ask(points[places[order]])
+        back = np.argsort(order)
+        told.append((asked.said[back], asked.found[back]))
+    (said, one), (later, two) = told
+    changed = one != two if oracle.apart is not None else (said != later).any(axis=1)
+    return Again(len(places), int(changed.sum()), len(hits), int((one & two)[:len(hits)].sum()))
 
 
 def even(oracle: Oracle, n: int, *, seed: int = 0) -> Share:
@@ -150,6 +185,8 @@ def pairs(oracle: Oracle, points: Array, count: int, *, ordinary: Array | None =
     bases = np.tile(space.usual, (len(points), 1)) if ordinary is None else ordinary[_nearest(space, points, ordinary)]
     chosen = _spread(points, (points != bases).sum(axis=1), count * SPARE)
     small = _shrunk(oracle, points[chosen], bases[chosen])
+    shown = np.flatnonzero(oracle.differ(np.stack([said for _, said in small]))).tolist() if small else []   # by now it may not differ
+    chosen, small = [chosen[place] for place in shown], [small[place] for place in shown]
     found = [_pair(oracle, point, base, said) for (point, said), base in zip(small, bases[chosen], strict=True)]
     order = sorted(range(len(found)), key=lambda place: (len(found[place].changed), _far(space, found[place].point, bases[chosen][place])))
     kept: list[Pair] = []

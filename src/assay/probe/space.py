@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from assay.errors import ConfigError, DataError, listed
 
-__all__ = ["MOST_VARIANTS", "Axis", "Space", "axis"]
+__all__ = ["MOST_VARIANTS", "Axis", "Space", "axis", "declaring"]
 
 Array = np.ndarray[Any, Any]
 
@@ -66,7 +66,7 @@ class Axis:
         """Return the place of each value of ``column``: of numbers the nearest, of others the same; -1 for what is missing or unknown."""
         if self.ordered and self.numbers is not None:
             there = np.asarray(column.is_valid().to_numpy(zero_copy_only=False))
-            given = pc.fill_null(column.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+            given = pc.fill_null(column.cast(pa.float64(), safe=False), 0.0).to_numpy(zero_copy_only=False)
             there = there & np.isfinite(given)
             own = self.numbers.astype(np.float64)
             right = np.clip(np.searchsorted(own, np.where(there, given, own[0])), 1, max(len(own) - 1, 1))
@@ -113,7 +113,7 @@ def axis(name: str, column: pa.ChunkedArray | pa.Array | None, *, declared: Sequ
     assert held is not None
     counts = pc.value_counts(held.drop_null()).to_pylist()
     if not counts:
-        raise DataError(f"the column '{name}' holds no value", expected="values to search over")
+        raise DataError(f"the column '{name}' holds no value", expected="values to search over", hint=declaring(name, "this|that"))
     if pa.types.is_large_string(held.type) or pa.types.is_string(held.type) or pa.types.is_boolean(held.type):
         counts.sort(key=lambda each: (-each["counts"], str(each["values"])))
         found = [each["values"] for each in counts[:LISTED]]
@@ -123,6 +123,15 @@ def axis(name: str, column: pa.ChunkedArray | pa.Array | None, *, declared: Sequ
     kept = [ordered[int(place * step)] for place in range(min(len(ordered), LISTED))]
     usual = max(range(len(kept)), key=lambda place: kept[place]["counts"])
     return Axis(name, pa.array([each["values"] for each in kept], held.type), True, usual, len(ordered) > LISTED)
+
+
+def declaring(name: str, values: str = "0..100") -> str:
+    """Return how the values to try of a column are declared, for a hint.
+
+    >>> declaring("age", "18..99")
+    'say which values to try: --range age=18..99, or ranges: in assay.yaml'
+    """
+    return f"say which values to try: --range {name}={values}, or ranges: in assay.yaml"
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -152,13 +161,13 @@ def _numbers(name: str, held: pa.ChunkedArray | None, declared: Sequence[Any] | 
     kind = held.type if held is not None else plain
     given = np.empty(0)
     if held is not None:
-        given = held.drop_null().cast(pa.float64()).to_numpy()
+        given = held.drop_null().cast(pa.float64(), safe=False).to_numpy()
         given = given[np.isfinite(given)]
     if declared is None and not len(given):
-        raise DataError(f"the column '{name}' holds no number", expected="numbers to search over", hint="declare its range")
+        raise DataError(f"the column '{name}' holds no number", expected="numbers to search over", hint=declaring(name))
     low, high = (float(declared[0]), float(declared[1])) if declared is not None else (float(given.min()), float(given.max()))
     if not (np.isfinite(low) and np.isfinite(high)) or low > high:
-        raise ConfigError(f"[{low:g}, {high:g}] is no range of '{name}'", expected="[low, high], finite numbers")
+        raise ConfigError(f"[{low:g}, {high:g}] is no range of '{name}'", expected="[low, high], finite numbers", hint=declaring(name))
     even = len(given) > 0 and bool((given == np.floor(given)).all()) and low == int(low) and high == int(high)
     whole = pa.types.is_integer(kind) or even
     most = PROTECTED if protected else WHOLE
@@ -177,7 +186,7 @@ def _numbers(name: str, held: pa.ChunkedArray | None, declared: Sequence[Any] | 
     try:
         values = pa.array(grid).cast(kind)
     except pa.ArrowException:
-        raise ConfigError(f"[{low:g}, {high:g}] goes beyond the type {kind} of '{name}'") from None
+        raise ConfigError(f"[{low:g}, {high:g}] goes beyond the type {kind} of '{name}'", hint=declaring(name)) from None
     return Axis(name, values, True, usual, cut)
 
 
@@ -204,12 +213,14 @@ class Space:
         for each in self.protected:
             if len(each) < 2:
                 raise ConfigError(f"'{each.name}' has one value only, {each.shown(0)}: no two inputs can differ in it",
-                                  expected="at least two values of each protected column", hint="declare its values")
+                                  expected="at least two values of each protected column",
+                                  hint=declaring(each.name, f"{each.shown(0)}|...") + "; or leave fewer rows out (--where)")
         if len(self.variants) > MOST_VARIANTS:
             names = listed(each.name for each in self.protected)
             raise ConfigError(f"the protected columns {names} have {len(self.variants):,} combinations",
                               expected=f"at most {MOST_VARIANTS}, as each input is asked with all of them",
-                              hint="search for fewer columns at a time, or declare fewer values")
+                              hint="search for fewer columns at a time, or declare fewer values: "
+                                   f"{declaring(self.protected[0].name, 'this|that')}")
 
     @cached_property
     def sizes(self) -> Array:

@@ -42,7 +42,7 @@ _WORDS = {"findings": "finding", "incidents": "incident", "notes": "note", "abou
 T = TypeVar("T")
 _SPREAD = ("sensitivity", "beeswarm")   # every column of such a table tells of the rows behind its line
 _IN_ORDER = ("matrix", "waterfall", "tree", "marked", "patches", *_SPREAD)
-_FIELDS = 600   # of a small picture
+_FIELDS = 1_100   # of a small picture
 
 
 def render(run: Run, *, height: int | None = None) -> str:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assay.data import image, text
-from assay.data.derived import Medium, holds, joined, shown
+from assay.data.derived import Medium, holds
 from assay.data.medium import media
 from assay.data.schema import Schema, family
 from assay.data.source import Source
@@ -92,8 +92,8 @@ class Sample:
         """Compute a derived column, and with it the others that are looked at, so that images are decoded once."""
         stored = self.schema.stored(name)
         batch = pa.record_batch({stored: self.column(stored)})
-        names = list(dict.fromkeys([name, *shown(stored, self.schema[stored].type)]))
-        made = joined(batch, names)
+        names = list(dict.fromkeys([name, *self.schema.shown(stored)]))
+        made = self.schema.joined(batch, names)
         self._made.update({each: made.column(each) for each in names})
 
 
@@ -290,7 +290,7 @@ class Study:
     def measured(self) -> tuple[str, ...]:
         """The features, and in the place of texts and images what is derived of them: what can be counted and compared."""
         names = [*self.features, *(name for name in self.media if name not in self.features)]
-        return tuple(made for name in names for made in (shown(name, self.schema[name].type) if name in self.media else (name,)))
+        return tuple(made for name in names for made in (self.schema.shown(name) if name in self.media else (name,)))
 
     def kind(self, name: str) -> str:
         """Return ``"number"`` (times among them), ``"category"`` or ``"missing"``."""

@@ -26,17 +26,21 @@ from assay.verbs.monitor.monitor import replay
 __all__ = ["ASKED", "DEMOS", "VERBS", "Demonstration", "demo"]
 
 DEMOS: Registry[Make] = Registry("demo", {
-    "flights": "assay.verbs.demos.flights:flights", "mortgage": "assay.verbs.demos.mortgage:mortgage"})
+    "flights": "assay.verbs.demos.flights:flights", "mortgage": "assay.verbs.demos.mortgage:mortgage",
+    "reviews": "assay.verbs.demos.reviews:reviews"})
 FIRST_LINE = "# Written by `assay demo {}`; run it again and this folder is written anew.\n"
 HISTORY = "year.parquet"   # of a demonstration that goes on to watch its model
-FILES = ("applications.parquet", "assay.yaml", "model.joblib", "reference.parquet", "report.html", "test.parquet", "train.parquet", HISTORY)
+FILES = ("applications.parquet", "assay.yaml", "classifiers.py", "model.joblib", "reference.parquet", "report.html", "sentences.parquet",
+         "test.parquet", "train.parquet", HISTORY)
 #: what a demonstration may ask, as it is typed on the command line
 VERBS: Registry[Callable[..., Run]] = Registry("verb", {
     "explain": "assay.verbs.explain.explain:explain", "probe fairness": "assay.verbs.probe.fairness:probe",
-    "probe associations": "assay.verbs.probe.association:associations", "repair": "assay.verbs.repair.repair:repair"})
+    "probe associations": "assay.verbs.probe.association:associations", "probe text": "assay.verbs.probe.text:probe_text",
+    "repair": "assay.verbs.repair.repair:repair"})
 #: what each demonstration asks once its model was checked
 ASKED: Registry[tuple[Question, ...]] = Registry("demo question", {
-    "flights": "assay.verbs.demos.flights:QUESTIONS", "mortgage": "assay.verbs.demos.mortgage:QUESTIONS"})
+    "flights": "assay.verbs.demos.flights:QUESTIONS", "mortgage": "assay.verbs.demos.mortgage:QUESTIONS",
+    "reviews": "assay.verbs.demos.reviews:QUESTIONS"})
 
 
 @dataclass(frozen=True)
@@ -70,9 +74,11 @@ class Demonstration:
 
     @property
     def whole(self) -> Run:
-        """The run with the incidents of the year and all answers beside its verdicts: what the report shows."""
-        more = [*([self.watched] if self.watched is not None else []), *self.answered]
-        verdicts, findings = ([one for each in self.answered for one in getattr(each, part)] for part in ("verdicts", "findings"))
+        """The run with the incidents of the year and all answers behind its verdicts, in the order asked: what the report shows."""
+        answered = [_part(each, f"question {place}: {asked.brief}") for place, (asked, each) in
+                    enumerate(zip(self.asked, self.answered, strict=True), 1)]
+        more = [*([self.watched] if self.watched is not None else []), *answered]
+        verdicts, findings = ([one for each in answered for one in getattr(each, part)] for part in ("verdicts", "findings"))
         findings.sort(key=lambda each: each.outcome != "fail")   # what only a person can judge stands behind what is a fault
         first = tuple(each.sentences[0] for each in self.answered if each.sentences)
         told = {*first, *(each.sentence for each in (*verdicts, *findings))}
@@ -110,7 +116,8 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         answered = []
         for each in asked:
             say(f"asking: assay {each.words(Path())}")
-            answered.append(VERBS[each.verb](str(config), trust=True, **each.placed(folder)))
+            given = each.placed(folder)
+            answered.append(VERBS[each.verb](given.pop("model", str(config)), trust=True, **given))
         shown = Demonstration(run, folder, watched, asked, tuple(answered))
         say("writing the report")
         try:
@@ -121,6 +128,12 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         _remove(folder, whole=not there)
         raise
     return shown
+
+
+def _part(run: Run, name: str) -> Run:
+    """Return an answer whose verdicts and pictures stand in a part of the page of that name."""
+    return dataclasses.replace(run, verdicts=tuple(dataclasses.replace(each, aspect=name) for each in run.verdicts),
+                               figures=tuple(dataclasses.replace(each, aspect=name) for each in run.figures))
 
 
 def _folder(name: str, keep: str | Path | None) -> Path:

@@ -24,43 +24,45 @@ from assay.check.suite import checks as read_checks
 from assay.check.suite.listed import divided
 from assay.check.verdict import outcomes
 from assay.data.meter import metered
-from assay.data.slice import quantile_edges, slicing
 from assay.data.source import Source, source
 from assay.engine import label as labels_of
 from assay.errors import ConfigError, DataError, EmptyDataError, listed, nearest
 from assay.estimate.doubly_robust import Estimate, Estimator, Window
 from assay.estimate.labels import Chosen, Rectified, chosen, rectified
-from assay.estimate.performance import CLASSIFIED, VALUED, classified, known, loss, valued
+from assay.estimate.performance import CLASSIFIED, USUAL, VALUED, classified, known, loss, valued
 from assay.estimate.rows import Array, Encoding, Rows
-from assay.metric import find
-from assay.result import Cost, Run, Scalar, SliceKey, Spread, Value, Verdict
+from assay.metric import disparity, find
+from assay.result import Cost, Run, Scalar, Spread, Value, Verdict
 from assay.result.file import write_whole
 from assay.summary.target import Target
 from assay.verbs.explain.explanation import drawn, number
 from assay.verbs.ground import grown, numbered, unlike
+from assay.verbs.parity import CHOSEN, GROUPED, apart, cuts, protected, told
 from assay.verbs.subject import Subject, checked, configuration, fits, merged, opened
 from assay.verbs.suite import about
 
 __all__ = ["estimate"]
 
 MOST = 200_000       # rows of either side that are read
-SLICES = 50
+_ALL = ("accuracy", "mae")   # which speak of no class
 _COLUMNS = ("row", "chance", "label")   # of the file of rows to label
 
 
 def estimate(model: Any = None, data: Any = None, *, metrics: Sequence[str] = (),
              checks: Sequence[str | Check | Mapping[str, Any]] = (), label_next: int | None = None, output: str | Path | None = None,
-             labels: Any = None, slices: Sequence[str] = (), seed: int = 0, train: Any = None, reference: Any = None, champion: Any = None,
+             labels: Any = None, slices: Sequence[str] = (), by: Sequence[str] = (), seed: int = 0, train: Any = None,
+             reference: Any = None, champion: Any = None,
              positive: Any = None, threshold: float | None = None, task: str | None = None, classes: Sequence[Any] | None = None,
              features: Sequence[str] | None = None, trust: bool = False, where: str | None = None, sql: str | None = None,
              types: Mapping[str, str] | None = None, strict: bool = False, **roles: Any) -> Run:
     """Return a run that says how good ``model`` is on ``data``, whose labels need not be there.
 
     ``reference`` are labelled rows that the model was not trained on. ``metrics`` are some of accuracy, precision, recall, f1, auc, brier
-    and log_loss, of numbers mae, mse and rmse; by default those that the model allows. ``slices`` cut the rows, and the selection rate
-    is told beside. ``label_next`` is how many rows to draw for labels, which are written to ``output`` (CSV); ``labels`` is that table
-    (a path, or anything that ``assay.source`` takes) with its column ``label`` filled. ``checks`` on these metrics, overall or by slice,
-    are judged by the estimates. The verdict is ``inconclusive`` where nothing can be said.
+    and log_loss, of numbers mae, mse and rmse; by default those that the model allows. ``slices`` cut the rows, and the selection rate is
+    told beside; ``by`` are slicings whose groups are compared as well, by default the protected columns. ``label_next`` is how many rows
+    to draw for labels, which are written to ``output`` (CSV); ``labels`` is that table (a path, or anything that ``assay.source`` takes)
+    with its column ``label`` filled. ``checks`` on these metrics, overall, by slice or between groups, are judged by the estimates. The
+    verdict is ``inconclusive`` where nothing can be said.
 
     The other arguments are those of ``assay.check``. Raises ``AssayError`` for what cannot be read, is too few, or is misspelt.
 
@@ -77,7 +79,7 @@ def estimate(model: Any = None, data: Any = None, *, metrics: Sequence[str] = ()
     """
     began = time.perf_counter()
     checked("estimate", roles, estimate.__kwdefaults__ or ())
-    asked: dict[str, Any] = {"metrics": metrics, "label_next": label_next, "output": output, "labels": labels, "seed": seed,
+    asked: dict[str, Any] = {"metrics": metrics, "label_next": label_next, "output": output, "labels": labels, "by": by, "seed": seed,
                              "trust": trust, "strict": strict}
     config = configuration(model)
     if config is not None:
@@ -101,8 +103,8 @@ def estimate(model: Any = None, data: Any = None, *, metrics: Sequence[str] = ()
             classes=classes or _classes(model, task, reference, roles, types), features=features, trust=trust, where=where, sql=sql,
             types=types, roles=roles)
         every_check = read_checks(divided(checks)[1])
-        made = _Made(_Ground(subject, seed), tuple(metrics), [slices] if isinstance(slices, str) else list(slices), every_check, label_next,
-                     labels)
+        cut, grouped = ([each] if isinstance(each, str) else list(each) for each in (slices, by))
+        made = _Made(_Ground(subject, seed), tuple(metrics), cut, grouped, every_check, label_next, labels)
         values, verdicts = made.values, made.verdicts
         if output is not None:
             write_whole(Path(output), made.listing())
@@ -231,6 +233,7 @@ class _Made:
 
     ground: _Ground
     wanted: tuple[str, ...]
+    slices: list[str]
     by: list[str]
     checks: Sequence[Check]
     label_next: int | None
@@ -239,15 +242,20 @@ class _Made:
     @cached_property
     def metrics(self) -> tuple[str, ...]:
         """The metrics that are estimated, the most usual first."""
-        able = [name for name in self.ground.estimator.metrics if self._probable or name not in ("brier", "log_loss")]
+        able = self.able
         for name in self.wanted:
             if name not in able:
                 near = nearest(name, able)
                 every = name in (*CLASSIFIED, *VALUED)
                 raise ConfigError(f"{name} {'cannot be estimated of this model' if every else 'is not a metric that can be estimated'}",
                                   expected=f"one of {listed(able, 12)}", hint=f"did you mean '{near}'?" if near and not every else None)
-        judged = [each.metric for each in self.checks if each.metric in able and not self.wanted]
-        return tuple(dict.fromkeys((*judged, *(self.wanted or able))))
+        judged = [each.metric for each in self.checks if each.metric in able and not each.compare and not self.wanted]
+        return tuple(dict.fromkeys((*judged, *(self.wanted or [name for name in able if name in (*USUAL, *VALUED)]))))
+
+    @cached_property
+    def able(self) -> list[str]:
+        """The metrics that can be estimated."""
+        return [name for name in self.ground.estimator.metrics if self._probable or name not in ("brier", "log_loss")]
 
     @property
     def _probable(self) -> bool:
@@ -301,20 +309,48 @@ class _Made:
             value, error = before[name]
             out.append(Value.of(name, Spread("normal", value, error=error), n=len(self.ground.reference), better=find(name).better,
                                 options={"of": "reference"}, method="labels"))
-        for text in dict.fromkeys((*self.by, *(each.by for each in self.judged if each.by))):
-            out += self.sliced[text]
+        for text, some in self.sliced.items():
+            out += [*some, *self.compared.get(text, ())]
         return out
 
     @property
     def judged(self) -> list[Check]:
-        """The checks that estimates can judge: on a metric as it is, overall or by slice, against a number."""
-        return [each for each in self.checks if each.metric in self.metrics and not each.options and not each.columns and not each.compare
-                and not each.relative and each.where is None]
+        """The checks that estimates can judge: on a metric as it is, overall, by slice, or between groups, against a number."""
+        return [each for each in self.checks if self._able(each) and not each.options and not each.columns and not each.relative
+                and each.where is None]
+
+    def _able(self, check: Check) -> bool:
+        if check.metric == CHOSEN:
+            return check.by is not None and self.ground.positive is not None
+        return check.metric in (self.able if check.compare else self.metrics)
+
+    @cached_property
+    def grouped(self) -> dict[str, tuple[str, ...]]:
+        """The slicings whose groups are compared, with the metrics that are."""
+        named = self.by or protected(self.ground.sides[1].schema, self.ground.tables)[0]
+        usual = self.wanted or [name for name in GROUPED if name in self.able and (self.ground.positive is not None or name in _ALL)]
+        found = {text: tuple(usual) for text in dict.fromkeys(named)}
+        for each in self.judged:
+            if each.compare and each.by and each.metric != CHOSEN:
+                found[each.by] = tuple(dict.fromkeys((*found.get(each.by, ()), each.metric)))
+            elif each.compare and each.by:
+                found.setdefault(each.by, ())
+        return found
 
     @cached_property
     def sliced(self) -> dict[str, list[Value]]:
         """The estimates of each slicing."""
-        return {text: self._sliced(text) for text in dict.fromkeys((*self.by, *(each.by for each in self.judged if each.by)))}
+        plain = dict.fromkeys((*self.slices, *(each.by for each in self.judged if each.by and not each.compare)))
+        metrics = dict.fromkeys(plain, self.metrics)
+        for text, more in self.grouped.items():
+            metrics[text] = tuple(dict.fromkeys((*metrics.get(text, ()), *more)))
+        return {text: self._sliced(text, names) for text, names in metrics.items()}
+
+    @cached_property
+    def compared(self) -> dict[str, list[Value]]:
+        """How far apart the groups are that are compared."""
+        return {text: apart([each for each in self.sliced[text] if each.metric in (*names, CHOSEN)], text)
+                for text, names in self.grouped.items()}
 
     def _value(self, name: str, made: Estimate, method: str, refused: str | None, key: Mapping[str, Scalar] | None = None) -> Value:
         better = find(name).better
@@ -342,30 +378,19 @@ class _Made:
             out[name] = value, float(each.std() / np.sqrt(len(rows)))
         return out
 
-    def _sliced(self, text: str) -> list[Value]:
+    def _sliced(self, text: str, metrics: Sequence[str]) -> list[Value]:
         """Return the estimates of slices, and how often each is given the positive answer."""
-        sides = [table.unify_dictionaries().combine_chunks() for table in self.ground.tables]
-        schema = self.ground.sides[1].schema
-        cut = slicing(text, schema)
-        if cut.quantiles:
-            edges = {f"{name}:{bins}": quantile_edges(sides[0].column(name).cast(pa.float64()).to_numpy(zero_copy_only=False), bins)
-                     for name, bins in cut.quantiles}
-            cut = slicing(text, schema, edges=edges)
-        before, now = (_cut(cut, side) for side in sides)
-        if len(now) > SLICES:
-            raise ConfigError(f"'{text}' makes {len(now):,} slices", expected=f"at most {SLICES}", hint=f"bins: {cut.columns[0]}:4")
         window, positive = self.ground.window, self.ground.positive
         out = []
-        for key, here in now.items():
-            there = before.get(key, np.zeros(len(self.ground.reference), bool))
-            for name in self.metrics:
+        for key, (here, there) in cuts(text, self.ground.sides[1].schema, self.ground.tables).items():
+            for name in metrics:
                 made = window.estimate(name, positive=positive, here=here, there=there)
                 reason = self.refusal or (f"only {made.effective:,.0f} labelled rows count for it" if made.effective < 50 else None)
                 out.append(self._value(name, made, "doubly robust", reason, dict(key)))
             if positive is not None:
                 chosen_rows = float((window.current.answer[here] == positive).mean())
                 spread = Spread("binomial", chosen_rows, n=float(here.sum()))
-                out.append(Value.of("selection_rate", spread, n=int(here.sum()), slice=dict(key)))
+                out.append(Value.of(CHOSEN, spread, n=int(here.sum()), slice=dict(key)))
         return out
 
     @cached_property
@@ -399,15 +424,23 @@ class _Made:
                                hint="label some of them: --label-next 100 --output label-me.csv"))
         overall = [each for each in self.values if not each.slice and not each.options]
         for check in self.judged:
-            some = self.sliced[check.by] if check.by else overall
-            out += outcomes(check, [each for each in some if each.metric == check.metric])
+            some = overall if not check.by else self.compared[check.by] if check.compare else self.sliced[check.by]
+            name = f"{check.metric} {check.compare}" if check.compare else check.metric
+            found = [each for each in some if each.metric == name]
+            if check.compare and not found:   # only of selection rates both are told
+                groups = [each for each in self.sliced[check.by or ""] if each.metric == check.metric]
+                found = [disparity(groups, compare=check.compare)]
+            out += outcomes(check, found)
         return out
 
     @property
     def notes(self) -> list[str]:
-        """Which checks have to wait for labels."""
+        """Which checks have to wait for labels, and what is not said of groups."""
         left = [str(each) for each in self.checks if each not in self.judged]
-        return [f"not judged by estimates: {listed(left, 5)}"] if left else []
+        out = [f"not judged by estimates: {listed(left, 5)}"] if left else []
+        if self.put_right and self.sliced:
+            out.append("slices and groups are estimated without the labels that came, which are too few for them")
+        return [*out, *([] if self.by else protected(self.ground.sides[1].schema, self.ground.tables)[1])]
 
     @cached_property
     def sentences(self) -> list[str]:
@@ -420,6 +453,7 @@ class _Made:
         if self.refusal is None:
             out.append(grown(window, self.ground.encoding))
             out.append(f"{window.ratio.effective:,.0f} of {len(self.ground.reference):,} labelled rows count for these")
+        out += [told(found, text) for text, found in self.compared.items()]
         chosen_rows = self.next
         if chosen_rows is not None:
             share = self.label_next or 0
@@ -467,19 +501,6 @@ def _labelled(column: pa.ChunkedArray) -> Array:
     if pa.types.is_floating(column.type):
         there &= ~np.isnan(column.to_numpy(zero_copy_only=False))
     return there
-
-
-def _cut(cut: Any, table: pa.Table) -> dict[SliceKey, Array]:
-    """Return the rows of each slice, as masks."""
-    found: dict[SliceKey, Array] = {}
-    first = 0
-    for batch in table.to_batches():
-        codes, keys = cut.codes(batch.select(list(dict.fromkeys(cut.columns))))
-        for code, key in enumerate(keys):
-            mask = found.setdefault(key, np.zeros(table.num_rows, bool))
-            mask[first:first + batch.num_rows] |= codes == code
-        first += batch.num_rows
-    return {key: mask for key, mask in found.items() if mask.any()}
 
 
 def _estimated(made: Estimate) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from assay.data.derived import holds, shown
+from assay.data.derived import holds
 from assay.data.medium import media
 from assay.data.schema import ROLES as EVERY_ROLE
 from assay.data.source import Source, source
@@ -30,6 +30,7 @@ from assay.model.predictor import Predictor
 from assay.model.signature import Signature
 from assay.screen import Sample, Study, common, sample
 from assay.summary.target import Target
+from assay.verbs.cluster import clustered
 from assay.verbs.config import Config, read
 from assay.verbs.version import versioned
 
@@ -82,7 +83,7 @@ class Subject:
                 if name not in self.data.schema.names or (holds(self.data.schema[name].type) == what and (
                         each is self.data or name not in self.data.schema.media)):
                     found.setdefault(name, what)
-        return {name: shown(name, self.data.schema[name].type) if name in self.data.schema.names else () for name in found}
+        return {name: self.data.schema.shown(name) if name in self.data.schema.names else () for name in found}
 
     def source(self, name: str) -> Source:
         """Return a data set by name; raises ``ConfigError`` where it was not given."""
@@ -157,7 +158,9 @@ def opened(model: Any, data: Any, *, train: Any, reference: Any, champion: Any, 
     target = target_of(models, current, positive, threshold) if models else None
     current = versioned(current, models.get("model"))
     others = {name: None if each is None else versioned(each, models.get("model")) for name, each in others.items()}
-    return Subject(current, models, target, others["reference"], others["train"]), notes
+    found = clustered({"data": current, **others})
+    assert found["data"] is not None
+    return Subject(found["data"], models, target, found["reference"], found["train"]), notes
 
 
 def bound(model: Model, first: Source, name: str, notes: list[str]) -> Model:

@@ -179,7 +179,7 @@ def test_answers_that_are_refused(path, what) -> None:
         began = time.monotonic()
         with pytest.raises(AssayError, match=what):
             session.take(Step("GET", path))
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 20
 
 
 def test_redirects_on_the_host_are_followed_with_the_cookies() -> None:

@@ -247,7 +247,7 @@ def test_what_was_judged_is_not_lost_with_the_store(world, tmp_path, monkeypatch
     """Another process holds the store for long: the verdict stands, and says that it is not remembered."""
     path = tmp_path / "gate.db"
     Store(path).close()
-    monkeypatch.setattr("assay.store._sqlite.WAIT", 0.1)
+    monkeypatch.setitem(Store.__init__.__kwdefaults__, "wait", 0.1)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("begin immediate")   # it may be read, and not be written
     run = gate(world, callable_of(world[2]), store=path)

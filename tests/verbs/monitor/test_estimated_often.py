@@ -9,11 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from assay.estimate.ratio import Ratio
 from assay.estimate.rows import Encoding, Rows
 from assay.monitor.guess import Guesses
 from assay.monitor.incident import Window
+from assay.monitor.setting import Cadence
 from assay.verbs.config import read
-from assay.verbs.monitor.overlap import Edges, clustered
+from assay.verbs.monitor.overlap import Edges, Recent, clustered
 from assay.verbs.monitor.stream import Job
 from tests.verbs.monitor.test_estimated import START, rows, written
 
@@ -83,3 +85,33 @@ def test_how_far_labelled_rows_reach():
     found = Rows(encoding.matrix(later), np.zeros(5), categorical=encoding.categorical)
     assert edges.beyond(found).tolist() == [[False, False], [True, False], [True, False], [False, True], [False, True]]
     assert edges.words(found)[0] == "unlike anything labelled: x above 3,980 (40 % of the rows)"
+
+
+def test_weights_are_found_anew_at_every_fourth_window_and_a_restart_changes_none():
+    rng, cadence = np.random.default_rng(4), Cadence()
+    days = [Rows(rng.normal(day, 1, (120, 2)), np.zeros(120)) for day in range(50)]
+    begin = dt.datetime(2024, 3, 1, tzinfo=dt.UTC)
+    every = pa.table({"day": np.repeat(np.arange(50), 120), "at": [begin + dt.timedelta(days=day) for day in range(50) for _ in range(120)]})
+    asked = []
+
+    def weigh(rows):
+        asked.append(len(rows))
+        return Ratio(rows.features[:, 0], np.ones(len(rows)), 0.5)
+
+    def window(day):
+        return Window((begin + dt.timedelta(days=day)).isoformat(), (begin + dt.timedelta(days=day + 1)).isoformat(), day)
+
+    def behind(at, span, rest):
+        return every.filter(pa.array(np.array(every["day"]) < at.number))
+
+    def recent():
+        return Recent(lambda table: days[table["day"][0].as_py()] if table.num_rows else None, cadence, "at")
+
+    whole, found = recent(), {}
+    for day in range(50):
+        found[day] = whole.ratio(window(day), days[day], behind, weigh).weight
+    assert len(asked) == 13
+    assert asked[-1] == 29 * 53
+    assert {round(float(each.mean())) for each in found.values()} == {0, 2, 4, 6, 8, 10, 12, 14, 18, 22, 26, 30, 34}
+    for day in (1, 30, 31, 43, 48):   # begun anew there
+        assert np.array_equal(recent().ratio(window(day), days[day], behind, weigh).weight, found[day])

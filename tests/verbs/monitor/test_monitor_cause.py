@@ -75,3 +75,11 @@ def test_without_a_model_nothing_is_said(tmp_path):
     run = monitor.replay(config(tmp_path, text), days(20, lost=None, harmed=12))
     assert harm(run)
     assert all(each.cause is None for each in harm(run))
+
+
+def test_what_a_file_says_of_its_model_keeps_no_estimate_away(modelled, table):
+    """The model is loaded with it once, and is not told again; ``features`` is said in the file of all these tests."""
+    path = modelled("accuracy >= 0.6")
+    path.write_text(path.read_text("utf-8").replace("estimate: false", "estimate: true").replace("positive: 1", "positive: 1\ntask: binary\nclasses: [0, 1]"), "utf-8")
+    run = monitor.replay(path, of(table, 0, 3).drop_columns(["late"]), trust=True)
+    assert any(each.options.get("of") == "estimate" for each in run.values), run.notes

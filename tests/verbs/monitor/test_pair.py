@@ -139,6 +139,35 @@ def test_silence_of_the_shadow(world, tmp_path):
     assert "no answer from the shadow in 10.0% of the rows, from production in 0.0%" in page.sentence
 
 
+def test_silence_of_some_is_placed_by_who_is_silent(world, tmp_path):
+    table, _, (_, two), day = world
+    mine = (day >= BAD) & (np.asarray(table["place"].to_pylist()) == "b")
+    (page,) = pages(monitor.replay(config(tmp_path, LOGGED), logged(world, shadow=np.where(mine, np.nan, two))))
+    assert "mostly where place b" in page.sentence or "mostly where place is b" in page.sentence
+    assert "100% of them without an answer, 0% elsewhere" in page.sentence
+    (page,) = pages(monitor.replay(config(tmp_path, LOGGED), logged(world, shadow=np.where(day >= BAD, np.nan, two))))
+    assert page.sentence.startswith("shadow: the fault is the shadow's since 2026-01-27")
+
+
+def test_what_cannot_be_a_shadow_is_told(world, tmp_path):
+    table = logged(world)
+    for name, words in (("score", "is production's answer"), ("benign", "has the role label")):
+        with pytest.raises(ConfigError, match=words):
+            monitor.replay(config(tmp_path, LOGGED.replace("score: shadow_score", f"score: {name}")), table)
+    run = monitor.replay(config(tmp_path, LOGGED.replace("score: shadow_score", "score: place")), table)
+    assert any("the column 'place' holds no numbers" in each for each in run.notes)
+    run = monitor.replay(config(tmp_path, LOGGED.replace("score: shadow_score", "score: score2")), table.append_column("score2", table["score"]))
+    assert any("are they one model" in each for each in run.notes)
+
+
+@pytest.mark.parametrize(("names", "odd"), [(("0", "1"), False), (("No", "Yes"), True)])
+def test_classes_of_a_shadow_are_compared_with_scores(world, tmp_path, names, odd):
+    chosen = np.where(world[2][1] >= 0.5, names[1], names[0])
+    table = logged(world).append_column("said", pa.array(chosen))
+    run = monitor.replay(config(tmp_path, LOGGED.replace("score: shadow_score", "prediction: said")), table)
+    assert any("classes written the same way" in each for each in run.notes) == odd
+
+
 def test_models_are_asked_and_the_column_that_parts_them_is_named(world, tmp_path):
     """The column that only the shadow reads comes in another unit: a fault of the data, which moves one of the two."""
     table, models, _, day = world

@@ -170,6 +170,8 @@ def test_a_bound_fails_what_is_certainly_larger() -> None:
     ({"mark": {"0123abcd": "fine"}, "marks": "m"}, "mark"),
     ({"mark": {"0123abcd": "explained"}, "marks": "m"}, "why is it explained"),
     ({"lable": "good"}, "did you mean 'label'"),
+    ({"at_most": float("nan")}, "is no bound"),
+    ({"tolerance": float("inf")}, "means nothing"),
     ({"where": "sex == 'f'"}, "has one group only, f: there is nobody to compare with"),
     ({"where": "age > 200"}, "no row is left"),
 ])
@@ -186,6 +188,15 @@ def test_an_unknown_mark_names_those_that_are_there(tmp_path: Path) -> None:
         marked(tmp_path / "no" / "m.jsonl", Mark("0", "watch", "", "Ann", ""))
 
 
+def test_a_reason_of_any_letters_is_kept(tmp_path: Path) -> None:
+    for reason in ("line\u2028separator\x85and\x0bmore\r\nof\nit", "größe 性别", "half \ud800 a letter"):
+        place = tmp_path / f"{len(reason)}.jsonl"
+        marked(place, Mark("0123abcd", "explained", reason, "Ann", "2026-01-01T00:00:00+00:00"))
+        found, notes = marks(place)
+        assert notes == []
+        assert found["0123abcd"][0].because == reason.replace("\ud800", "?")
+
+
 def test_few_rows_missing_groups_and_constant_outputs_are_told() -> None:
     rare = pa.table({"sex": ["f"] * 100 + ["m"] * 100 + ["x"] * 3 + [None] * 2, "got": [0, 1] * 102 + [1], "same": ["yes"] * 205})
     run = associations(data=rare, protected="sex", output="got")
@@ -195,15 +206,49 @@ def test_few_rows_missing_groups_and_constant_outputs_are_told() -> None:
     assert run.verdict == "pass"
     assert associations(data=rare, protected="sex", output="got", strict=True).verdict == "inconclusive"
     assert any("2 rows have no sex" in each for each in run.notes)
-    with pytest.raises(ConfigError, match=r"has one group of enough rows only, f: there is nobody to compare with.*inconclusive for sex = m"):
-        associations(data=pa.table({"sex": ["f"] * 100 + ["m"] * 3, "got": [0] * 50 + [1] * 53}), protected="sex", output="got")
+    few = associations(data=pa.table({"sex": ["f"] * 100 + ["m"] * 3, "got": [0] * 50 + [1] * 53}), protected="sex", output="got")
+    assert (few.verdict, few.exit_code, few.about["rows compared"]) == ("inconclusive", 3, 0)
+    assert few.sentences == ("nothing could be compared: inconclusive for sex = m (3 rows): fewer than 30 rows are too few to tell",)
     run = associations(data=rare, protected="sex", output="same")
     assert run.verdict == "inconclusive"
-    assert any("'same' is the same in every row" in each for each in run.notes)
+    assert "'same' is the same in every row" in run.sentences[0]
     with pytest.raises(AssayError, match="no values"):
         associations(data=pa.table({"sex": pa.nulls(50, pa.string()), "got": [0, 1] * 25}), protected="sex", output="got")
     tiny = associations(data=pa.table({"sex": ["f", "m"] * 30, "got": [0, 1, 1] * 20}), protected="sex", output="got")
     assert any("too few to look for sub-populations" in each for each in tiny.notes)
+
+
+def test_a_bound_is_no_pass_where_more_may_be_there() -> None:
+    few = pa.table({"sex": ["f", "m"] * 100, "got": [0, 0, 1, 1] * 50})
+    many = pa.concat_tables([few] * 100)
+    assert associations(data=few, protected="sex", output="got").verdict == "pass"
+    run = associations(data=few, protected="sex", output="got", at_most=0.05)
+    assert (run.verdict, run.exit_code) == ("inconclusive", 3)
+    assert run.sentences[0].endswith("one above 0.05 is not ruled out")
+    assert associations(data=many, protected="sex", output="got", at_most=0.05).verdict == "pass"
+
+
+@pytest.mark.parametrize(("column", "said"), [
+    (pa.array([b"\xff"] * 60), "holds binary"), (pa.array([{"a": 1}] * 60), "holds struct"), (pa.array([[[1]]] * 60), "holds list"),
+])
+def test_what_holds_neither_groups_nor_numbers_is_told(column: pa.Array, said: str) -> None:
+    with pytest.raises(AssayError, match=said):
+        associations(data=pa.table({"sex": ["f", "m"] * 30, "got": column}), protected="sex", output="got")
+
+
+def test_labels_that_nobody_has_are_no_pass() -> None:
+    table = pa.table({"sex": ["f", "m"] * 40, "tags": pa.array([[]] * 80, pa.list_(pa.string()))})
+    assert associations(data=table, protected="sex", output="tags").verdict == "inconclusive"
+
+
+def test_rows_without_an_answer_are_not_counted_as_compared() -> None:
+    got, tags = [[0, 1, None][place % 3] for place in range(300)], [[["a"], ["a", "b"], None][place % 3] for place in range(300)]
+    table = pa.table({"sex": ["f", "f", "f", "m", "m", "m"] * 50, "got": pa.array(got), "tags": pa.array(tags, pa.list_(pa.string()))})
+    for output in ("got", "tags"):
+        run = associations(data=table, protected="sex", output=output)
+        assert run.about["rows compared"] == 200
+        assert f"100 rows have no {output}, and were left out" in run.notes
+    assert any("(200 rows)" in each for each in run.sentences)
 
 
 def test_the_command_writes_marks_beside_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -61,7 +61,7 @@ def test_a_shop_that_shows_men_other_jobs_is_found_out(tmp_path) -> None:
     assert run.verdict == "fail"
     assert run.sentences[0].startswith("'women' and 'men' are treated differently: 'Executive jobs $200k+' was shown ")
     assert "of units it never saw, chance is 50 %" in run.sentences[0]
-    assert [each.verdict for each in run.verdicts] == ["fail", "pass"]
+    assert [each.verdict for each in run.verdicts] == ["fail", "inconclusive"]
     jobs = next(each for each in run.findings if "Executive" in each.sentence)
     seen = [json.loads(line) for line in (tmp_path / "ads.log.jsonl").read_text("utf-8").splitlines()]
     lots = {number: name for number, _, name in seen[0]["units"]}
@@ -74,13 +74,35 @@ def test_a_shop_that_shows_men_other_jobs_is_found_out(tmp_path) -> None:
     assert Run.from_json(run.to_json()) == run
 
 
-def test_a_fair_shop_passes_and_says_what_is_not_ruled_out(tmp_path) -> None:
+def test_a_fair_shop_is_told_what_is_not_ruled_out_and_no_pass(tmp_path) -> None:
     with Shop(bias=0.0) as shop:
         run = experiment(written(tmp_path / "ads.yaml", ads(shop.url, 10)), url=shop.url)
-    assert run.verdict == "pass"
-    assert run.sentences[0] == "no difference in treatment was found by 40 units"
+    assert run.verdict == "inconclusive"
+    assert run.exit_code == 3
+    assert run.sentences[0] == ("no difference is proved by 40 units, and none is ruled out: the design does not say how large a one of "
+                                "'price' matters (at_most)")
     assert "apart (p = " in " ".join(run.sentences)
     assert run.findings == ()
+    assert "at_most" in (run.verdicts[1].hint or "")
+
+
+def test_the_difference_that_is_to_be_found_is_the_bound_where_nothing_is_said() -> None:
+    design = {**TWO, "blocks": 20, "units": 4, "outcomes": {"offer": "number"}}
+    power = {"outcome": "offer", "usual": 100, "spread": 1, "effect": -1.5}
+    assert experiment({**design, "power": power}, system=by_luck(0.0)).verdict == "pass"
+    assert experiment({**design, "power": {**power, "effect": 0.1}}, system=by_luck(0.0)).verdict == "inconclusive"
+    assert experiment({**design, "power": power}, system=by_luck(5.0)).verdict == "fail"
+    assert experiment({**design, "power": {**power, "effect": 9}}, system=by_luck(5.0)).verdict == "fail"   # proved, and nobody allowed it
+
+
+def test_what_is_the_same_for_all_is_a_proof_of_numbers_and_none_of_shares() -> None:
+    design = {**TWO, "blocks": 6, "units": 4, "outcomes": {"offer": "number"}}
+    assert experiment(design, system=lambda profile, unit: 7).verdict == "pass"
+    shares = {**design, "outcomes": {"ok": {"kind": "yes", "at_most": 0.1}}}
+    few = experiment(shares, system=lambda profile, unit: True)   # 12 of 12 and 12 of 12: one in four may be refused
+    assert few.verdict == "inconclusive"
+    assert (few.values[0].low, few.values[0].high) == pytest.approx((-0.2425, 0.2425), abs=1e-3)
+    assert experiment({**shares, "blocks": 40}, system=lambda profile, unit: True).verdict == "pass"
 
 
 def test_numbers_and_shares_have_intervals() -> None:
@@ -115,13 +137,36 @@ def test_who_gets_no_answer_is_an_outcome() -> None:
     assert any("gave no outcome (the first: the function raised ValueError: go away)" in note for note in run.notes)
 
 
+class Mute:
+    def __str__(self) -> str:
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize("gives", [10**5_000, Mute(), np.array([1, 2]), SystemExit(3)], ids=["huge", "mute", "array", "exit"])
+@pytest.mark.parametrize("kind", ["number", "yes", "items"])
+def test_whatever_a_function_gives_is_told(gives: Any, kind: str) -> None:
+    def system(profile: Any, unit: str) -> Any:
+        if isinstance(gives, SystemExit):
+            raise gives
+        return gives
+
+    with pytest.raises(AssayError, match="the system gives no outcomes"):
+        experiment({**TWO, "blocks": 6, "units": 4, "outcomes": {"n": kind}}, system=system)
+
+
+def test_numbers_beyond_all_bounds_are_told() -> None:
+    for key, value in (("blocks", 10**400), ("level", 10**5_000), ("seed", float("nan"))):
+        with pytest.raises(ConfigError, match=f"'{key}' is"):
+            experiment({**TWO, "blocks": 6, "units": 4, "outcomes": {"n": "number"}, key: value}, system=len)
+
+
 def test_several_treatments_are_compared_with_one_and_corrected() -> None:
     def system(profile: Any, unit: str) -> float:
         return (3.0 if profile["treatment"] == "c" else 0.0) + int(unit, 16) % 1_000 / 500
 
     design = {"treatments": {"a": {}, "b": {}, "c": {}}, "blocks": 10, "units": 6, "outcomes": {"x": "number"}}
     run = experiment(design, system=system)
-    assert [each.verdict for each in run.verdicts] == ["pass", "fail"]
+    assert [each.verdict for each in run.verdicts] == ["inconclusive", "fail"]
     assert "p-values are corrected for 2 tests (Holm)" in run.notes
 
 
@@ -234,3 +279,18 @@ def test_a_mistake_of_a_file_is_told_with_its_line(tmp_path) -> None:
     path.write_text(path.read_text("utf-8").replace("units: 1", "units: 4").replace("profile: {x: 2}", "profil: {x: 2}"), "utf-8")
     with pytest.raises(ConfigError, match=r"line 5, column 7: there is no key 'profil' under 'b'.*did you mean 'profile'"):
         experiment(path, trust=True)
+
+
+def test_an_interrupt_says_where_what_was_seen_is_and_how_to_go_on(tmp_path) -> None:
+    path = written(tmp_path / "shop.yaml", {"treatments": {"a": {"profile": {"x": 1}}, "b": {"profile": {"x": 2}}}, "outcomes": {"n": "number"},
+                                           "blocks": 500, "system": {"command": "sh -c 'sleep 0.1; echo {\\\"n\\\": 1}'", "parallel": 2}})
+    log = tmp_path / "shop.log.jsonl"
+    process = subprocess.Popen([sys.executable, "-m", "assay", "probe", "experiment", str(path), "--trust"], stderr=subprocess.PIPE,
+                               stdout=subprocess.PIPE, encoding="utf-8", env={**os.environ, "PYTHONPATH": str(Path(assay.__file__).parents[1])})
+    end = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < end and not (log.exists() and log.read_text("utf-8").count("\n") > 3):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert error.strip() == (f"assay: interrupted; what was seen is kept in '{log}': the same command goes on from there, with the same lots")

@@ -182,3 +182,46 @@ def test_a_forest_is_proved_within_the_time() -> None:
     exact = next(each for each in whole.values if each.options.get("of") == "space")
     assert proved.low - 1e-9 <= exact.value <= proved.high + 1e-9
     assert all(each.options.get("of") != "space, proved" for each in probe(model, table, protected="sex", budget=1_000, proof=0).values)
+
+
+def test_a_model_that_answers_at_random_is_no_finding() -> None:
+    rng = np.random.default_rng(0)
+    table = pa.table({"x": list(range(20)) * 10, "z": list(range(10)) * 20, "sex": ["f", "m"] * 100})
+    lots = assay.load(lambda batch: rng.integers(0, 2, batch.num_rows).tolist(), task="binary", classes=[0, 1], features=["x", "z", "sex"])
+    run = probe(lots, table, protected="sex", budget=300)
+    assert (run.verdict, run.exit_code, run.findings) == ("inconclusive", 3, ())
+    assert run.sentences[0].startswith("the model answers the same input otherwise when it is asked again (")
+
+    def nearly(batch: pa.RecordBatch) -> list[int]:   # one answer in a hundred is chance, what sex does is none
+        right = np.array([(x > 5) == (sex == "f") for x, sex in zip(batch["x"].to_pylist(), batch["sex"].to_pylist(), strict=True)])
+        return np.where(rng.random(len(right)) < 0.01, ~right, right).astype(int).tolist()
+
+    run = probe(assay.load(nearly, task="binary", classes=[0, 1], features=["x", "z", "sex"]), table, protected="sex", budget=300)
+    assert run.verdict == "fail"
+    assert any("does not always answer alike" in each for each in run.notes)
+
+
+def test_three_rows_allow_what_they_allow_and_hints_name_the_option() -> None:
+    table = pa.table({"x": [1, 5, 9], "sex": ["f", "m", "m"]})
+    model = assay.load(lambda batch: [int(each > 4) for each in batch["x"].to_pylist()], task="binary", classes=[0, 1], features=["x", "sex"])
+    run = probe(model, table, protected="sex", budget=100)
+    assert any(each.startswith("3 rows show few of the values there are") and "--range x=0..100" in each for each in run.notes)
+    assert not any("learned" in each for each in run.notes)
+    for some, hint in ((table.slice(0, 1), r"--range sex=f|..., or ranges: in assay.yaml; or leave fewer rows out \(--where\)"),
+                       (table.set_column(0, "x", pa.nulls(3, pa.float64())), "--range x=0..100")):
+        with pytest.raises(AssayError, match=hint):
+            probe(model, some, protected="sex", budget=100)
+
+
+def test_whole_numbers_beyond_what_floats_hold_are_searched() -> None:
+    huge = pa.table({"x": [2**62 + 5_000 * each for each in range(60)], "sex": ["f", "m"] * 30})
+    model = assay.load(lambda batch: [int(each == "f") for each in batch["sex"].to_pylist()], task="binary", classes=[0, 1], features=["x", "sex"])
+    assert probe(model, huge, protected="sex", budget=100).verdict == "fail"
+
+
+def test_rows_beyond_a_declared_range_are_no_rows_of_it() -> None:
+    table = pa.table({"x": list(range(100)), "sex": ["f", "m"] * 50})
+    model = assay.load(lambda batch: [int(each > 50) for each in batch["x"].to_pylist()], task="binary", classes=[0, 1], features=["x", "sex"])
+    run = probe(model, table, protected="sex", budget=100, ranges={"x": [0, 9]})
+    assert next(each.n for each in run.values if each.options.get("of") == "rows") == 10
+    assert any(each.startswith("90 of 100 rows lack a value or have one that is not listed") for each in run.notes)

@@ -12,7 +12,7 @@ export function Hero({ run }: { run: Run }) {
   return (
     <header className={`hero ${said.length && measuredOnly ? "" : run.verdict.replace(" ", "-")}`}>
       <h1>
-        {measuredOnly ? <span>{said.length ? "Explained" : "Measured"}</span> : <><Icon outcome={run.verdict} size={44} /><span>{headline(run)}</span></>}
+        {measuredOnly ? <span>{said.length && run.verb !== "probe" ? "Explained" : "Measured"}</span> : <><Icon outcome={run.verdict} size={44} /><span>{headline(run)}</span></>}
       </h1>
       {said.map((each, place) => <p className="reason" key={place}>{sentence(each)}</p>)}
       {!(said.length && measuredOnly) && <p className="reason">{reason(run)}</p>}

@@ -38,7 +38,7 @@ function Mark({ incident }: { incident: Incident }) {
 
 function details(each: Incident): string {
   const when = each.first_seen === each.last_seen ? moment(each.first_seen) : `${moment(each.first_seen)} to ${moment(each.last_seen)}`;
-  return [when, each.source && `source ${each.source}`, each.state && each.state, each.cause && `cause: ${each.cause}`].filter(Boolean).join("; ");
+  return [when, each.source && `source ${each.source}`, each.state && each.state, each.cause && (each.cause.startsWith("why:") ? each.cause : `cause: ${each.cause}`)].filter(Boolean).join("; ");
 }
 
 function Timeline({ incidents }: { incidents: Incident[] }) {

@@ -92,8 +92,10 @@ function list(run: Run): Part[] {
   for (const each of run.page?.aspects ?? []) of(each.name);
   for (const each of run.verdicts) of(each.aspect).verdicts.push(each);
   for (const each of run.figures) of(each.aspect ?? "pictures").figures.push(each);
-  // what is only drawn (curves, confusion) is what most readers ask for first
-  const drawn = ([name, part]: [string, { verdicts: Verdict[] }]) => (name === "performance" ? -1 : Number(part.verdicts.length > 0));
+  // what is only drawn (curves, confusion) is what most readers ask for first; what was asked afterwards stands behind, in its order
+  const asked = (name: string) => Number(/^question (\d+): /.exec(name)?.[1] ?? 0);
+  const drawn = ([name, part]: [string, { verdicts: Verdict[] }]) =>
+    asked(name) ? 1 + asked(name) : name === "performance" ? -1 : Number(part.verdicts.length > 0);
   for (const [name, { verdicts, figures }] of [...aspects].sort((a, b) => drawn(a) - drawn(b))) {
     const counts = run.page?.aspects.find((each) => each.name === name)?.counts ?? counted(verdicts);
     const all = Object.values(counts).reduce((sum, each) => sum + (each ?? 0), 0);

@@ -2,7 +2,7 @@ import type { Plain } from "../charts/option";
 import { numbers, withEnds } from "../charts/part";
 import { scalar } from "../words";
 
-/** A text whose words are marked, or a small picture whose patches are: blue raises the answer, orange lowers it. */
+/** A text whose words are marked, or a small picture whose patches are: blue raises the answer, orange lowers it; or a trigger in an image. */
 export function Pieces({ figure }: { figure: Plain }) {
   const sizes = numbers(figure.table[figure.y[0] ?? ""]).map((each) => each ?? 0);
   const largest = sizes.reduce((most, each) => Math.max(most, Math.abs(each)), 0) || 1;
@@ -12,10 +12,12 @@ export function Pieces({ figure }: { figure: Plain }) {
   const tip = (row: number) => `${names[row]}: ${withEnds(figure, 0, row)}`;
   return (
     <>
-      <ul className="legend">
-        <li><i className="key key-1" />raises it</li>
-        <li><i className="key key-2" />lowers it</li>
-      </ul>
+      {figure.y[0] === "trigger" ? (sizes.some(Boolean) && <ul className="legend"><li><i className="key key-1" />the trigger</li></ul>) : (
+        <ul className="legend">
+          <li><i className="key key-1" />raises it</li>
+          <li><i className="key key-2" />lowers it</li>
+        </ul>
+      )}
       {figure.kind === "marked" ? (
         <p className="marked">
           {names.map((each, row) => (

@@ -121,6 +121,13 @@ class Effect:
         """How far it is from no association, of a ratio in logarithms."""
         return abs(math.log(max(self.estimate, 1e-12))) if self.metric == "ratio" else abs(self.estimate)
 
+    def greatest(self, level: float = LEVEL) -> float:
+        """Return the end of the interval that is furthest from no association, as a strength."""
+        low, high = self.interval(level)
+        if self.metric == "ratio":
+            low, high = math.log(max(low, 1e-12)), math.log(max(high, 1e-12))
+        return max(abs(low), abs(high))
+
     def weakest(self, level: float = LEVEL) -> float:
         """Return the end of the interval that is nearest to no association, as a strength; 0 where that is inside."""
         low, high = self.interval(level)

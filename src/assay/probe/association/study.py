@@ -141,7 +141,7 @@ def study(table: pa.Table, pairs: Sequence[Pair], *, columns: Iterable[str] | No
     """
     if way not in ("exact", "tree", "both"):
         raise ConfigError(f"there is no way to search called '{way}'", expected="exact, tree or both")
-    if not 0 < rate < 1 or not tolerance >= 0 or not 1 <= levels <= 3:
+    if not 0 < rate < 1 or not 0 <= tolerance < math.inf or not 1 <= levels <= 3:
         raise ConfigError("an option of the study means nothing", expected="0 < rate < 1, tolerance >= 0, levels of 1, 2 or 3")
     cuts, left = axes(table, columns)
     codes = None if entity is None else np.unique(hashes(entity), return_inverse=True)[1].reshape(-1)

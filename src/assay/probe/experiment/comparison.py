@@ -116,12 +116,37 @@ def _numbers(design: Design, outcome: Outcome, treatment: str, values: Sequence[
     test = Null(np.abs(found.observed[2:]), np.abs(found.values[:, 2:]), found.exact)
     size = float(found.observed[0])
     low, high = interval(size, found.values[:, 0], found.values[:, 1], design.level, exact=found.exact)
+    one, other = y[given & (labels == 1)], y[given & (labels == 0)]
+    if test.p[0] > 1 - design.level:   # where nothing is proved: what hardly ever happens is no proof that it never does
+        ends = _seldom(outcome, one, other, design.level)
+        low, high = min(low, ends[0]), max(high, ends[1])
     if outcome.kind == "yes":
         low, high = max(low, -1.0), min(high, 1.0)
-    one, other = y[given & (labels == 1)], y[given & (labels == 0)]
     errors = tuple(float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else math.inf for each in (one, other))
     return Comparison(outcome, treatment, design.against, float(test.p[0]), found.exact, found.draws, _both(given, labels),
                       (float(one.mean()), float(other.mean())), (errors[0], errors[1]), size, low, high, blocks=len(np.unique(blocks)))
+
+
+def _seldom(outcome: Outcome, one: Array, other: Array, level: float) -> tuple[float, float]:
+    """Return the interval of a difference as of independent units, of shares (Newcombe 1998, method 10) and of words that nobody was shown.
+
+    The test is inverted for a difference that is the same in each unit, of which those of shares and counts near 0 or 1 tell too little.
+    """
+    from scipy import special
+
+    if outcome.kind == "yes":
+        z2 = float(special.ndtri((1 + level) / 2)) ** 2
+        ends = []
+        for values in (one, other):
+            n, share = len(values), float(values.mean())
+            middle, half = share + z2 / (2 * n), math.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n * n)))
+            ends.append((share, (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)))
+        (p, p_low, p_high), (q, q_low, q_high) = ends
+        return p - q - math.hypot(p - p_low, q_high - q), p - q + math.hypot(p_high - p, q - q_low)
+    if outcome.keywords and not one.any() and not other.any():
+        most = -math.log((1 - level) / 2)   # of a mean of counts that were all 0 (Poisson)
+        return -most / len(other), most / len(one)
+    return math.inf, -math.inf
 
 
 def _lists(design: Design, outcome: Outcome, treatment: str, values: Sequence[list[str] | None], labels: Array, blocks: Array, draws: int,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -190,8 +189,9 @@ class _Reader:
 
     def number(self, value: Any, low: float, high: float, *keys: str, whole: bool = False) -> Any:
         right = isinstance(value, int) if whole else isinstance(value, int | float)
-        if isinstance(value, bool) or not right or not math.isfinite(value) or not low <= value <= high:
-            raise self.wrong(f"'{keys[-1]}' is {str(value)[:40]!r}", *keys,
+        if isinstance(value, bool) or not right or not low <= value <= high:   # NaN lies nowhere
+            shown = "a number too large" if isinstance(value, int) and abs(value) > 10**40 else repr(str(value)[:40])
+            raise self.wrong(f"'{keys[-1]}' is {shown}", *keys,
                              expected=f"a {'whole ' if whole else ''}number from {low:g} to {high:,.10g}")
         return int(value) if whole else float(value)
 

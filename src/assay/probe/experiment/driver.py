@@ -46,9 +46,22 @@ class _Called:
             said = self.system(dict(treatment.profile) or {"treatment": treatment.name}, unit.id)
         except AssayError:
             raise
-        except Exception as error:   # whatever the user's function raises is what became of the unit
-            raise PredictionError(f"the function raised {type(error).__name__}: {str(error)[:200]}") from error
-        return _outcomes(self.design, said)
+        except (Exception, SystemExit) as error:   # whatever the user's function raises is what became of the unit
+            raise PredictionError(f"the function raised {type(error).__name__}{_because(error)}") from error
+        try:
+            return _outcomes(self.design, said)
+        except AssayError:
+            raise
+        except Exception as error:   # an object that is no number nor text, of which even that cannot be asked
+            raise PredictionError(f"what the function gave cannot be read: {type(error).__name__}{_because(error)}",
+                                  expected="numbers, truth values or texts") from error
+
+
+def _because(error: BaseException) -> str:
+    try:
+        return f": {str(error)[:200]}" if str(error) else ""
+    except Exception:  # noqa: BLE001 (an error of somebody else that cannot even say what it is)
+        return ""
 
 
 class _Command:

@@ -92,6 +92,16 @@ class Grammar:
                      for each in self.productions)
 
     @cached_property
+    def silent(self) -> tuple[bool, ...]:
+        """Whether nothing that a symbol writes has a label."""
+        speaking = {each.symbol for each in self.productions if each.label is not None}
+        before = -1
+        while before < len(speaking):
+            before = len(speaking)
+            speaking |= {each.symbol for each in self.productions if speaking.intersection(each.children)}
+        return tuple(symbol not in speaking for symbol in range(len(self.symbols)))
+
+    @cached_property
     def fused(self) -> tuple[bool, ...]:
         """Whether a symbol is written as one word: Lark's terminals, whose names are in capitals."""
         return tuple(name.split("__")[0].isupper() for name in self.symbols)

@@ -103,12 +103,12 @@ class Ledger:
         known = label(self.grammar, tree)
         return (sentence, known) if self.oracle.fits(sentence, known) else None
 
-    def ask(self, trees: Sequence[Tree]) -> list[Test]:
-        """Ask about derivations with new sentences, as many as the budget allows, and return these tests."""
+    def ask(self, trees: Sequence[Tree], known: Sequence[tuple[str, str | None]] = ()) -> list[Test]:
+        """Ask about derivations with new sentences, as many as the budget allows, and return these; ``known`` is what ``new`` gave."""
         asked: list[tuple[Tree, str, str | None]] = []
-        for tree in trees:
-            fresh = self.new(tree)
-            if fresh is not None and len(asked) < self.left:
+        for place, tree in enumerate(trees):
+            fresh = known[place] if known else self.new(tree)
+            if fresh is not None and fresh[0] not in self.seen and len(asked) < self.left:
                 self.seen.add(fresh[0])
                 asked.append((tree, *fresh))
         if not asked:

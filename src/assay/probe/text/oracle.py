@@ -88,15 +88,19 @@ class Differential:
 
 @dataclass(frozen=True)
 class Expected:
-    """One model and the labels of the grammar: a fault where it is sure of another one (CheckList: minimum functionality)."""
+    """One model and the labels of the grammar: a fault where it is sure of another one (CheckList: minimum functionality).
+
+    With ``labels`` only sentences of these are judged: a model that knows no "neutral" cannot answer it.
+    """
 
     model: Classifier
     names: Mapping[str, str | None] = field(default_factory=dict)
     at_least: float = 0.0
     rows: int = 1
+    labels: frozenset[str] | None = None
 
     def fits(self, sentence: str, label: str | None) -> bool:
-        return bool(sentence) and label is not None and label != UNDEFINED
+        return bool(sentence) and label is not None and label != UNDEFINED and (self.labels is None or label in self.labels)
 
     def ask(self, sentences: Sequence[str], labels: Sequence[str | None]) -> list[Outcome]:
         said = answers(self.model, sentences, self.names, self.at_least)

@@ -7,6 +7,7 @@ strategies that were published; the verbs import both.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from assay.probe.text.ledger import APART, Crowd, Ledger, Makeup, Search, Test
 from assay.probe.text.oracle import Oracle, Outcome
 from assay.probe.text.sampler import Sampler
 from assay.probe.text.shrink import Cause, shrunk
-from assay.probe.text.surrogate import Surrogate
+from assay.probe.text.surrogate import Panel
 from assay.probe.text.tree import nodes, numbers, replaced
 
 __all__ = ["Responsible", "responsible", "search"]
@@ -28,22 +29,24 @@ __all__ = ["Responsible", "responsible", "search"]
 Array = np.ndarray[Any, Any]
 
 FIRST, ENOUGH = 100, 6     # independent draws before anything is learned, or fewer once so many faults are known
-PLAIN = 0.2                # of proposals, as the grammar draws them
+PLAIN = 0.3                # of proposals, as the grammar draws them
 BATCH, SHARE = 40, 5       # tests asked at a time, and proposals for each
 SCREENED = 3               # of the proposals, for each test, those whose distance is looked at
 GROWTH = 1.18              # of the tests, after which the stand-in learns again
 FRESH = 1                  # of a batch, drawn as the grammar says
-UNKNOWN = 3                # of a batch, the likeliest of those that no known cause explains
+UNKNOWN = 4                # of a batch, the likeliest of those that no known cause explains
 NEAR, STEEP = 0.10, 2.0    # the value of a sentence just like a fault, and how it rises with the distance
 SAME = 0.2                 # that of one with the frame of a fault
-KNOWN, LEAST = 12.0, 0.35  # faults of a cause by which the value of another has fallen to 0.7, and the least that it falls to
-AIM = 0.87                 # the share of aimed tests that is to fail: newness counts as much as that leaves room for
+KNOWN, LEAST = 6.0, 0.20  # faults of a cause by which the value of another has fallen to 0.7, and the least that it falls to
+AIM = 0.88                 # the share of aimed tests that is to fail: newness counts as much as that leaves room for
 STEP, TAME, MOST = 1.2, 0.02, 6.0   # how its power moves, and the least and the most
 RAREST, SELDOM = 3, 4.0    # steps down by which rarity is judged, and faults by which it has fallen to 0.7
 EVEN = 0.6                 # of the faults that are changed, drawn evenly from causes
 CALLS, SPENT = 12, 0.06    # sentences asked to shrink a fault during the search, and their share of the tests
-IMAGINED, SURE = 40, 0.6   # sentences that the stand-in judges to shrink one, and how sure it must be
+IMAGINED, SURE = 25, 0.6   # sentences that the stand-in judges to shrink one, and how sure it must be
 POWER = 3.0                # of the chance of a production that is drawn by what failed with it
+KINDS = 4                  # ways to fail that are learned apart
+EVENLY = 0.5               # power of what a kind of which there are many is worth
 STALE = 60                 # rounds without a new sentence after which there are no more
 
 
@@ -51,8 +54,8 @@ def search(grammar: Grammar, oracle: Oracle, *, budget: int = 4_000, seed: int =
     """Return the tests that a search asks with ``budget`` model rows; the same seed asks the same.
 
     A grammar of no more sentences than that is asked as a whole. Else proposals come from the grammar, from what failed before with a part
-    drawn anew, exchanged or wrapped, and by productions drawn by Thompson's rule from how often sentences with them failed. Of six for each
-    test those are asked that a stand-in holds for likely to fail, that are far from all earlier faults, and that no cause known so far
+    drawn anew, exchanged or wrapped, and by productions drawn by Thompson's rule from how often sentences with them failed. Of five for
+    each test those are asked that a stand-in holds for likely to fail, that are far from all earlier faults, and that no cause known so far
     explains: causes are faults shrunk while searching, and each further fault that one explains lowers the value of the next.
 
     >>> from assay.probe.text.grammar import load
@@ -83,6 +86,7 @@ class _Proposal:
 
     tree: Tree
     text: str
+    label: str | None
     parts: list[int]
     marks: Array
     bits: int
@@ -104,7 +108,7 @@ class _Run:
 
     ledger: Ledger
     random: Random
-    surrogate: Surrogate = field(default_factory=Surrogate)
+    panel: Panel = field(default_factory=Panel)
     causes: dict[tuple[str, tuple[str | None, ...]], _Known] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -112,19 +116,22 @@ class _Run:
         self.plain = Sampler(grammar)
         self.directed = self.plain
         self.makeup = Makeup(len(grammar.productions))
-        self.asked: list[tuple[Array, bool]] = []   # of each test its marks, and whether it failed
+        self.asked: list[tuple[_Proposal, Test]] = []
+        self.kinds: dict[tuple[str | None, ...], int] = {}   # of faults, told apart by the answers: the last is all others
+        self.counts: Counter[tuple[str | None, ...]] = Counter()
         self.failed: list[_Proposal] = []
         self.kept: list[_Proposal] = []             # faults that are apart
         self.crowd = Crowd()
-        self.good = np.ones(len(grammar.productions))
+        self.good = np.ones((KINDS, len(grammar.productions)))
         self.bad = np.ones(len(grammar.productions))
         self.moves = {name: [1.0, 2.0] for name in ("drawn", "redrawn", "exchanged", "wrapped")}
         self.donors: dict[int, list[Tree]] = {}
         self.through_steps: Counter[int] = Counter()   # faults with each part of a frame
         self.frames = Crowd()                          # of faults, each once
-        self.families: dict[object, list[_Proposal]] = {}   # faults by the rarest known cause that explains them
+        self.families: list[dict[object, list[_Proposal]]] = [{} for _ in range(KINDS)]   # by the rarest known cause that explains them
         self.zeal, self.recent = 1.0, AIM
         self.aimed: set[str] = set()
+        self.logits: dict[str, list[float]] = {}
         self.common = _bits(grammar.smallest[grammar.start])
         self.shrinking = 0
         self.fitted = 0
@@ -144,7 +151,7 @@ class _Run:
 
     def tell(self, some: Sequence[_Proposal]) -> None:
         """Ask about proposals and remember what came of them; faults that nothing known explains are shrunk."""
-        tests = {each.text: each for each in self.ledger.ask([each.tree for each in some])}
+        tests = {each.text: each for each in self.ledger.ask([each.tree for each in some], [(each.text, each.label) for each in some])}
         aimed = [each.fails for each in tests.values() if each.text in self.aimed]
         if aimed:
             self.recent += 0.5 * (sum(aimed) / len(aimed) - self.recent)
@@ -158,9 +165,16 @@ class _Run:
                 self.shrink(each, test)
 
     def noted(self, each: _Proposal, test: Test) -> None:
-        self.asked.append((each.marks, test.fails))
-        used = [part for part in each.parts if part < len(self.good)]
-        (self.good if test.fails else self.bad)[used] += 1
+        kind = self.kinds.setdefault(test.outcome.answers, min(len(self.kinds), KINDS - 1)) if test.fails else -1
+        self.asked.append((each, test))
+        if (told := self.logits.pop(each.text, None)) is not None:
+            self.panel.told(told, test.fails)
+        used = each.parts[:bisect_left(each.parts, len(self.bad))]
+        if test.fails:
+            self.good[kind, used] += 1
+            self.counts[test.outcome.answers] += 1
+        else:
+            self.bad[used] += 1
         fresh = False
         if test.fails:
             self.failed.append(each)
@@ -168,19 +182,26 @@ class _Run:
             if fresh:
                 self.kept.append(each)
                 self.crowd.add(each.parts)
-            for _, node in nodes(each.tree):
-                if node[1]:
-                    self.donors.setdefault(self.grammar.productions[node[0]].symbol, []).append(node)
+            self.given(each.tree)
             self.through_steps.update(each.frame)
             if self.frames.nearest(each.frame) > 0:
                 self.frames.add(each.frame)
             explaining = self.explaining(each.bits)
             for known in explaining:
                 known.faults += 1
-            self.families.setdefault(min(explaining, key=lambda one: one.faults, default=None), []).append(each)
+            self.families[kind].setdefault(min(explaining, key=lambda one: one.faults, default=None), []).append(each)
         if each.move in self.moves:
             self.moves[each.move][0] += fresh
             self.moves[each.move][1] += 1
+
+    def given(self, tree: Tree) -> None:
+        """Keep the parts of a fault, for others to take."""
+        waiting = [tree]
+        while waiting:
+            node = waiting.pop()
+            if node[1]:
+                self.donors.setdefault(self.grammar.productions[node[0]].symbol, []).append(node)
+                waiting += node[1]
 
     def shrink(self, each: _Proposal, test: Test) -> None:
         """Find the cause of a fault with a few tests, which count as all others do.
@@ -192,7 +213,7 @@ class _Run:
             return
         before = len(self.ledger.tests)
         tree = each.tree
-        if self.surrogate.fitted:
+        if self.panel.fitted:
             guess = shrunk(self.grammar, tree, test.outcome, lambda one: self.imagined(one, test.outcome), calls=IMAGINED).tree
             said = self.once(guess) if guess != tree else None
             if said is not None and said.fails and said.answers == test.outcome.answers:
@@ -202,12 +223,13 @@ class _Run:
         self.remember(found)
 
     def imagined(self, tree: Tree, outcome: Outcome) -> Outcome:
-        marks = self.surrogate.marks(self.makeup.of(tree), len(self.good))
-        return Outcome(outcome.answers, bool(self.surrogate.chance([marks])[0] > SURE))
+        parts = self.makeup.of(tree)
+        chance, _, _ = self.panel.chances([self.panel.direct.marks(parts, len(self.bad))], [len(parts)])
+        return Outcome(outcome.answers, bool(chance[0] > SURE))
 
     def once(self, tree: Tree) -> Outcome | None:
         proposal = self.proposal(tree, "shrunk")
-        asked = self.ledger.ask([tree]) if proposal is not None else []
+        asked = self.ledger.ask([tree], [(proposal.text, proposal.label)]) if proposal is not None else []
         if proposal is None or not asked:
             return None
         self.noted(proposal, asked[0])
@@ -232,7 +254,8 @@ class _Run:
     def learn(self) -> None:
         if len(self.asked) >= max(self.fitted * GROWTH, 50):
             self.fitted = len(self.asked)
-            self.surrogate.fit([each for each, _ in self.asked], [fails for _, fails in self.asked])
+            self.panel.fit([each.marks for each, _ in self.asked], [len(each.parts) for each, _ in self.asked],
+                           [test.outcome.answers for _, test in self.asked], [test.fails for _, test in self.asked])
 
     # proposing ------------------------------------------------------------------------------------------------------------
 
@@ -247,16 +270,26 @@ class _Run:
         picked = self.evenly(min(FRESH, count))
         if not pool:
             return picked or self.evenly(count)
-        chance = self.surrogate.chance([each.marks for each in pool])
+        chance, kinds, logits = self.panel.chances([each.marks for each in pool], [len(each.parts) for each in pool])
         counts = [self.explained(each.bits) for each in pool]
-        worth = np.array([1.0 if known is None else max(LEAST, (1 + known / KNOWN) ** -0.5) for known in counts])
+        worth = np.array([1.0 if known is None else max(LEAST, (1 + known / KNOWN) ** -0.5) for known in counts]) * self.evened(kinds)
         unknown = [place for place in np.argsort(-chance, kind="stable") if counts[place] is None][:min(UNKNOWN, count - len(picked))]
         first = [place for place in np.argsort(-chance * worth**self.zeal, kind="stable") if place not in set(unknown)][:SCREENED * count]
         picked += [pool[place] for place in unknown]
         rare = np.array([self.rarity(pool[place]) for place in first])
         found = self.spread([pool[place] for place in first], chance[first], (worth[first] * rare), picked, count - len(picked))
         self.aimed = {each.text for each in found}
+        told = {each.text: one for each, one in zip(pool, logits.tolist(), strict=True)}
+        self.logits = {each.text: told[each.text] for each in picked + found if each.text in told}
         return picked + found
+
+    def evened(self, chances: Array) -> Array:
+        """Return how far derivations fail in ways of which fewer are known than would be even, from 0 to 1."""
+        if chances.shape[1] != len(self.panel.kinds) or chances.shape[1] < 2:
+            return np.ones(len(chances))
+        share = np.array([self.counts[each] + 1 for each in self.panel.kinds])
+        even = share.sum() / len(share)
+        return np.asarray(chances @ np.minimum(1, (share / even) ** -EVENLY) / np.maximum(chances.sum(axis=1), 1e-12))
 
     def rarity(self, each: _Proposal) -> float:
         """Return how seldom faults had the three rarest parts of its frame, from 0 to 1."""
@@ -285,10 +318,17 @@ class _Run:
             nearest, odd = np.minimum(nearest, among[best]), np.minimum(odd, alike[best])
         return found
 
+    def known(self) -> list[int]:
+        """Return the kinds of which there are faults."""
+        return [kind for kind, some in enumerate(self.families) if some]
+
     def drawn_weights(self) -> list[float]:
         """Return weights of productions by Thompson's rule: a chance of failing drawn for each, to a power."""
         generator = np.random.default_rng(self.random.getrandbits(32))
-        theta = generator.beta(self.good, self.bad)
+        known = self.known()
+        others = self.good.sum(axis=0) - KINDS
+        good = self.good[self.random.choice(known)] if known else others + 1
+        theta = generator.beta(good, self.bad + others + 1 - good)
         return [max(each.weight * drawn, 1e-9) for each, drawn in zip(self.grammar.productions, theta**POWER, strict=True)]
 
     def proposals(self, count: int) -> list[_Proposal]:
@@ -311,7 +351,8 @@ class _Run:
     def moved(self, move: str) -> Tree:
         if move == "drawn":
             return self.directed.drawn(self.random)
-        family = self.random.choice(list(self.families.values())) if self.random.random() < EVEN else self.kept
+        families = self.families[self.random.choice(self.known())]
+        family = self.random.choice(list(families.values())) if self.random.random() < EVEN else self.kept
         tree = self.random.choice(family).tree
         path, node = self.place(tree)
         symbol = self.grammar.productions[node[0]].symbol
@@ -337,12 +378,12 @@ class _Run:
         parts = self.makeup.of(tree)
         bits = 0
         for part in parts:
-            if part >= len(self.good):
+            if part >= len(self.bad):
                 break
             bits |= 1 << part
-        base, below, words = len(self.good), self.makeup.below, self.grammar.lexical
+        base, below, words = len(self.bad), self.makeup.below, self.grammar.lexical
         frame = [part for part in parts if not words[part if part < base else below[part - base]]]
-        return _Proposal(tree, fresh[0], parts, self.surrogate.marks(parts, base), bits, frame, move)
+        return _Proposal(tree, *fresh, parts, self.panel.direct.marks(parts, base), bits, frame, move)
 
 
 def _bits(tree: Tree) -> int:

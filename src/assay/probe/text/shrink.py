@@ -1,22 +1,27 @@
 """A failing sentence made short within the grammar, and what is left of it as the cause of the fault.
 
-``shrunk(...)`` returns a ``Cause``. ``probe.text.search`` uses it while it searches, the verbs on what is shown.
+``shrunk(...)`` returns a ``Cause``, ``causes(...)`` those of many faults with how many each explains. ``probe.text.search`` uses the first
+while it searches, the verbs both on what is shown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from assay.probe.text.grammar import Grammar, Tree
+from assay.probe.text.ledger import Test
 from assay.probe.text.oracle import Oracle, Outcome
-from assay.probe.text.tree import Path, label, nodes, replaced, skeleton, text
+from assay.probe.text.tree import Path, label, nodes, numbers, replaced, skeleton, text
 
-__all__ = ["CALLS", "Cause", "asking", "shrunk"]
+__all__ = ["CALLS", "Cause", "asking", "causes", "shrunk"]
 
 CALLS = 60    # sentences asked to shrink one
+WAVE = 25     # faults that are shrunk side by side
 
 Ask = Callable[[Tree], Outcome | None]
+Answers = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -55,28 +60,123 @@ def shrunk(grammar: Grammar, tree: Tree, outcome: Outcome, ask: Ask, *, calls: i
     """Return the shortest derivation found, from ``tree``, that gets the same answers and fails; it is a sentence of the grammar.
 
     A node is replaced by one below it of the same rule, by another production that takes over what fits, or by the least tree of its rule;
-    the shortest that still fails is gone on with. Then words that others could stand for are replaced by the first of their rule.
+    the shortest that still fails is gone on with. Then each part becomes the first of its rule that is as short, words and structure, so
+    that what is left differs only where the fault does.
     """
+    steps = _steps(grammar, tree, outcome, calls)
+    try:
+        candidate = next(steps)
+        while True:
+            candidate = steps.send(ask(candidate))
+    except StopIteration as done:
+        made: Cause = done.value
+        return made
+
+
+def _steps(grammar: Grammar, tree: Tree, outcome: Outcome, calls: int) -> Generator[Tree, Outcome | None, Cause]:
+    """Give each derivation that is to be asked, take what came of it, and return the cause."""
     used = 0
     tried = {text(grammar, tree)}
     best, last = tree, outcome
-    for smaller in (_reductions, _plainer):
-        moving = True
-        while moving and used < calls:
-            moving = False
-            for candidate in smaller(grammar, best):
-                sentence = text(grammar, candidate)
-                if sentence in tried:
-                    continue
-                if used >= calls:
-                    break
-                tried.add(sentence)
-                used += 1
-                found = ask(candidate)
-                if found is not None and found.fails and found.answers == outcome.answers:
-                    best, last, moving = candidate, found, True
-                    break
+    moving = True
+    while moving and used < calls:
+        moving = False
+        for candidate in chain(_reductions(grammar, best), _plainer(grammar, best)):
+            sentence = text(grammar, candidate)
+            if sentence in tried:
+                continue
+            if used >= calls:
+                break
+            tried.add(sentence)
+            used += 1
+            found = yield candidate
+            if found is not None and found.fails and found.answers == outcome.answers:
+                best, last, moving = candidate, found, True
+                break
     return Cause(best, text(grammar, best), skeleton(grammar, best), outcome.answers, used, text(grammar, tree), last.contrast)
+
+
+def causes(grammar: Grammar, oracle: Oracle, faults: Sequence[Test], *, calls: int = CALLS) -> list[tuple[Cause, int]]:
+    """Return the different causes of all ``faults``, and how many faults each explains, the most first.
+
+    The shortest faults come first. One that got the answers of a cause known by then, and has all productions of it that are not those of
+    the least tree, is explained by it and asks nothing; any other is shrunk. Who found the faults, and in what order, makes no difference.
+    """
+    found: dict[tuple[str, Answers], tuple[Cause, int]] = {}
+    needs: dict[Answers, list[tuple[int, Cause]]] = {}
+    known: dict[str, Outcome | None] = {}
+    waiting = sorted(faults, key=lambda one: (len(numbers(one.tree)), one.text))
+
+    def explaining(each: Test) -> Cause | None:
+        own = bits(each.tree)
+        return next((one for must, one in needs.get(each.outcome.answers, []) if own & must == must), None)
+
+    while waiting:
+        wave, waiting = waiting[:WAVE], waiting[WAVE:]
+        unknown = [each for each in wave if explaining(each) is None]
+        made = dict(zip((each.text for each in unknown), _together(grammar, oracle, unknown, known, calls), strict=True))
+        for each in wave:
+            cause = explaining(each)
+            if cause is None:
+                cause = made[each.text]
+                needs.setdefault(cause.answers, []).append((essential(grammar, cause.tree), cause))
+            first, count = found.get(cause.key, (cause, 0))
+            found[cause.key] = (first, count + 1)
+    return sorted(found.values(), key=lambda one: (-one[1], one[0].text))
+
+
+def _together(grammar: Grammar, oracle: Oracle, faults: Sequence[Test], known: dict[str, Outcome | None], calls: int) -> list[Cause]:
+    """Return what ``shrunk`` does of each, with one question to the oracle for a step of all."""
+    running = [_steps(grammar, each.tree, each.outcome, calls) for each in faults]
+    made: list[Cause | None] = [None] * len(faults)
+    answers: dict[int, Outcome | None] = dict.fromkeys(range(len(faults)))
+    begun = False
+    while answers:
+        asked: dict[int, tuple[str, Tree]] = {}
+        for place, answer in answers.items():
+            try:
+                tree = running[place].send(answer if begun else None)
+                asked[place] = (text(grammar, tree), tree)
+            except StopIteration as done:
+                made[place] = done.value
+        begun = True
+        new: dict[str, str | None] = {}
+        for sentence, tree in asked.values():
+            if sentence not in known and sentence not in new:
+                said = label(grammar, tree)
+                if oracle.fits(sentence, said):
+                    new[sentence] = said
+                else:
+                    known[sentence] = None
+        if new:
+            known.update(zip(new, oracle.ask(list(new), list(new.values())), strict=True))
+        answers = {place: known[sentence] for place, (sentence, _) in asked.items()}
+    return [each for each in made if each is not None]
+
+
+def bits(tree: Tree) -> int:
+    """Return the productions of a derivation as bits of a number."""
+    found = 0
+    for number in numbers(tree):
+        found |= 1 << number
+    return found
+
+
+def essential(grammar: Grammar, tree: Tree) -> int:
+    """Return, as bits, the productions of a shrunk derivation that are not those of the least tree of their rule."""
+    if tree == grammar.smallest[grammar.productions[tree[0]].symbol] or tree[0] == _plain(grammar, tree[0]):
+        return 0
+    found = 1 << tree[0]
+    for child in tree[1]:
+        found |= essential(grammar, child)
+    return found
+
+
+def _plain(grammar: Grammar, number: int) -> int | None:
+    """Return the word by which a choice of words is made plain."""
+    if not grammar.lexical[number]:
+        return None
+    return next(each for each in grammar.by_symbol[grammar.productions[number].symbol] if grammar.lexical[each])
 
 
 def _reductions(grammar: Grammar, tree: Tree) -> Iterator[Tree]:
@@ -130,9 +230,18 @@ def _taken_over(grammar: Grammar, number: int, children: Sequence[Tree]) -> Tree
 
 
 def _plainer(grammar: Grammar, tree: Tree) -> Iterator[Tree]:
-    """Give derivations of the same structure one word of which is the first of its rule."""
-    for path, (number, _) in nodes(tree):
-        first = grammar.by_symbol[grammar.productions[number].symbol]
-        plain = next(each for each in first if grammar.lexical[each]) if grammar.lexical[number] else number
-        if plain != number:
-            yield replaced(tree, path, (plain, ()))
+    """Give derivations that are as short, in which one part stands earlier in its rule."""
+    known: dict[Tree, tuple[int, int]] = {}
+    for path, (number, children) in nodes(tree):
+        plain = _plain(grammar, number)
+        if plain is not None:
+            if plain != number:
+                yield replaced(tree, path, (plain, ()))
+            continue
+        cost = _cost(grammar, (number, children), known)
+        for other in grammar.by_symbol[grammar.productions[number].symbol]:
+            if other == number:
+                break
+            new = _taken_over(grammar, other, children)
+            if _cost(grammar, new, known) == cost:
+                yield replaced(tree, path, new)

@@ -70,7 +70,10 @@ def _pieces(grammar: Grammar, tree: Tree, into: list[str]) -> None:
 def label(grammar: Grammar, tree: Tree) -> str | None:
     """Return the label that the grammar gives a sentence: None where it says nothing, ``"?"`` where nobody could tell."""
     number, children = tree
-    parts = [label(grammar, each) for each in children]
+    silent = grammar.silent
+    if silent[grammar.productions[number].symbol]:
+        return None
+    parts = [None if silent[grammar.productions[each[0]].symbol] else label(grammar, each) for each in children]
     return value(grammar.productions[number].label, parts, grammar.flips, grammar.neutral)
 
 

@@ -23,7 +23,7 @@ Make: TypeAlias = Callable[[Path, Tell], str]
 class Question:
     """What is asked once the model was checked: a ``verb`` as it is typed, and its arguments; ``data`` names a file of the folder.
 
-    A tuple stands behind one option, a list repeats it.
+    A tuple stands behind one option, a list repeats it. ``model`` lists files of the folder, which are asked in place of the configuration.
 
     >>> Question("explain", {"between": ("a", "b"), "rows": 3}).words(Path("here"))
     'explain here/assay.yaml --between a b --rows 3'
@@ -34,11 +34,21 @@ class Question:
 
     def placed(self, folder: Path) -> dict[str, Any]:
         """Return the arguments, with the files where they are."""
-        return {name: str(folder / each) if name == "data" else each for name, each in self.arguments.items()}
+        return {name: str(folder / each) if name == "data" else [str(folder / one) for one in each] if name == "model" else each
+                for name, each in self.arguments.items()}
+
+    @property
+    def brief(self) -> str:
+        """What is asked, without the file that it is asked of.
+
+        >>> Question("explain", {"row": "loan-931"}).brief
+        'explain --row loan-931'
+        """
+        return self.words(Path()).replace(" assay.yaml", "", 1)
 
     def words(self, folder: Path) -> str:
         """Return what is typed to ask it."""
-        words = [*self.verb.split(), str(folder / "assay.yaml")]
+        words = [*self.verb.split(), *([str(folder / "assay.yaml")] if "model" not in self.arguments else [])]
         for name, each in self.placed(folder).items():
             for one in each if isinstance(each, list) else [each]:
                 words += [f"--{name.replace('_', '-')}", *map(str, one if isinstance(one, tuple) else [one])]

@@ -237,7 +237,7 @@ def paged(job: Any, incidents: Sequence[Incident], judged: Mapping[str, int], st
         if number is None or not of_model(each):
             continue
         try:
-            found[str(each.id)] = CAUSED + (job.pair.why(stretch, number) if each.source == PAIR else _moved(job, stretch, number))
+            found[str(each.id)] = CAUSED + (job.pair.why(stretch, number) if each.source == PAIR else _moved(job, stretch, number, each))
         except (Exception, SystemExit) as error:  # noqa: BLE001 (a model may raise whatever it likes: an incident stands without its cause)
             notes.append(f"why incident {each.id} came is not said: {without_secrets(' '.join(str(error).split()))[:300]}")
     return found, notes
@@ -249,8 +249,8 @@ def of_model(incident: Incident) -> bool:
     return incident.cause is None and (incident.kind in _OF_MODEL or bool(answers) or incident.source in ("model", PAIR))
 
 
-def _moved(job: Any, stretch: Stretch, number: int) -> str:
-    """Return why one window differs from those before it, in a sentence."""
+def _moved(job: Any, stretch: Stretch, number: int, incident: Incident) -> str:
+    """Return why one window differs from those before it, in a sentence; by labels only where these spoke: others come later."""
     parts: list[pa.Table] = []
     size = 0
     for place in range(number - 1, max(-1, number - 1 - BEFORE), -1):
@@ -265,6 +265,8 @@ def _moved(job: Any, stretch: Stretch, number: int) -> str:
     config = job.config
     whole = pa.concat_tables(tables, promote_options="permissive")
     roles = {role: each for role, each in job.there(whole).items() if role not in ("score", "prediction")}
+    if incident.kind not in ("harm", "concept") and job.settings.label_delay:
+        roles.pop("label", None)
     subject, _ = opened(job.model, whole, train=config.location(config.train), reference=config.location(config.reference), champion=None,
                         positive=config.positive, threshold=config.threshold, task=None, classes=None, features=None, trust=False,
                         where=None, sql=None, types=config.types, roles=roles)

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from assay.data.derived import joined, shown
 from assay.data.source import Source
 from assay.engine import label as labels
 from assay.errors import ConfigError, UnknownNameError
@@ -213,9 +212,9 @@ def _rows(ground: Ground, data: Source) -> tuple[pa.Table, list[str]]:
     needed = [*(model.signature.names or () if model is not None else ()), *cut, *filter(None, aside)]
     table = drawn(data, ground.rows or ROWS, ground.seed, [each for each in schema.names if each in set(needed)])
     medium = ground.subject.media
-    made = [name for each in cut if each in medium for name in shown(each, schema[each].type)]
+    made = [name for each in cut if each in medium for name in schema.shown(each)]
     if made:
-        parts = [joined(batch, made) for batch in table.combine_chunks().to_batches(max_chunksize=_BATCH)]
+        parts = [schema.joined(batch, made) for batch in table.combine_chunks().to_batches(max_chunksize=_BATCH)]
         table = pa.Table.from_batches(parts)
     return table, [*(each for each in cut if each not in medium), *made]
 

@@ -1,6 +1,6 @@
 """Numbers for OpenTelemetry: gauges and counters as its SDK takes them, sent by its own exporter.
 
-``export(gauges, ...)`` is the whole interface. Only ``assay.verbs.monitor.monitor`` imports it, and only it imports ``opentelemetry``.
+``export(gauges, ...)`` is the whole interface. Only ``assay.verbs.monitor.gauge`` imports it, and only it imports ``opentelemetry``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from assay.errors import DeliveryError, MissingExtraError, without_secrets
 
 if TYPE_CHECKING:
-    from assay.verbs.monitor.monitor import Gauge
+    from assay.verbs.monitor.gauge import Gauge
 
 __all__ = ["export"]
 

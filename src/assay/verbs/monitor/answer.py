@@ -24,7 +24,7 @@ from assay.summary.vector import kind_of
 from assay.verbs.monitor.asked import ANSWER, SCORE
 from assay.verbs.version import VERSION
 
-__all__ = ["EVER", "FIRST", "ROWS", "Behind", "Side", "beside", "both", "likened", "numbered", "ordered", "served"]
+__all__ = ["EVER", "FIRST", "ROWS", "Behind", "Side", "beside", "both", "likened", "numbered", "ordered", "scorable", "served"]
 
 Array = np.ndarray[Any, Any]
 Behind = Callable[[Window, dt.timedelta, dt.timedelta | None], pa.Table | None]
@@ -95,6 +95,7 @@ def both(job: Any, rows: pa.Table, first: Side, second: Side, model: Model | Non
         if not scores and prediction is None:
             return None
         found.append(_read(job, rows, scores, prediction, job.model or model))
+    _alike(job, found)
     codes: dict[str, int] = {}
     texts = [None if decision is None else np.array([-1 if each is None else codes.setdefault(_spelt(each), len(codes))
                                                      for each in decision], np.int64) for _, decision in found]
@@ -106,6 +107,25 @@ def both(job: Any, rows: pa.Table, first: Side, second: Side, model: Model | Non
         numbers = [None if each is None else np.where(each < 0, np.nan, (each == common).astype(float)) for each in texts]
     made = [Answers(number, text) for number, text in zip(numbers, texts, strict=True) if number is not None]
     return (made[0], made[1]) if len(made) == 2 else None
+
+
+def _alike(job: Any, found: list[tuple[Array | None, Array | None]]) -> None:
+    """Let two be compared of which one has scores of a binary task and the other has names of classes: as positive (1) or not (0)."""
+    bare = [number is not None and decision is not None and _coded(decision) for number, decision in found]
+    named = [decision is not None and not _coded(decision) for _, decision in found]
+    positive = job.config.positive
+    for place in (0, 1):
+        number, decision = found[place]
+        if not (named[place] and bare[1 - place]) or positive is None or decision is None:
+            continue
+        texts = {_spelt(each) for each in decision if each is not None}
+        if _spelt(positive) in texts or len(texts) < 2:   # else its classes have other names, and nothing is the same
+            found[place] = number, np.array([None if each is None else int(_spelt(each) == _spelt(positive)) for each in decision], object)
+
+
+def _coded(decision: Array) -> bool:
+    """Whether decisions are 0 and 1, as a threshold makes them of scores."""
+    return all(each is None or (not isinstance(each, str) and each in (0, 1)) for each in set(decision.tolist()))
 
 
 def _chosen(positive: Any, codes: Mapping[str, int]) -> str:
@@ -136,7 +156,18 @@ def _read(job: Any, rows: pa.Table, scores: Sequence[str], prediction: str | Non
     return number, decision
 
 
+def scorable(kind: pa.DataType) -> bool:
+    """Whether a column of a type can hold scores.
+
+    >>> scorable(pa.float32()), scorable(pa.null()), scorable(pa.string())
+    (True, True, False)
+    """
+    return kind_of(kind) == "number" or pa.types.is_boolean(kind) or pa.types.is_null(kind) or pa.types.is_decimal(kind)
+
+
 def _floats(column: pa.ChunkedArray) -> Array:
+    if not scorable(column.type):   # text among scores: no answer, which is told where the delivery is read
+        return np.full(len(column), np.nan)
     found = np.asarray(column.cast(pa.float64(), safe=False).to_numpy(), np.float64)
     return np.where(np.isfinite(found), found, np.nan)
 

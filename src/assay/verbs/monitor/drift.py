@@ -42,7 +42,7 @@ class Drift:
 
 def sketched(reference: Source, kinds: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """Return for each column (``number`` or ``category``) that the reference has its quantiles or its categories, as plain data."""
-    there = {name: kind for name, kind in kinds.items() if name in reference.schema.names}
+    there = {name: kind for name, kind in kinds.items() if name in reference.schema}
     if not there:
         return {}
     profile = engine(Plan.of([(need, None) for need in needs(there)]), reference, workers=1)

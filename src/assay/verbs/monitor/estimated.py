@@ -24,6 +24,7 @@ from assay.errors import AssayError, ConfigError, EmptyDataError, UnknownNameErr
 from assay.estimate.doubly_robust import Estimator
 from assay.estimate.doubly_robust import Window as Weighed
 from assay.estimate.performance import CLASSIFIED, VALUED, classified, known, loss, valued
+from assay.estimate.ratio import Ratio
 from assay.estimate.rows import Encoding, Rows
 from assay.metric import find
 from assay.model.model import Model
@@ -193,8 +194,7 @@ class Estimation:
             return None
         try:
             some = self._rows(rows)
-            beside = self._recent.beside(window, some, behind) if some is not None and self._learned.edges is not None else some
-            found = self._estimate(some, beside)
+            found = self._estimate(some, self._weighed(window, some, behind))
         except (AssayError, pa.ArrowException) as error:
             found = {"rows": rows.num_rows, "guesses": {}, "refusal": f"its rows cannot be read as those of the reference ({_line(error)})"}
         weighed = found.pop("window", None)
@@ -204,17 +204,23 @@ class Estimation:
             self.kept.drop(self._key, before=span - self._most * self.length)
         return found
 
-    def _estimate(self, rows: Rows | None, beside: Rows | None = None) -> dict[str, Any]:
-        """Return what is estimated of rows; the reference is weighed for them, or for those and others ``beside`` them.
+    def _weighed(self, window: Window, rows: Rows | None, behind: Any) -> Ratio | None:
+        """Return the weights of the reference for a window and those before it, where rows of one are alike by nature.
 
         A day has one weather, so a reference that is weighed for it alone hardly counts, and what the day is like by chance is no shift.
         """
         learned = self._learned
+        if learned is None or learned.edges is None or rows is None or not len(rows):
+            return None
+        return self._recent.ratio(window, rows, behind, lambda some: learned.estimator.window(some).ratio)
+
+    def _estimate(self, rows: Rows | None, ratio: Ratio | None = None) -> dict[str, Any]:
+        """Return what is estimated of rows; the reference is weighed for them, unless weights are given."""
+        learned = self._learned
         assert learned is not None
         if rows is None or len(rows) < _FEWEST:
             return {"rows": 0 if rows is None else len(rows), "guesses": {}, "refusal": f"fewer than {_FEWEST} rows have answers"}
-        weighed = learned.estimator.window(rows if beside is None else beside)
-        weighed = Weighed(learned.estimator, rows, weighed.ratio)
+        weighed = learned.estimator.window(rows) if ratio is None else Weighed(learned.estimator, rows, ratio)
         made = {name: weighed.estimate(name, positive=learned.target.positive) for name in learned.metrics}
         guesses = {name: [_short(each.value), _short(each.noise), _short(each.error)] for name, each in made.items()
                    if math.isfinite(each.value) and math.isfinite(each.total)}
@@ -402,8 +408,7 @@ def _learned(same: _Same) -> _Learned:
     if "label" not in roles:
         raise ConfigError(f"the reference has no column '{config.columns['label']}'", where=str(place), expected="its labels")
     subject, _ = opened(made.model, place, train=None, reference=None, champion=None, positive=config.positive, threshold=config.threshold,
-                        task=config.task, classes=config.classes, features=config.features, trust=False, where=None, sql=None,
-                        types=config.types, roles=roles)
+                        trust=False, where=None, sql=None, types=config.types, roles=roles, **_said(made.model, config))
     model, target = subject.models.get("model"), subject.target
     if model is None or target is None:
         raise ConfigError("the reference has no answers, and there is no model to ask", where=str(place),
@@ -432,6 +437,12 @@ def _learned(same: _Same) -> _Learned:
         moments = np.asarray(found.to_numpy()) if not found.null_count else None
     edges = Edges.of(rows, encoding) if clustered(rows, moments, made.length) else None
     return _Learned(estimator, encoding, edges, types, target, model.signature.task, model.signature.classes, metrics, values)
+
+
+def _said(model: Any, config: Config) -> dict[str, Any]:
+    """Return what a configuration says of a model, where it is not loaded with that already."""
+    named = ("task", "classes", "features")
+    return dict.fromkeys(named) if model is not None else {each: getattr(config, each) for each in named}
 
 
 def _chosen(estimator: Estimator, made: Estimation, target: Target) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from assay.estimate.doubly_robust import FEWEST, PART, STRANGE
 from assay.estimate.doubly_robust import Window as Weighed
 from assay.estimate.glance import near
-from assay.estimate.ratio import ratio
+from assay.estimate.ratio import Ratio, ratio
 from assay.estimate.rows import Encoding, Rows
 from assay.monitor.incident import Window
 from assay.monitor.setting import Cadence
@@ -34,6 +34,7 @@ Array = np.ndarray[Any, Any]
 APART = 0.9        # AUC of telling a window of the reference from the rest, above which its rows are alike by nature
 REACHED = 20       # labelled rows beyond which there must be a number, or that a category must have
 BEFORE = 28        # windows that a window is weighed with
+EVERY = 4          # windows from one weighing to the next: a window among 28 others moves little
 KEPT = 1_500       # rows of them
 _BLOCKS = 3
 _FEW = 100
@@ -119,37 +120,53 @@ def refusal(weighed: Weighed, edges: Edges | None) -> str | None:
 
 
 class Recent:
-    """Rows of the 28 windows before, some of each, chosen by their content: whoever asks, in whatever order, has the same."""
+    """Rows of the 28 windows before, some of each, chosen by their content: whoever asks, in whatever order, has the same.
+
+    Weights are found anew at every fourth window (``number`` a multiple of 4), which those after it share.
+    """
 
     def __init__(self, read: Callable[[pa.Table], Rows | None], cadence: Cadence, time: str | None):
         self._read, self._cadence, self._time = read, cadence, time
         self._held: list[tuple[int, Rows]] = []
+        self._found: tuple[int, Ratio] | None = None
 
-    def beside(self, window: Window, rows: Rows, behind: Any) -> Rows:
-        """Return some rows of a window and as many of each before it; ``behind`` fetches them where they were not seen."""
+    def ratio(self, window: Window, rows: Rows, behind: Any, weigh: Callable[[Rows], Ratio]) -> Ratio:
+        """Return the weights of the reference that are right for a window and those before it.
+
+        ``weigh`` finds them for rows; ``behind`` fetches those of windows before, where they were not seen.
+        """
         if (not self._held or self._held[-1][0] != window.number - 1) and window.number and behind is not None:
             self._fetch(window, behind)
-        before = [each for at, each in self._held if window.number - BEFORE <= at < window.number]
-        self._held = [each for each in self._held if window.number - BEFORE < each[0] < window.number] + [(window.number, _some(rows))]
-        every = [*before, self._held[-1][1]]
-        return dataclasses.replace(rows, features=np.concatenate([each.features for each in every]),
-                                   answer=np.concatenate([each.answer for each in every]),
-                                   score=None if rows.score is None else np.concatenate([each.score for each in every]))
+        first = window.number - BEFORE - EVERY
+        self._held = [each for each in self._held if first < each[0] < window.number] + [(window.number, _some(rows))]
+        last = window.number - window.number % EVERY
+        before = [each for at, each in self._held if last - BEFORE <= at <= last]
+        if not before:   # the first windows that there are
+            return weigh(_joined([each for _, each in self._held]))
+        if self._found is None or self._found[0] != last:
+            self._found = last, weigh(_joined(before))
+        return self._found[1]
 
     def _fetch(self, window: Window, behind: Any) -> None:
-        self._held = []
+        self._held, self._found = [], None
         cadence, end = self._cadence, dt.datetime.fromisoformat(window.start)
-        found = behind(window, cadence.time * (BEFORE + 1) + dt.timedelta(hours=2), None) if cadence.kind == "time" else None
+        found = behind(window, cadence.time * (BEFORE + EVERY + 1) + dt.timedelta(hours=2), None) if cadence.kind == "time" else None
         if found is None or self._time not in found.column_names:
             return
         moments = np.asarray(instants(found[self._time], cadence.zone, where=f"the column '{self._time}'").to_numpy())
-        for back in range(1, BEFORE + 1):
+        for back in range(1, BEFORE + EVERY):
             start = cadence.start(end - _MICRO)
             first, last = ((each - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // _MICRO for each in (start, end))
             rows = self._read(found.filter(pa.array((moments >= first) & (moments < last))))
             if rows is not None and len(rows):
                 self._held.insert(0, (window.number - back, _some(rows)))
             end = start
+
+
+def _joined(every: list[Rows]) -> Rows:
+    return dataclasses.replace(every[-1], features=np.concatenate([each.features for each in every]), label=None,
+                               answer=np.concatenate([each.answer for each in every]),
+                               score=None if every[-1].score is None else np.concatenate([each.score for each in every]))
 
 
 def _some(rows: Rows, most: int = KEPT // BEFORE) -> Rows:

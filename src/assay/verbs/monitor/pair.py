@@ -22,14 +22,14 @@ from assay.model.answer import Answer
 from assay.model.load import load
 from assay.model.model import Model
 from assay.model.signature import Signature
-from assay.monitor.disagreement import MOVED, PAIR, RENEWED, SIDES, Answers, Norm, Pairs, Told, read, step
+from assay.monitor.disagreement import PAIR, RENEWED, SIDES, Answers, Norm, Pairs, Told, read, step
 from assay.monitor.evidence import Page
 from assay.monitor.incident import Alert, Window
 from assay.result import Figure
 from assay.segment.segment import Segment, segments
 from assay.verbs.explain.change import sided, told
 from assay.verbs.explain.explanation import Ground
-from assay.verbs.monitor.answer import EVER, FIRST, ROWS, Behind, Side, beside, both, likened, ordered, served
+from assay.verbs.monitor.answer import EVER, FIRST, ROWS, Behind, Side, beside, both, likened, ordered, scorable, served
 from assay.verbs.monitor.asked import OTHER, Asked
 from assay.verbs.subject import opened
 
@@ -40,6 +40,8 @@ Array = np.ndarray[Any, Any]
 PAIRED = 0.1           # of the budget, where two models are watched
 _SEARCHED = 20_000     # rows in which segments are looked for
 _EXPLAINED = 5_000     # rows of either side, of which it is said why
+_OFTEN = 0.02          # of the rows that get one answer, for it to be one of few
+_OTHERWISE = 0.9       # of the rows decided otherwise while all is well: then classes have other names, or one says the opposite
 _NAMES = {"difference": "the difference of scores", "distance": "the distance of scores", "disagreement": "the share of other decisions",
           "silence": "missing answers", "repeats": "repeated answers"}
 
@@ -68,12 +70,13 @@ class Pair:
         if isinstance(shadow, Mapping):
             columns = shadow.get("score", ())
             side = Side((columns,) if isinstance(columns, str) else tuple(columns), shadow.get("prediction"))
-            held = job.roles.get("ignored", ())
             mine = [*side.scores, *([side.prediction] if side.prediction else [])]
-            job.roles["ignored"] = tuple(dict.fromkeys([*([held] if isinstance(held, str) else held), *mine]))
             if not recorded and job.model is None:
                 raise ConfigError("there is a shadow, and nothing in production", where=where, expected="a column with the role score or "
                                   "prediction, or a model")
+            _apart(job.roles, mine, where)
+            held = job.roles.get("ignored", ())
+            job.roles["ignored"] = tuple(dict.fromkeys([*([held] if isinstance(held, str) else held), *mine]))
             return cls(job, model=None, logged=side)
         if getattr(config, shadow) is None:
             raise ConfigError(f"the file names no {shadow}", where=where, expected=f"{shadow}: FILE", hint="or the columns that hold the "
@@ -100,7 +103,7 @@ class Pair:
     def beside(self, flowing: Source) -> Source:
         """Return a delivery with the shadow's answers beside production's, where it is a model to be asked."""
         if self.model is None:
-            self._absent = self._missing(flowing.schema.names)
+            self._absent = self._missing(flowing.schema.arrow)
             return flowing
         self._asked = Asked(flowing, self.model, shadow=True)
         return source(self._asked)
@@ -110,14 +113,15 @@ class Pair:
         """Why the shadow could not answer for rows of the last delivery."""
         return self._absent if self._asked is None else self._asked.failed
 
-    def _missing(self, names: Sequence[str]) -> str | None:
-        """Say which columns of the shadow's answers a delivery lacks: no error, as production is watched all the same."""
+    def _missing(self, schema: pa.Schema) -> str | None:
+        """Say which columns of the shadow's answers a delivery lacks, or holds as text: no error, as production is watched all the same."""
         side = self._logged
-        absent = [] if side is None else [each for each in (*side.scores, side.prediction) if each and each not in names]
-        if not absent:
-            return None
-        near = nearest(absent[0], names)
-        return f"there is no column {listed(absent)}" + (f"; did you mean '{near}'?" if near else "")
+        absent = [] if side is None else [each for each in (*side.scores, side.prediction) if each and each not in schema.names]
+        if absent:
+            near = nearest(absent[0], schema.names)
+            return f"there is no column {listed(absent)}" + (f"; did you mean '{near}'?" if near else "")
+        texts = [] if side is None else [each for each in side.scores if not scorable(schema.field(each).type)]
+        return f"the column {listed(texts)} holds no numbers, and scores are numbers" if texts else None
 
     def step(self, memory: Pairs, window: Window, rows: pa.Table, behind: Behind | None) -> tuple[Pairs, list[Alert], Told | None]:
         """Return the memory after a window, alerts, and what was seen; nothing of a window in which neither column is there."""
@@ -139,7 +143,7 @@ class Pair:
         learning = max(2, job.settings.learning - memory.first)   # what the norm was learned from was no secret to it
         memory, found = step(memory, pairing, window.start, alpha=job.paired, season=job.season(window), learning=learning,
                              resting=bool(job.resting(window, [PAIR])))
-        alerts = [] if found.page is None else [self._alert(norm, found, found.page, rows)]
+        alerts = [] if found.page is None else [self._alert(norm, found, found.page, rows, sides)]
         return memory, alerts, found
 
     def _begun(self, memory: Pairs, window: Window, behind: Behind | None) -> Pairs:
@@ -195,30 +199,38 @@ class Pair:
 
     # words --------------------------------------------------------------------------------------------------------------------------
 
-    def _alert(self, norm: Norm, found: Told, page: Page, rows: pa.Table) -> Alert:
-        """Return the alert of a page: what moved, since when, whose fault it is, and in which rows."""
+    def _alert(self, norm: Norm, found: Told, page: Page, rows: pa.Table, sides: Sequence[Answers]) -> Alert:
+        """Return the alert of a page: whose fault it is and since when, what moved, and in which rows."""
         opened = page.state in ("opened", "withheld")
-        some = self._where(rows, found) if opened else []
-        place = f"; mostly where {_said(some)}" if some else ""
-        words = f"{_moved(norm, found, page)} since {(found.since or '')[:16].replace('T', ' ')}: {_fault(found)}{place}"
-        hint = "not paged, as the pair's part of the budget is spent" if page.state == "withheld" else _HINTS[found.blame or "neither"]
+        kind, target = _traced(found, page, sides)
+        some = self._where(rows, target) if opened else []
+        place = f", mostly where {_said(some, kind)}" if some else ""
+        lead = "moved" if self._both_asked(rows) else "fault"
+        words = f"{_led(found, lead)}: {_moved(norm, found, page)}{place}; {_fault(found)}"
+        asked = self._both_asked(rows) and found.blame in SIDES
+        hint = ("not paged, as the pair's part of the budget is spent" if page.state == "withheld" else
+                _ASKED.format(_THE[found.blame or "shadow"]) if asked else
+                f"{_HINTS[found.blame or 'neither']}{', in the rows that are named' if some and found.blame == 'shadow' else ''}")
         slices = tuple({"where": each.text} for each in some if each.text)
         share = some[0].share if some else None
         return Alert("drift", PAIR, words, page=page.state == "opened", evidence=page.evidence, slices=slices, hint=hint, share=share,
                      group="two models")
 
-    def _where(self, rows: pa.Table, found: Told) -> list[Segment]:
-        """Return the segments that hold the disagreement: where answers lie further apart than they usually do in such rows."""
-        excess = found.pairing.excess
+    def _both_asked(self, rows: pa.Table) -> bool:
+        """Whether both are files that are asked on the very same rows, so that no pipeline of one alone can be at fault."""
+        return self.model is not None and self._job.model is not None and served(self._job, rows) == beside(rows.column_names, "assay ")
+
+    def _where(self, rows: pa.Table, target: Array) -> list[Segment]:
+        """Return the segments that hold what moved: where there is more of ``target``; none where it is in nearly all rows."""
         if rows.num_rows > _SEARCHED:
             at = np.linspace(0, rows.num_rows - 1, _SEARCHED).astype(np.int64)
-            rows, excess = rows.take(pa.array(at)), excess[at]
-        if not np.isfinite(excess).any():
+            rows, target = rows.take(pa.array(at)), target[at]
+        if not np.isfinite(target).any():
             return []
         try:
-            tolerance = 0.25 * max(float(np.nanmean(excess)), 0.0)
+            tolerance = 0.25 * max(float(np.nanmean(target)), 0.0)
             # those columns alone: what else the ledger holds must not change which half a row is in
-            searched = segments(rows.select(likened(self._job, rows)), excess, tolerance=tolerance, levels=2, most=2)
+            searched = segments(rows.select(likened(self._job, rows)), target, tolerance=tolerance, levels=2, most=2)
         except AssayError:     # too few rows, or no column to cut them by: the page stands without
             return []
         return list(searched.segments)
@@ -254,28 +266,65 @@ class Pair:
             "mean score", "the shadow's score less production's")
 
 
-_HINTS = {"shadow": "do not promote the shadow: compare the pipeline that feeds it with production's, in the rows that are named",
+_HINTS = {"shadow": "do not promote the shadow: compare the pipeline that feeds it with production's",
           "production": "production itself is off: compare the pipeline that feeds it with the shadow's; the shadow may stand in for it",
           "both": "look at the data first: both models left their history",
           "neither": "score some of these rows with both models by hand, or label them: the two part, and neither looks odd by itself"}
 
 
+_ASKED = "both are files asked on the same rows, so the rows changed: mend the input that its cause names, or keep {} away from such rows"
 _THE = {"production": "production", "shadow": "the shadow"}
 
 
+def _apart(roles: Mapping[str, Any], mine: Sequence[str], where: str) -> None:
+    """Raise ``ConfigError`` where a column of the shadow's answers is something else already."""
+    for role, columns in roles.items():
+        taken = set(mine) & ({columns} if isinstance(columns, str) else set(columns)) if role not in ("ignored", "slices") else set()
+        if taken:
+            held = "is production's answer" if role in ("score", "prediction") else f"has the role {role}"
+            raise ConfigError(f"the column {listed(sorted(taken))} {held}", where=where,
+                              expected="columns that hold the shadow's answers alone")
+
+
+def _led(found: Told, lead: str) -> str:
+    """Return the words that a page begins with: whose fault it is, or who moved, and since when."""
+    since = (found.since or "")[:16].replace("T", " ")
+    if found.blame not in SIDES:
+        return f"whose fault it is cannot be decided; since {since}"
+    the = _THE[found.blame]
+    return f"the fault is {the}'s since {since}" if lead == "fault" else f"{the} moved against {_THE[_other(found.blame)]} since {since}"
+
+
+def _other(side: str) -> str:
+    return SIDES[1 - SIDES.index(side)]
+
+
 def _fault(found: Told) -> str:
-    """Return whose fault it is, or that it cannot be decided, with how far each has left its own history."""
-    away = {side: found.away.get(side, (0.0, ""))[0] for side in SIDES}
-    figures_ = {side: f"{away[side]:.1f} standard deviations" for side in SIDES}
-    if found.blame in ("shadow", "production"):
-        other = SIDES[1 - SIDES.index(found.blame)]
-        still = "did not move" if away[other] < MOVED else "moved less"
-        return (f"{_THE[other]} {still} against its own history ({figures_[other]}), {_THE[found.blame]} did ({figures_[found.blame]}): "
-                f"the fault is {_THE[found.blame]}'s")
-    both = f"production {figures_['production']}, the shadow {figures_['shadow']}"
-    if found.blame == "both":
-        return f"both left their own history ({both}): whose fault it is cannot be decided from answers alone"
-    return f"neither clearly left its own history ({both}): whose fault it is cannot be decided"
+    """Return how far each of the two has left its own history, that of the one at fault first."""
+    far = {side: f"{found.away.get(side, (0.0, ''))[0]:.1f}" for side in SIDES}
+    if found.blame in SIDES:
+        other = _other(found.blame)
+        return f"{_THE[found.blame]} left its own history by {far[found.blame]} standard deviations, {_THE[other]} by {far[other]}"
+    clear = "both left their" if found.blame == "both" else "neither clearly left its"
+    return f"{clear} own history (production by {far['production']} standard deviations, the shadow by {far['shadow']})"
+
+
+def _traced(found: Told, page: Page, sides: Sequence[Answers]) -> tuple[str, Array]:
+    """Return what is looked for in the rows, by what moved most, and how much of it each row has: distance, missing or repeated answers."""
+    name = page.moved[0].stream.statistic if page.moved else "distance"
+    guilty = max((0, 1), key=lambda place: (SIDES[place] == found.blame, float(sides[place].silent.mean())))
+    if name == "silence":
+        return name, sides[guilty].silent.astype(float)
+    if name == "repeats":
+        plain = found.pairing.plain
+        guilty = guilty if found.blame in SIDES else max((0, 1), key=lambda place: plain.get(f"{SIDES[place]} repeats", 0.0))
+        number = sides[guilty].number
+        known = np.isfinite(number)
+        _, at, counts = np.unique(number[known], return_inverse=True, return_counts=True)
+        often = np.full(len(number), np.nan)
+        often[known] = counts[at.reshape(-1)] >= max(_OFTEN * known.sum(), 2)
+        return name, often
+    return "distance", found.pairing.excess
 
 
 def _moved(norm: Norm, found: Told, page: Page) -> str:
@@ -302,11 +351,13 @@ def _moved(norm: Norm, found: Told, page: Page) -> str:
     return ", and ".join(said)
 
 
-def _said(some: Sequence[Segment]) -> str:
+def _said(some: Sequence[Segment], kind: str) -> str:
     first = some[0]
     more = f"; and {', and '.join(each.words for each in some[1:])}" if len(some) > 1 else ""
-    return (f"{first.words} ({first.share:.0%} of the rows: {first.inside.estimate:+.2g} standard deviations further apart than usual, "
-            f"{first.outside.estimate:+.2g} elsewhere){more}")
+    within, outside = first.inside.estimate, first.outside.estimate
+    much = (f"{within:+.2g} standard deviations further apart than usual, {outside:+.2g} elsewhere" if kind == "distance" else
+            f"{within:.0%} of them {'without an answer' if kind == 'silence' else 'with one of few answers'}, {outside:.0%} elsewhere")
+    return f"{first.words} ({first.share:.0%} of the rows: {much}){more}"
 
 
 def noted(last: Told | None, norm: Norm | None) -> list[str]:
@@ -323,7 +374,13 @@ def noted(last: Told | None, norm: Norm | None) -> list[str]:
         explained = off - last.pairing.streams["difference"][0] * scale
         said.append(f"the shadow's answers lie {now['difference'] * scale:+.3g} from production's ({off:+.2g} against the usual, of which "
                     f"a shift of the rows explains {explained:+.2g})")
-    return [f"production and shadow {', '.join(said)}"] if said else []
+    notes = [f"production and shadow {', '.join(said)}"] if said else []
+    if not (usual.get("distance", 1.0) or now.get("distance", 1.0)) and not now.get("disagreement"):
+        notes.append("production and shadow gave the very same answer in every row: are they one model, or one column twice?")
+    if usual.get("disagreement", 0.0) > _OTHERWISE:
+        notes.append(f"production and shadow decided otherwise in {usual['disagreement']:.1%} of the rows from the start: are their "
+                     "classes written the same way? If not, that they decide otherwise says nothing")
+    return notes
 
 
 def figures(told_: Iterable[tuple[int, Told]]) -> Iterable[Figure]:
@@ -338,10 +395,11 @@ def figures(told_: Iterable[tuple[int, Told]]) -> Iterable[Figure]:
             continue
         values = [each.pairing.plain[name] for _, each in some]
         errors = [1.96 * each.pairing.streams[name][1] ** 0.5 for _, each in some]
+        floor, ceiling = (0.0, 1.0) if name == "disagreement" else (-np.inf, np.inf)
         yield Figure(title, "line", f"{title}, by window",
                      {"window": tuple(number for number, _ in some), name: tuple(round(each, 5) for each in values),
-                      "low": tuple(round(value - error, 5) for value, error in zip(values, errors, strict=True)),
-                      "high": tuple(round(value + error, 5) for value, error in zip(values, errors, strict=True))},
+                      "low": tuple(round(max(value - error, floor), 5) for value, error in zip(values, errors, strict=True)),
+                      "high": tuple(round(min(value + error, ceiling), 5) for value, error in zip(values, errors, strict=True))},
                      x="window", y=(name,), low=("low",), high=("high",), aspect="performance",
                      sentence=f"{_NAMES[name]}{' in standard deviations of answers' if name == 'difference' else ''}; a band that widens "
                      "says that the rows have moved")

@@ -47,6 +47,7 @@ from assay.verbs.check import check
 from assay.verbs.config import Config
 from assay.verbs.monitor import group, schedule
 from assay.verbs.monitor.asked import ANSWER, OTHER, SCORE, Asked
+from assay.verbs.monitor.content import Content
 from assay.verbs.monitor.dependence import dependence
 from assay.verbs.monitor.drift import Drift, distance, ranked, sketched
 from assay.verbs.monitor.estimated import SHARE, Estimation
@@ -175,6 +176,7 @@ class Job:
         self.looking = self.settings.weight * looking / max(1, len(self.settings.scheduled))
         self.tuning = Tuning(learning=self.settings.learning)
         self.kinds: dict[str, dict[str, str]] = {}
+        self.content: Content | None = None
         self._depends: dict[str, float] | None = None
         self._sketch: dict[str, dict[str, Any]] | None = None
 
@@ -219,13 +221,17 @@ class Job:
         outputs = {*schema.score, *([schema.prediction] if schema.prediction else []), ANSWER}
         if self.rivals is not None:   # that its parts answer for other shares of rows is seen in the column by which it chooses
             apart.add(VERSION)
+        if self.content is None:
+            place = self.config.location(self.config.reference or self.config.train)
+            self.content = Content.of(found, None if place is None else source(place, types=self.config.types))
         for each in arrow:
             if (each.name in apart and each.name not in feeds) or each.name in self.by or each.name.startswith(OTHER):
                 continue
-            kind = kind_of(each.type)
             home = MODEL if each.name in outputs or each.name.startswith(SCORE) else feeds.get(each.name, DATA)
-            if kind in ("number", "category") and not any(each.name in some for some in self.kinds.values()):
-                self.kinds.setdefault(home, {})[each.name] = kind
+            for part in self.content.watched(each):
+                kind = kind_of(part.type)
+                if kind in ("number", "category") and not any(part.name in some for some in self.kinds.values()):
+                    self.kinds.setdefault(home, {})[part.name] = kind
         if not self.kinds:
             raise ConfigError("no column is left to watch", where=found.name, expected="features besides label, id and time")
 
@@ -257,13 +263,14 @@ class Job:
 
     def tables(self, rows: pa.Table, part: str | None = None) -> list[Table]:
         """Return what each source brought in the rows of a window, or of one group in it."""
-        kinds = {name: kind for some in self.kinds.values() for name, kind in some.items() if name in rows.column_names}
-        types = {name: _type(rows.schema.field(name).type) for name in kinds}
+        content = self.content or Content()
+        kinds = {name: kind for some in self.kinds.values() for name, kind in some.items() if content.stored(name) in rows.column_names}
+        types = {name: _type(content.type(name, rows.schema)) for name in kinds}
         if not rows.num_rows:
             return [Table(self.called(home, part), 0, {}) for home in self.kinds]
         keyed = {name: feed.key for name, feed in self.settings.sources.items() if feed.key and set(feed.key) <= set(rows.column_names)}
         wanted = [(need, None) for need in needs({name: "category" if kind == "category" else "number" for name, kind in kinds.items()})]
-        profile = engine(Plan.of(wanted), source(rows.select(list(kinds))), workers=1)
+        profile = engine(Plan.of(wanted), content.source(rows, list(kinds)), workers=1)
         found = []
         for home, columns in self.kinds.items():
             table = Table.of(profile, self.called(home, part), [name for name in columns if name in kinds], types=types)
@@ -482,7 +489,8 @@ class Job:
             kinds = {name: "category" if kind == "category" else "number" for some in self.kinds.values() for name, kind in some.items()}
             kinds = {column: "category" if seen.names else "number" for (_, column), seen in watch.reference.items()} | kinds
             key = f"reference {mark(config.location(place))} {hashlib.sha256(json.dumps(sorted(kinds.items())).encode()).hexdigest()[:16]}"
-            self._sketch = once(key, kept, lambda: sketched(source(config.location(place), types=config.types), kinds))
+            content, compared = self.content or Content(), source(config.location(place), types=config.types)
+            self._sketch = once(key, kept, lambda: sketched(content.source(compared, list(kinds)), kinds))
         sketch = self._sketch
         depends = self.depends(kept)
         found = []

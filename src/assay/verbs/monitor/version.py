@@ -94,7 +94,11 @@ def _parted(usual: Usual, found: Judged, lead: str | None) -> str:
     x, v = seen.streams.get((lead, name), (0.0, 0.0))
     half = 1.96 * v**0.5
     if name == "silence":
-        told = f"version {lead} gives no answer in {x:.1%} more of comparable rows than the others"
+        own, other = seen.plain.get((lead, name), (0.0, 0.0))
+        told = f"version {lead} gives no answer in {own:.1%} of comparable rows, the others in {other:.1%}"
+    elif name == "repeats":
+        own, other = seen.plain.get((lead, name), (0.0, 0.0))
+        told = f"version {lead} gives unlike rows the very same answer in {own:.1%} of cases, the others in {other:.1%}"
     elif name == "distance":
         told = f"version {lead} answers {x * usual.scale:+.3g} further from what is usual for like rows than the others do"
     else:

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from assay.data.medium import media
@@ -25,7 +26,7 @@ from assay.probe.association.tagger import Tagged, tags
 from assay.result import Cost, Figure, Finding, Run, Scalar, Value, Verdict
 from assay.segment.confirm import Control
 from assay.verbs.explain.explanation import drawn
-from assay.verbs.probe.column import Labels, Output, Records, strata, variable
+from assay.verbs.probe.column import Labels, Output, Records, missing, strata, variable
 from assay.verbs.probe.finding import Told, both, figure, told_of, told_of_tags
 from assay.verbs.probe.review import FILE, WORDS, Mark, marked, marks, now
 from assay.verbs.subject import Subject, checked, configuration, merged, opened
@@ -80,6 +81,8 @@ def associations(model: Any = None, data: Any = None, *, output: str | Sequence[
         raise ConfigError("there are no data to compare people in", hint="pass data, or a configuration such as assay.yaml")
     if metric is not None and metric not in METRICS:
         raise UnknownNameError.among("metric of associations", metric, METRICS)
+    if at_most is not None and not 0 <= at_most < float("inf"):
+        raise ConfigError(f"a size of at most {at_most:g} is no bound", expected="a number of 0 or more")
     review = _Review.of(marks, mark, because, by)
     with metered() as meter:
         subject, notes = opened(model, data, train=train, reference=reference, champion=None, positive=None if model is None else positive,
@@ -160,33 +163,48 @@ class _Ground:
         same = next((word for word, each in found.items() if each.columns & {*self.protected, *self.given}), None)
         if same is not None:
             raise ConfigError(f"'{same}' is compared, so that it can neither be protected nor explain")
+        for word, each in found.items():
+            self.notes += missing(word, ~each.known if each.rows is None else each.rows & ~each.known)
         return found
 
     @cached_property
     def attributes(self) -> dict[str, Variable]:
-        """The protected columns that can be compared; raises ``ConfigError`` where there is none."""
+        """The protected columns that can be compared, none where all have few rows; raises ``ConfigError`` where one cannot ever be."""
         found: dict[str, Variable] = {}
         problems: list[AssayError] = []
         for name in self.protected:
             try:
                 made, notes, small = variable(name, self.records.table.column(name))
-                if made.grouped and made.size < 2:
-                    few = f" ({'; '.join([*([small] if small else []), *notes])})" if small or notes else ""
-                    only = f"has one group of enough rows only, {made.names[0]}" if made.names and small else (
-                        f"has one group only, {made.names[0]}" if made.names else "has no group of enough rows")
-                    raise ConfigError(f"the protected column '{name}' {only}: there is nobody to compare with{few}",
-                                      where=self.subject.data.name)
+                if made.grouped and made.size < 2 and not small:
+                    why = f" ({'; '.join(notes)})" if notes else ""
+                    raise ConfigError(f"the protected column '{name}' has one group only, {made.names[0] if made.names else 'none'}: "
+                                      f"there is nobody to compare with{why}", where=self.subject.data.name)
             except AssayError as error:
                 problems.append(error)
                 continue
-            found[name] = made
             self.notes += notes
             self.small |= {name: small} if small else {}
-        if not found:
+            if not made.grouped or made.size > 1:
+                found[name] = made
+        if not found and not self.small:
             raise problems[0]
         self.notes += [f"'{name}' was not compared: {error.what}" for name, error in
-                       zip((each for each in self.protected if each not in found), problems, strict=True)]
+                       zip((each for each in self.protected if each not in {*found, *self.small}), problems, strict=True)]
         return found
+
+    @property
+    def who(self) -> str:
+        """The protected columns that are compared, or would be had they more rows, for a sentence."""
+        return both(self.attributes or self.small)
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows have an output and a protected value, and are compared in some question."""
+        used = np.zeros(self.records.table.num_rows, bool)
+        for each in self.outputs.values():
+            for attribute in self.attributes.values():
+                used |= attribute.known & each.known if each.rows is None else attribute.known & each.known & each.rows
+        return int(used.sum())
 
     @cached_property
     def strata(self) -> Any:
@@ -251,7 +269,8 @@ class _Ground:
                 if not attribute.grouped:
                     self.notes.append(f"'{word}' has {len(labels.names):,} labels, which are tied to groups only: '{name}' holds numbers")
                     continue
-                sides = against_others(attribute)
+                known = self.outputs[word].known
+                sides = against_others(attribute if known.all() else replace(attribute, values=np.where(known, attribute.values, -1)))
                 found[word, name] = [tags(each, labels.matrix, labels.names, strata=self.strata, control=control,
                                           rate=rate / (len(sides) * len(self.attributes)), tolerance=tolerance) for each in sides]
         if sets and self.subject.data.schema.entity is not None:
@@ -345,8 +364,8 @@ class _Found:
         """What is explained; what sub-populations were not looked for."""
         out = [f"{each.id}: {each.sentence}; {each.mark.words}" for each in self.told if each.mark and each.mark.mark == "explained"]
         small = 4 * 30
-        if self.study.rows < small and self.ground.pairs:
-            out.append(f"{self.study.rows:,} rows are too few to look for sub-populations in one half and test them in the other")
+        if self.ground.rows < small and self.ground.pairs:
+            out.append(f"{self.ground.rows:,} rows are too few to look for sub-populations in one half and test them in the other")
         if self.ground.pairs:
             how = f"given {both(self.ground.given)} " if self.ground.given else "nothing is taken to explain it (--given COLUMN) "
             out.append(f"an association is no cause: {how}and columns that are not here may explain it")
@@ -355,8 +374,11 @@ class _Found:
     @property
     def sentences(self) -> list[str]:
         explained = len(self.told) - len(self.open)
+        verdict = self._verdict
+        if not self.ground.attributes:
+            return [verdict.sentence]
         if not self.open:
-            out = [self._nothing]
+            out = [verdict.sentence]
         else:
             bugs, more = sum(each.mark is not None and each.mark.mark == "bug" for each in self.open), len(self.open) - 1
             out = [self.open[0].sentence]
@@ -376,7 +398,7 @@ class _Found:
 
     @property
     def _nothing(self) -> str:
-        what = f"{both(self.ground.outputs)} and {both(self.ground.attributes)}"
+        what = f"{both(self.ground.outputs)} and {self.ground.who}"
         given = f" given {both(self.ground.given)}" if self.ground.given else ""
         below = sum(bool(each.conditions) for each in self.study.tested)
         more = f", nor in {below} sub-populations" if below else ""
@@ -386,6 +408,12 @@ class _Found:
         return f"no association of {what} beyond chance{given}{more}" + (f": {'; '.join(sizes[:4])}" if sizes else "")
 
     @property
+    def _wide(self) -> bool:
+        """Whether what nobody found, of everyone, may be larger than what is allowed."""
+        return self.at_most is not None and any(each.inside.effect.greatest() > self.at_most for each in self.study.tested
+                                                if not each.conditions and each not in self.study.findings)
+
+    @property
     def verdicts(self) -> list[Verdict]:
         """The verdict of all, and for each protected column that of its groups of few rows."""
         return [self._verdict, *(Verdict(f"groups of {name} have rows enough to tell", "too small", each, aspect="fairness")
@@ -393,14 +421,22 @@ class _Found:
 
     @property
     def _verdict(self) -> Verdict:
-        check = f"{both(self.ground.outputs)} {'do' if len(self.ground.outputs) > 1 else 'does'} not depend on " + both(
-            self.ground.attributes) + (f", given {both(self.ground.given)}" if self.ground.given else "")
+        check = f"{both(self.ground.outputs)} {'do' if len(self.ground.outputs) > 1 else 'does'} not depend on " + (
+            self.ground.who) + (f", given {both(self.ground.given)}" if self.ground.given else "")
         failing = [each for each in self.open if self._fails(each)]
-        if not self.study.tested and not self.tagged:
-            return Verdict(check, "inconclusive", f"nothing could be compared: {'; '.join(self.ground.notes) or 'no rows to compare'}",
-                           aspect="fairness", hint="name an output that differs between rows: --output")
+        able = [each for some in self.tagged.values() for each in some if each.tested]
+        if not self.study.tested and not able:
+            why = [*self.ground.small.values()] if not self.ground.attributes else [*self.ground.notes, *self.study.notes]
+            if self.tagged:
+                why.append("no label is frequent enough to tell")
+            return Verdict(check, "inconclusive", f"nothing could be compared: {'; '.join(why) or 'no rows to compare'}", aspect="fairness",
+                           hint="name an output that differs between rows: --output" if self.ground.attributes else
+                           "more rows, or groups that are put together, would tell")
+        if not self.open and self._wide:
+            return Verdict(check, "inconclusive", f"{self._nothing}; one above {self.at_most:g} is not ruled out", aspect="fairness",
+                           threshold=self.at_most, hint="more rows would tell")
         if not self.open:
-            return Verdict(check, "pass", self._nothing, aspect="fairness")
+            return Verdict(check, "pass", self._nothing, aspect="fairness", threshold=self.at_most)
         first = (failing or self.open)[0]
         return Verdict(check, "fail" if failing else "warn", first.sentence, p=first.adjusted, aspect="fairness", threshold=self.at_most,
                        hint=f'a person says what each is: --mark {first.id}=explained (or bug, watch) --because "..."; '
@@ -420,10 +456,10 @@ class _Found:
     @property
     def about(self) -> dict[str, Scalar]:
         ground, below = self.ground, sum(bool(each.conditions) for each in self.study.tested)
-        out: dict[str, Scalar] = {"output": ", ".join(ground.outputs), "protected": ", ".join(ground.attributes)}
+        out: dict[str, Scalar] = {"output": ", ".join(ground.outputs), "protected": ", ".join(ground.attributes or ground.small)}
         if ground.given:
             out["given"] = ", ".join(ground.given)
-        return {**out, "rows compared": self.study.rows, "sub-populations": f"{self.study.looked:,} looked at, {below} tested",
+        return {**out, "rows compared": ground.rows, "sub-populations": f"{self.study.looked:,} looked at, {below} tested",
                 "seed": ground.seed}
 
 

@@ -22,7 +22,7 @@ from assay.segment.axis import Axis, axis
 from assay.verbs.probe.finding import both
 from assay.verbs.subject import Subject
 
-__all__ = ["ANSWERS", "MANY", "Labels", "Output", "Records", "strata", "variable"]
+__all__ = ["ANSWERS", "MANY", "Labels", "Output", "Records", "missing", "strata", "variable"]
 
 Array = np.ndarray[Any, Any]
 
@@ -36,11 +36,12 @@ _BATCH = 65_536
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """A large set of labels: a sparse matrix (rows, labels) of 0 and 1, and their names."""
+    """A large set of labels: a sparse matrix (rows, labels) of 0 and 1, and their names; ``known`` are the rows that have any answer."""
 
     name: str
     matrix: Any
     names: tuple[str, ...]
+    known: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,11 @@ class Output:
     what: Variable | Labels
     columns: frozenset[str]
     rows: Array | None = None
+
+    @property
+    def known(self) -> Array:
+        """Which rows have a value."""
+        return self.what.known
 
 
 def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWEST) -> tuple[Variable, list[str], str | None]:
@@ -65,7 +71,7 @@ def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWE
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
     notes: list[str] = []
-    if pa.types.is_nested(kind):
+    if pa.types.is_nested(kind) or _bytes(kind):
         raise ColumnTypeError(f"'{name}' holds {kind}", expected="groups or numbers")
     if pa.types.is_null(kind) or array.null_count == len(array):
         raise ColumnTypeError(f"'{name}' has no values", expected="groups or numbers")
@@ -81,7 +87,7 @@ def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWE
             if pa.types.is_integer(kind) and len(distinct) <= MANY:
                 notes.append(f"{name} is compared as a number; where its {len(distinct)} values are codes of groups, say so: "
                              f"types: {{{name}: string}}")
-            return Variable(name, np.where(np.isfinite(values), values, np.nan)), [*notes, *_missing(name, ~np.isfinite(values))], None
+            return Variable(name, np.where(np.isfinite(values), values, np.nan)), [*notes, *missing(name, ~np.isfinite(values))], None
         names = [f"{each:g}" for each in distinct]
         codes = np.where(np.isfinite(values), np.searchsorted(distinct, values), -1)
     else:
@@ -94,10 +100,19 @@ def variable(name: str, column: pa.ChunkedArray | pa.Array, *, least: int = FEWE
         names = [listing[each] for each in order]
     absent = codes < 0
     codes, names, more, small = _frequent(name, codes, names, least)
-    return Variable(name, codes, tuple(names)), [*more, *_missing(name, absent)], small
+    return Variable(name, codes, tuple(names)), [*more, *missing(name, absent)], small
 
 
-def _missing(name: str, absent: Array) -> list[str]:
+def _bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
+
+
+def missing(name: str, absent: Array) -> list[str]:
+    """Return how many rows lack a column, in words; nothing where none does.
+
+    >>> missing("sex", np.array([True, False]))
+    ['1 row has no sex, and was left out']
+    """
     many = int(absent.sum())
     return [f"{many:,} row{'s have' if many > 1 else ' has'} no {name}, and {'were' if many > 1 else 'was'} left out"] if many else []
 
@@ -185,7 +200,11 @@ class Records:
         column = self.table.column(name)
         kind = column.type
         if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            if pa.types.is_nested(kind.value_type) or _bytes(kind.value_type):
+                raise ColumnTypeError(f"'{name}' holds {kind}", expected="lists of texts or numbers")
             return Output(_sets(name, column), frozenset({name}))
+        if pa.types.is_nested(kind):
+            raise ColumnTypeError(f"'{name}' holds {kind}", expected="groups, numbers, or lists of texts")
         distinct = len(column.unique()) if not pa.types.is_floating(kind) else 0
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
         if text and distinct > MANY:
@@ -255,7 +274,7 @@ def _ordered(found: Variable, second: str) -> Variable:
 def _sparse(name: str, matrix: Any, names: Sequence[str]) -> Labels:
     from scipy import sparse
 
-    return Labels(name, sparse.csc_matrix(matrix, dtype=np.float64), tuple(names))
+    return Labels(name, sparse.csc_matrix(matrix, dtype=np.float64), tuple(names), np.ones(len(matrix), bool))
 
 
 def _sets(name: str, column: pa.ChunkedArray) -> Labels:
@@ -269,7 +288,7 @@ def _sets(name: str, column: pa.ChunkedArray) -> Labels:
     there = codes >= 0
     made = sparse.csc_matrix((np.ones(int(there.sum())), (parents[there], codes[there])), (len(array), len(encoded.dictionary)))
     made.data[:] = 1.0   # a value that a list holds twice is there once
-    return Labels(name, made, tuple(encoded.dictionary.to_pylist()))
+    return Labels(name, made, tuple(encoded.dictionary.to_pylist()), np.asarray(array.is_valid().to_numpy(zero_copy_only=False)))
 
 
 def _indicators(name: str, column: pa.ChunkedArray) -> Labels:
@@ -281,4 +300,4 @@ def _indicators(name: str, column: pa.ChunkedArray) -> Labels:
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(codes >= 0)
     return Labels(name, sparse.csc_matrix((np.ones(len(rows)), (rows, codes[rows])), (len(codes), len(encoded.dictionary))),
-                  tuple(encoded.dictionary.to_pylist()))
+                  tuple(encoded.dictionary.to_pylist()), codes >= 0)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assay.errors import ConfigError, UntrustedModelError
+from assay.errors import ConfigError, UntrustedModelError, listed
 from assay.model.address import Address
 from assay.probe.experiment.comparison import Comparison, Feature, comparisons, least
 from assay.probe.experiment.design import ANSWERED, Design, Plan, design, planned
@@ -29,11 +29,11 @@ from assay.segment.confirm import standing
 from assay.verbs.config import located
 from assay.verbs.explain.explanation import number
 
-__all__ = ["experiment"]
+__all__ = ["experiment", "place"]
 
 SUFFIX = ".log.jsonl"
 LETTERS = 80       # of an item in a sentence
-MANY_FAILED = 0.1  # of the units, from which on a reader is told
+UNANSWERED = 0.1   # difference in who answers at all, up to which the other outcomes are judged as they are
 
 
 def experiment(design: Any, *, system: Callable[..., Any] | None = None, log: str | Path | None = None, url: str | None = None,
@@ -47,7 +47,8 @@ def experiment(design: Any, *, system: Callable[..., Any] | None = None, log: st
     (``design.log.jsonl`` beside the file), from which an experiment that was interrupted goes on. With ``plan`` nothing is asked: the lots
     are drawn, and where the design says which difference matters, how many blocks it takes is simulated.
 
-    The verdict is ``fail`` where a difference is proved, or one above an outcome's ``at_most``. Raises ``AssayError`` for a design that
+    The verdict is ``fail`` where a difference is proved, or one above an outcome's ``at_most``; ``pass`` where the whole interval is within
+    ``at_most``, else within the difference that ``power`` says matters; ``inconclusive`` otherwise. Raises ``AssayError`` for a design that
     cannot be read, done, or shows nothing, for a log of another one, and where the system gives nothing.
 
     >>> two = {"treatments": {"women": {"profile": {"sex": "f"}}, "men": {"profile": {"sex": "m"}}}, "outcomes": {"offer": "number"}}
@@ -75,6 +76,15 @@ def experiment(design: Any, *, system: Callable[..., Any] | None = None, log: st
     for each in made:
         each.conduct(system, draws, progress)
     return _told(made, strict, began)
+
+
+def place(design: Path, log: str | Path | None = None) -> Path:
+    """Return where the log of a design is kept.
+
+    >>> place(Path("ads.yaml")).name
+    'ads.log.jsonl'
+    """
+    return design.with_name(design.stem + SUFFIX) if log is None else Path(log)
 
 
 @dataclass(eq=False)
@@ -113,8 +123,8 @@ class _Experiment:
                 "this address stands in a design, and simulated users would act there" if asked.url else "a command runs code",
                 where=address.shown if address else where("system", "url" if asked.url else "command"),
                 hint="if you trust who wrote the file, pass --trust" + ("; or name the address yourself: --url" if asked.url else ""))
-        place = Path(log) if log is not None else path.with_name(path.stem + SUFFIX) if path is not None else None
-        return cls(read, planned(read), str(path) if path is not None else read.name, place)
+        kept = Path(log) if log is not None else place(path) if path is not None else None
+        return cls(read, planned(read), str(path) if path is not None else read.name, kept)
 
     def able(self, tests: int, draws: int) -> None:
         """Raise ``ConfigError`` for a design of which no outcome whatever would be significant."""
@@ -205,9 +215,12 @@ def _sentences(told: Sequence[_Told]) -> list[str]:
     if found:
         return list(dict.fromkeys(each.verdict.sentence for each in sorted(found, key=lambda each: each.p)))
     units = sum(len(each.plan.units) for each in {id(one.experiment): one.experiment for one in told}.values())
-    head = f"no difference that matters is proved, and none is ruled out, by {units:,} units" if open_ else (
-        f"no difference in treatment was found by {units:,} units" if not any(each.one.outcome.at_most for each in told) else
-        f"no difference that matters in {units:,} units")
+    if open_:
+        unsaid = list(dict.fromkeys(each.name for each in open_ if each.one.outcome.number and not each.bound))
+        head = f"no difference is proved by {units:,} units, and none is ruled out" + (
+            f": the design does not say how large a one of {listed(unsaid, 4)} matters (at_most)" if unsaid else "")
+    else:
+        head = f"no difference that matters in {units:,} units"
     return [head, *(each.verdict.sentence for each in told)]
 
 
@@ -233,19 +246,27 @@ class _Told:
         return self.p <= 1 - self.experiment.design.level + 1e-12
 
     @property
+    def bound(self) -> float:
+        """How large a difference does not matter: as the outcome says, else below the one that the design is to find; 0 where none says."""
+        outcome, wanted = self.one.outcome, self.experiment.design.power
+        if outcome.name == ANSWERED:
+            return UNANSWERED
+        return outcome.at_most or (abs(wanted["effect"]) if outcome.number and wanted.get("outcome") == outcome.name else 0.0)
+
+    @property
     def verdict(self) -> Verdict:
         one, at_most = self.one, self.one.outcome.at_most
-        outcome: Any = "fail" if self.significant else "pass"
-        if at_most:
-            within = max(abs(one.low), abs(one.high)) <= at_most
-            beyond = one.low > at_most or one.high < -at_most
-            outcome = "pass" if within else "fail" if self.significant and beyond else "inconclusive"
+        within = one.low == one.high == 0 or bool(self.bound and max(abs(one.low), abs(one.high)) <= self.bound)
+        beyond = one.low > at_most or one.high < -at_most   # of no bound: 0 is outside
+        outcome: Any = "fail" if self.significant and (beyond or not at_most) else "pass" if within else "inconclusive"
         if not min(one.units):
             outcome = "inconclusive"
-        check = f"{self.pair} are treated alike: {self.name}" + (f", within {number(at_most)}" if at_most else "")
-        hint = "look at what the two were shown, and ask whoever runs the system for a reason" if outcome == "fail" else None
-        return Verdict(check, outcome, self.sentence(outcome), value=self.values[0], threshold=at_most or None, p=self.p, aspect="fairness",
-                       hint=hint)
+        check = f"{self.pair} are treated alike: {self.name}" + (f", within {number(self.bound)}" if self.bound else "")
+        hint = {"fail": "look at what the two were shown, and ask whoever runs the system for a reason",
+                "inconclusive": "more blocks tell more (--plan says how many)" + (
+                    "; at_most says how large a difference does not matter" if one.outcome.number and not self.bound else "")}.get(outcome)
+        return Verdict(check, outcome, self.sentence(outcome), value=self.values[0], threshold=self.bound or None, p=self.p,
+                       aspect="fairness", hint=hint)
 
     def sentence(self, outcome: str) -> str:
         one = self.one

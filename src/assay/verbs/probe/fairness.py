@@ -25,11 +25,11 @@ from assay.model.model import Model
 from assay.probe._sklearn import regions
 from assay.probe.betting import Estimate, drawn, stratified
 from assay.probe.certificate import Certificate, certificate, unproved
-from assay.probe.discrimination import Pair, Share, actual, apart_from_earlier, at_most, distances, nearby, pairs
+from assay.probe.discrimination import Again, Pair, Share, actual, again, apart_from_earlier, at_most, distances, nearby, pairs
 from assay.probe.ledger import Search
 from assay.probe.oracle import Oracle
 from assay.probe.search import Manifold, Method, search
-from assay.probe.space import Space, axis
+from assay.probe.space import Space, axis, declaring
 from assay.result import Cost, Finding, Run, Scalar, Spread, Value, Verdict
 from assay.verbs.explain.explanation import drawn as sampled
 from assay.verbs.explain.explanation import number
@@ -48,6 +48,7 @@ LEAST, MOST = 200, 10_000   # draws of a share
 FEW = 30               # rows of a group, below which it is named
 PROVED = 1e-3          # of the share, up to which a proof leaves it open and no draws are needed
 FITTED = 1_000         # tests of a search, from which its boxes are worth drawing by
+AGAIN = 500            # tests that are asked twice more, whether the model answers as it did
 EXAMPLES = 10
 WORDS = 6              # columns that a sentence names
 ORDINARY = 8           # columns of which the ordinary value is told
@@ -178,7 +179,7 @@ class _Ground:
         strange = next((name for name in self.inputs if content.get(name) in ("text", "image") and name not in self.ranges), None)
         if strange is not None:
             raise ConfigError(f"the column '{strange}' holds {content[strange]}, whose values cannot be searched over",
-                              expected="numbers and categories", hint=f"declare the values to try: ranges: {{{strange}: [...]}}")
+                              expected="numbers and categories", hint=declaring(strange, "'this|that'"))
         named = set(self.protected)
         axes = {name: axis(name, self.table.column(name), declared=self.ranges.get(name), protected=name in named)
                 for name in dict.fromkeys([*self.inputs, *self.read])}
@@ -187,8 +188,14 @@ class _Ground:
 
     @cached_property
     def rows(self) -> Array:
-        """The rows of the sample that have a place in the space, as points."""
-        return self.space.snapped(self.table)[0]
+        """The rows of the sample that have a place in the space, as points; of a declared range those within it."""
+        table = self.table
+        for each in self.space.axes:
+            if each.name in self.ranges and each.ordered and each.numbers is not None:
+                low, high = (pa.scalar(float(end)) for end in (each.numbers[0], each.numbers[-1]))
+                column = table.column(each.name).cast(pa.float64(), safe=False)
+                table = table.filter(pc.fill_null(pc.and_(pc.greater_equal(column, low), pc.less_equal(column, high)), False))
+        return self.space.snapped(table)[0]
 
     @cached_property
     def manifold(self) -> Manifold | None:
@@ -212,7 +219,11 @@ class _Ground:
             out += [each for name in self.read for each in self._group(name)]
             cut = [each.name for each in self.space.axes if each.cut]
             if cut:
-                out.append(f"of {listed(cut, 12)} some values only are tried: numbers in between and rare values are not")
+                out.append(f"of {listed(cut, 12)} some values only are tried: numbers in between and rare values are not, and rows are "
+                           "asked with the nearest number")
+            if self.table.num_rows < FEW:
+                out.append(f"{self.table.num_rows:,} rows show few of the values there are, and only these are tried: "
+                           f"{declaring(self.space.axes[0].name)}")
             lost = self.table.num_rows - len(self.rows)
             if lost:
                 out.append(f"{lost:,} of {self.table.num_rows:,} rows lack a value or have one that is not listed; the share of rows "
@@ -237,7 +248,8 @@ class _Ground:
         few = [f"{counts.get(own.shown(place), 0)} with {_shown(own.shown(place))}" for place in range(len(own))
                if not own.cut and counts.get(own.shown(place), 0) < FEW]
         if few:
-            out.append(f"of '{name}' some groups have few rows ({', '.join(few[:6])}): what the model says of them it has hardly learned")
+            out.append(f"of '{name}' some groups have few rows here ({', '.join(few[:6])}): the search needs none, as it asks about "
+                       "everyone with every value, but of how these groups live, and are answered, the rows say little")
         return out
 
 
@@ -251,6 +263,7 @@ class _Found:
     pairs: Sequence[Pair] = ()
     proof: Certificate | None = None
     unproved: str | None = None
+    again: Again | None = None
 
     @classmethod
     def of(cls, ground: _Ground, *, budget: int, seconds: float | None, method: Method, examples: int, proof: float) -> _Found:
@@ -280,7 +293,10 @@ class _Found:
             shares["space"] = _of_space(ground, made, n)
         ordinary = manifold.rows if ground.near and manifold is not None else None
         small = pairs(ground.oracle(), made.points, examples, ordinary=ordinary, seed=ground.seed) if len(made.points) else []
-        return cls(ground, made, shares, small, proved, why)
+        tried, hits = (made.tried, made.hits) if len(made.tried) else (made.points, np.ones(len(made.points), bool))
+        most = int(np.clip(budget // PART, 40, AGAIN))
+        twice = None if ended or not len(tried) else again(ground.oracle(), tried, found=hits, most=most, seed=ground.seed)
+        return cls(ground, made, shares, small, proved, why, twice)
 
     @property
     def names(self) -> str:
@@ -290,6 +306,9 @@ class _Found:
     def notes(self) -> list[str]:
         """What the words of the pairs mean, and why nothing is proved."""
         out = [f"nothing is proved: {self.unproved}"] if self.unproved is not None else []
+        if self.again is not None and self.again.changed and self.again.steady:
+            out.append(f"the model does not always answer alike: {self.again.changed:,} of {self.again.asked:,} inputs got other answers "
+                       "when they were asked again")
         if not self.pairs or self.ground.near:
             return out
         axes = self.ground.space.axes
@@ -325,7 +344,9 @@ class _Found:
 
     @property
     def findings(self) -> list[Finding]:
-        out = []
+        out: list[Finding] = []
+        if self.again is not None and not self.again.steady:
+            return out
         space = self.ground.space if self.pairs else None
         for each in self.pairs:
             assert space is not None
@@ -368,6 +389,11 @@ class _Found:
         if made is None or shares is None:
             return [f"the model does not take {self.names}: two inputs that differ only there always get the same answer"]
         where = " near rows of the data" if self.ground.near else ""
+        if self.again is not None and not self.again.steady:
+            twice = self.again
+            how = f"{twice.changed:,} of {twice.asked:,} inputs; {twice.shown:,} of {twice.finds:,} finds showed both times"
+            what = "the model answers the same input otherwise when it is asked again"
+            return [f"{what} ({how}): no difference can be put down to {self.names}"]
         if _exact(shares.get("space")):
             head = f"all {made.tests:,} inputs were asked: {made.found:,} are answered otherwise with another {self.names}"
             out = [head if made.found else f"no input is answered otherwise with another {self.names}: all {made.tests:,} were asked"]
@@ -428,6 +454,9 @@ class _Found:
         check, first = f"pairs that differ in {self.names} only are answered alike", self.sentences[0]
         if self.search is None or self.shares is None:
             return Verdict(check, "pass", first, aspect="fairness")
+        if self.again is not None and not self.again.steady:
+            return Verdict(check, "inconclusive", first, aspect="fairness",
+                           hint="make the model answer alike for the same input: fix its seed, or let it answer with its mean score")
         name = "rows" if "rows" in self.shares else "space" if "space" in self.shares else "space, proved"
         value = next(one for one in self.values if one.options.get("of") == name)
         if bound == 0:

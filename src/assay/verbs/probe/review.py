@@ -62,7 +62,7 @@ def marks(path: Path) -> tuple[dict[str, list[Mark]], list[str]]:
         raise ConfigError(f"the marks cannot be read ({error.strerror})", where=str(path)) from error
     found: dict[str, list[Mark]] = {}
     notes = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         made = _parsed(line)
@@ -84,7 +84,7 @@ def marked(path: Path, mark: Mark) -> None:
         raise ConfigError(f"why is {mark.id} explained?", expected="a reason that others can judge", hint='--because "..."')
     if len(mark.because) > LONGEST:
         raise ConfigError(f"the reason has {len(mark.because):,} characters", expected=f"at most {LONGEST:,}")
-    line = (json.dumps(asdict(mark), ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+    line = (json.dumps(asdict(mark), ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8", "replace")
     try:
         handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
         try:

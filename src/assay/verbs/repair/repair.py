@@ -6,6 +6,7 @@ probe again, and writes the repaired model. ``REMEDIES`` are those there are.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,8 +20,10 @@ from assay.model.refit import Refit, refit
 from assay.remedy.disparate_impact import WAYS, Way
 from assay.remedy.threshold import EQUALS, Equal
 from assay.result import Cost, Run
+from assay.verbs.probe.classifier import mapping
 from assay.verbs.repair.application import Applied, Asked, applied
 from assay.verbs.repair.comparison import Comparison, Gap, Held, probed
+from assay.verbs.repair.sentences import resentenced
 from assay.verbs.repair.telling import Told
 from assay.verbs.repair.writing import refuse, write
 from assay.verbs.subject import Subject, checked, configuration, merged, opened
@@ -42,7 +45,9 @@ WITHOUT = "thresholds"   # the remedy that needs no fit
 
 def repair(model: Any = None, data: Any = None, *, remedy: str | None = None, equal: Equal = "odds", randomised: bool = False,
            at_most: float = 0.02, level: float = 1.0, way: Way = "geometric", part: str | None = None, cost: float = 0.01,
-           budget: int = 20_000, output: str | Path | None = None, seed: int = 0, ranges: Mapping[str, Any] | None = None,
+           budget: int = 20_000, output: str | Path | None = None, grammar: str | Path | None = None,
+           other: str | Sequence[str] = (), labels: Mapping[str, Any] | str | Path | None = None, seed: int = 0,
+           ranges: Mapping[str, Any] | None = None,
            train: Any = None, reference: Any = None, champion: Any = None, positive: Any = None, threshold: float | None = None,
            task: str | None = None, classes: Sequence[Any] | None = None, features: Sequence[str] | None = None, trust: bool = False,
            where: str | None = None, sql: str | None = None, types: Mapping[str, str] | None = None, strict: bool = False,
@@ -55,6 +60,10 @@ def repair(model: Any = None, data: Any = None, *, remedy: str | None = None, eq
     slice that is weighted up. ``thresholds`` are chosen on the ``reference``, or on half of the data; all others fit the model anew on
     ``train``. ``cost`` is the share of accuracy that may be lost. ``output`` is where the repaired model is written: ``.joblib``, of
     thresholds ``.json`` beside the model's file. The rest is as for ``assay.check``.
+
+    With ``grammar`` a classifier of one text is retrained on its sentences, as many found and drawn as is best on texts held out of the
+    training; it is measured on the ``data``, on sentences of the grammar that it did not learn from, and on those of ``other`` grammars.
+    ``labels``, a mapping or a YAML file, gives classes of the model the names of the grammar.
 
     Raises ``AssayError`` for what cannot be read, fitted or is misspelt.
 
@@ -72,7 +81,7 @@ def repair(model: Any = None, data: Any = None, *, remedy: str | None = None, eq
     checked("repair", roles, repair.__kwdefaults__ or ())
     own: dict[str, Any] = {"remedy": remedy, "equal": equal, "randomised": randomised, "at_most": at_most, "level": level, "way": way,
                            "part": part, "cost": cost, "budget": budget, "output": output, "seed": seed, "strict": strict,
-                           "trust": trust, "progress": progress}
+                           "trust": trust, "progress": progress, "grammar": grammar, "other": other, "labels": labels}
     config = configuration(model)
     if config is not None:
         given = {"data": data, "train": train, "reference": reference, "champion": champion, "positive": positive, "threshold": threshold,
@@ -80,6 +89,11 @@ def repair(model: Any = None, data: Any = None, *, remedy: str | None = None, eq
         every = merged(config, given, roles, without=("checks", "slices"))
         return repair(**every, **own, ranges={**config.ranges, **(ranges or {})})
     asked = _asked(remedy, equal, randomised, at_most, level, way, part, cost, budget, seed)
+    others = (other,) if isinstance(other, str) else tuple(other)
+    if grammar is not None and remedy != "retrain":
+        raise ConfigError(f"'{remedy}' takes no grammar", hint="--remedy retrain")
+    if grammar is None and (others or labels):
+        raise ConfigError("grammars to measure on and labels are for sentences, and no grammar is named", hint="--grammar sentiment")
     if data is None:
         raise ConfigError("there are no data to measure a remedy on", hint="pass data, or a configuration such as assay.yaml")
     place = refuse(output, asked.remedy, model, [data, train, reference])
@@ -87,18 +101,26 @@ def repair(model: Any = None, data: Any = None, *, remedy: str | None = None, eq
         subject, notes = opened(
             model, data, train=train, reference=reference, champion=None, positive=positive, threshold=threshold, task=task,
             classes=classes, features=features, trust=trust, where=where, sql=sql, types=types, roles=roles)
-        fit = _fit(subject, asked)
-        done = applied(subject, fit, asked, progress)
-        told = _told(subject, done, asked, dict(ranges or {}))
+        if grammar is not None:
+            names = mapping(labels) if isinstance(labels, str | Path) else labels
+            made = resentenced(subject, grammar=str(grammar), others=others, labels=names, cost=cost, seed=seed)
+            repaired = made.model
+            run = Run("repair", tuple(made.values), tuple(made.verdicts), about={**about(subject, {}), "grammar": str(grammar)},
+                      sentences=tuple(made.sentences), notes=tuple(made.notes))
+        else:
+            fit = _fit(subject, asked)
+            done = applied(subject, fit, asked, progress)
+            repaired = done.model
+            told = _told(subject, done, asked, dict(ranges or {}))
+            run = Run("repair", tuple(told.values), tuple(told.verdicts), about={**about(subject, {}), **told.about},
+                      sentences=tuple(told.sentences), figures=tuple(told.figures), notes=(*done.notes, *told.notes))
         if place is not None:
-            write(done.model, model, place)
+            write(repaired, model, place)
             notes.append(f"the repaired model is in {place.name}; to use it: model: {place.name}")
         else:
             notes.append("the repaired model was not kept: name a file with --output (output=...)")
-    notes += [*done.notes, *told.notes]
-    cost_ = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
-    return Run("repair", tuple(told.values), tuple(told.verdicts), notes=tuple(dict.fromkeys(notes)), strict=strict, cost=cost_,
-               about={**about(subject, {}), **told.about}, sentences=tuple(told.sentences), figures=tuple(told.figures))
+    spent = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
+    return dataclasses.replace(run, notes=tuple(dict.fromkeys([*notes, *run.notes])), strict=strict, cost=spent)
 
 
 def _asked(remedy: str | None, equal: str, randomised: bool, at_most: float, level: float, way: str, part: str | None, cost: float,
