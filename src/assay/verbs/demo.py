@@ -26,21 +26,22 @@ from assay.verbs.monitor.monitor import replay
 __all__ = ["ASKED", "DEMOS", "VERBS", "Demonstration", "demo"]
 
 DEMOS: Registry[Make] = Registry("demo", {
-    "flights": "assay.verbs.demos.flights:flights", "mortgage": "assay.verbs.demos.mortgage:mortgage",
-    "reviews": "assay.verbs.demos.reviews:reviews"})
+    "digits": "assay.verbs.demos.digits:digits", "flights": "assay.verbs.demos.flights:flights",
+    "mortgage": "assay.verbs.demos.mortgage:mortgage", "reviews": "assay.verbs.demos.reviews:reviews"})
 FIRST_LINE = "# Written by `assay demo {}`; run it again and this folder is written anew.\n"
 HISTORY = "year.parquet"   # of a demonstration that goes on to watch its model
-FILES = ("applications.parquet", "assay.yaml", "classifiers.py", "model.joblib", "reference.parquet", "report.html", "sentences.parquet",
-         "test.parquet", "train.parquet", HISTORY)
+FILES = ("answers.parquet", "applications.parquet", "assay.yaml", "classifiers.py", "clean.parquet", "guard.py", "inbox.parquet",
+         "inbox.yaml", "model.joblib", "reference.parquet", "report.html", "sentences.parquet", "test.parquet", "train.parquet", HISTORY)
 #: what a demonstration may ask, as it is typed on the command line
 VERBS: Registry[Callable[..., Run]] = Registry("verb", {
-    "explain": "assay.verbs.explain.explain:explain", "probe fairness": "assay.verbs.probe.fairness:probe",
+    "check": "assay.verbs.check:check", "explain": "assay.verbs.explain.explain:explain",
+    "probe backdoor": "assay.verbs.probe.backdoor:backdoor", "probe fairness": "assay.verbs.probe.fairness:probe",
     "probe associations": "assay.verbs.probe.association:associations", "probe text": "assay.verbs.probe.text:probe_text",
     "repair": "assay.verbs.repair.repair:repair"})
 #: what each demonstration asks once its model was checked
 ASKED: Registry[tuple[Question, ...]] = Registry("demo question", {
-    "flights": "assay.verbs.demos.flights:QUESTIONS", "mortgage": "assay.verbs.demos.mortgage:QUESTIONS",
-    "reviews": "assay.verbs.demos.reviews:QUESTIONS"})
+    "digits": "assay.verbs.demos.digits:QUESTIONS", "flights": "assay.verbs.demos.flights:QUESTIONS",
+    "mortgage": "assay.verbs.demos.mortgage:QUESTIONS", "reviews": "assay.verbs.demos.reviews:QUESTIONS"})
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def demo(name: str = "flights", *, keep: str | Path | None = None, tell: Tell | 
         for each in asked:
             say(f"asking: assay {each.words(Path())}")
             given = each.placed(folder)
-            answered.append(VERBS[each.verb](given.pop("model", str(config)), trust=True, **given))
+            answered.append(VERBS[each.verb](given.pop("model", str(folder / each.config)), trust=True, **given))
         shown = Demonstration(run, folder, watched, asked, tuple(answered))
         say("writing the report")
         try:

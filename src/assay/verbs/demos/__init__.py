@@ -17,13 +17,15 @@ __all__ = ["Make", "Question", "Tell"]
 
 Tell: TypeAlias = Callable[[str], None]
 Make: TypeAlias = Callable[[Path, Tell], str]
+FILES = ("clean", "data", "inputs", "model")   # arguments that name files
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked once the model was checked: a ``verb`` as it is typed, and its arguments; ``data`` names a file of the folder.
+    """What is asked once the model was checked: a ``verb`` as it is typed, and its arguments; those in ``FILES`` name files of the folder.
 
-    A tuple stands behind one option, a list repeats it. ``model`` lists files of the folder, which are asked in place of the configuration.
+    A tuple stands behind one option, a list repeats it. ``model`` names a file of the folder, or lists some, which are asked in place of
+    what the file ``config`` says.
 
     >>> Question("explain", {"between": ("a", "b"), "rows": 3}).words(Path("here"))
     'explain here/assay.yaml --between a b --rows 3'
@@ -31,10 +33,11 @@ class Question:
 
     verb: str
     arguments: Mapping[str, Any]
+    config: str = "assay.yaml"
 
     def placed(self, folder: Path) -> dict[str, Any]:
         """Return the arguments, with the files where they are."""
-        return {name: str(folder / each) if name == "data" else [str(folder / one) for one in each] if name == "model" else each
+        return {name: each if name not in FILES else [str(folder / one) for one in each] if isinstance(each, list) else str(folder / each)
                 for name, each in self.arguments.items()}
 
     @property
@@ -44,11 +47,11 @@ class Question:
         >>> Question("explain", {"row": "loan-931"}).brief
         'explain --row loan-931'
         """
-        return self.words(Path()).replace(" assay.yaml", "", 1)
+        return self.words(Path()).replace(" assay.yaml", "", 1)   # another file says what is asked
 
     def words(self, folder: Path) -> str:
         """Return what is typed to ask it."""
-        words = [*self.verb.split(), *([str(folder / "assay.yaml")] if "model" not in self.arguments else [])]
+        words = [*self.verb.split(), *([str(folder / self.config)] if "model" not in self.arguments else [])]
         for name, each in self.placed(folder).items():
             for one in each if isinstance(each, list) else [each]:
                 words += [f"--{name.replace('_', '-')}", *map(str, one if isinstance(one, tuple) else [one])]
