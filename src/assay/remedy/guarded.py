@@ -21,6 +21,8 @@ from assay.model.answer import Answer
 from assay.model.model import Model, called
 from assay.model.signature import Signature
 from assay.probe.backdoor.detector import Detector, Inspection
+from assay.probe.backdoor.known import Known, moves, outline
+from assay.probe.backdoor.stream import counted
 from assay.remedy.picture import Pictures
 
 __all__ = ["Guarded", "Way"]
@@ -28,6 +30,7 @@ __all__ = ["Guarded", "Way"]
 Array = np.ndarray[Any, Any]
 Way = Literal["mend", "count"]
 MOST = 2_000     # clean images that calibrate
+ALARM = 0.01     # bound of the probability that false alarms alone are as many, below which inputs are poisoned
 
 
 class Guarded:
@@ -38,7 +41,7 @@ class Guarded:
     was replaced. With ``way="count"`` answers stay as they are. The answer to a row depends on nothing but the row, as for any model.
     """
 
-    def __init__(self, pictures: Pictures, detector: Detector, way: Way = "mend"):
+    def __init__(self, pictures: Pictures, detector: Detector | Known, way: Way = "mend"):
         if way not in ("mend", "count"):
             raise ConfigError(f"a guarded model cannot {way}", expected="'mend' or 'count'")
         self.pictures, self.detector, self.way = pictures, detector, way
@@ -51,9 +54,13 @@ class Guarded:
         self._lock = threading.Lock()
 
     @classmethod
-    def of(cls, model: Model, clean: Any, *, column: str | None = None, false_alarms: float = 0.01, way: Way = "mend",
-           seed: int = 0) -> Self:
+    def of(cls, model: Model, clean: Any, *, inputs: Any = None, column: str | None = None, false_alarms: float = 0.01,
+           way: Way = "mend", seed: int = 0) -> Self:
         """Return ``model`` guarded by a detector that ``clean`` images calibrate.
+
+        With ``inputs``, such as those of the day on which an attack was noticed, the trigger is located in them first, and only that one
+        is looked for from then on: one image asked for most inputs in place of about 90, and at most 23. Other triggers then go through.
+        Where no trigger of a patch is located in them, every input is searched as without.
 
         Raises what ``Detector.of`` does: ``DataError`` where the images are too few, or the model is constant.
         """
@@ -62,7 +69,8 @@ class Guarded:
         found = [each for batch in data.batches(list(pictures.names)) for each in pictures.read(batch) if each is not None][:MOST]
         if not found:
             raise DataError("there are no clean images", where=data.name)
-        return cls(pictures, Detector.of(pictures.ask, np.stack(found), false_alarms=false_alarms, seed=seed), way)
+        detector = Detector.of(pictures.ask, np.stack(found), false_alarms=false_alarms, seed=seed)
+        return cls(pictures, _located(detector, pictures, source(inputs)) if inputs is not None else detector, way)
 
     def predict(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the answers of the wrapped model, those of suspects for the image without its trigger."""
@@ -90,6 +98,19 @@ class Guarded:
         """The rows that hold an image, and what is found of each."""
         known = {row: each for row, each in enumerate(self.pictures.read(batch)) if each is not None}
         return list(known), self.detector.inspect(np.stack(list(known.values()))) if known else []
+
+
+def _located(detector: Detector, pictures: Pictures, data: Source) -> Detector | Known:
+    """What looks for the one trigger that inputs carry, or the detector itself where there is none."""
+    some = [each for batch in data.batches(list(pictures.names)) for each in pictures.read(batch) if each is not None][:MOST]
+    images = np.stack(some) if some else detector.calibrating[:0]
+    found = detector.inspect(images)
+    stream = counted(found, detector)
+    drawn = outline(images, found, stream.label, detector) if stream.label is not None and stream.p <= ALARM else None
+    if drawn is None:
+        return detector
+    place, box = drawn
+    return Known.of(detector, images[place], box, found[place].label, moving=moves(found, found[place].label))
 
 
 def _replaced(said: Answer, rows: list[int], again: Answer) -> Answer:

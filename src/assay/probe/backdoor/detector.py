@@ -118,6 +118,7 @@ class Detector:
     donors: Grounds
     false_alarms: float
     clean: Scored | None = None
+    calibrating: Array = field(default_factory=lambda: np.empty(0), repr=False)
     _null: dict[tuple[int, Box], tuple[int, int]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -145,7 +146,8 @@ class Detector:
             raise DataError(f"the model answers {most[1]} of {len(first)} clean images with one and the same class",
                             expected="a model of which clean images of two classes can be told apart",
                             hint="a trigger is what moves images of other classes to its own: there are none here")
-        made.clean = made.scores(clean[rest])
+        made.calibrating = clean[rest]
+        made.clean = made.scores(made.calibrating)
         return made
 
     def inspect(self, images: Array) -> list[Inspection]:

@@ -285,7 +285,6 @@ def _thinly(image: Array, boxes: Sequence[Box], onto: Array) -> Array:
 def mended(image: Array, trace: Trace) -> Search[tuple[int, Array]]:
     """Return the label without the patch, and the image that has it: the box filled with what surrounds it, or else covered."""
     assert trace.box is not None
-    assert trace.under is not None
     filled = _inpainted(image, trace.box)
     plain = covered(image, [trace.box], dominant(image))[0]
     said = yield np.stack([filled, plain])

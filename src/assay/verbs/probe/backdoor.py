@@ -21,8 +21,8 @@ from assay.errors import ConfigError, DataError
 from assay.model.load import load
 from assay.model.model import Model, called
 from assay.probe.backdoor.detector import DONORS, GROUNDS, Detector, Inspection
-from assay.probe.backdoor.patch import Box, outlined
-from assay.probe.backdoor.question import together
+from assay.probe.backdoor.known import moves, outline, surest
+from assay.probe.backdoor.patch import Box
 from assay.probe.backdoor.stream import Stream, counted
 from assay.probe.backdoor.trigger import Sought, sought
 from assay.remedy.picture import Pictures
@@ -41,7 +41,6 @@ BUDGET = 500_000     # images that the model is asked
 SEARCH = 60_000      # of them for the search of a trigger from clean images alone
 FORCED = 0.6         # share of images that a small patch moves on a poisoned model; on clean ones it was at most 0.5
 ALARM, UNCLEAR = 0.01, 0.1    # bounds of the probability that false alarms alone are as many
-OUTLINED = 5         # suspects whose trigger is outlined
 SHOWN = 32           # fields along a side of a picture
 
 
@@ -185,19 +184,10 @@ class _Found:
             ground.notes.append("no trigger was searched from clean images alone: the budget was spent (--budget)")
         stream = counted(seen, detector) if ground.inputs is not None else None
         made = cls(ground, detector, images, rows, seen, stream, search, len(clean), len(images))
-        made.drawn = sorted(((place, each) for place, each in enumerate(seen) if each.suspect),
-                            key=lambda pair: (stream is not None and pair[1].label != stream.label, pair[1].box is None,
-                                              pair[1].chance, pair[1].p, pair[0]))
-        made.whole = made._outlined()
+        made.drawn = [(place, seen[place]) for place in surest(seen, stream.label if stream is not None else None)]
+        whole = outline(images, seen, made.label, detector)
+        made.whole = None if whole is None else (whole[0], dataclasses.replace(seen[whole[0]], box=whole[1]))
         return made
-
-    def _outlined(self) -> tuple[int, Inspection] | None:
-        """The trigger: of the outlines of the surest suspects the smallest, as others hold something of their image as well."""
-        some = [(place, each) for place, each in self.drawn if each.box is not None and each.label == self.label][:OUTLINED]
-        boxes = together([outlined(self.images[place], each.label, each.box, self.detector.grounds)
-                          for place, each in some if each.box is not None], self.detector.oracle)
-        found = min(zip(boxes, some, strict=True), key=lambda pair: pair[0].area, default=None)
-        return None if found is None else (found[1][0], dataclasses.replace(found[1][1], box=found[0]))
 
     @property
     def poisoned(self) -> bool:
@@ -287,8 +277,7 @@ class _Found:
         return out
 
     def _moves(self) -> bool:
-        boxes = [each.box for _, each in self.drawn if each.box is not None and each.label == self.label]
-        return len(boxes) > 2 and float(np.mean([each.overlap(boxes[0]) > 0 for each in boxes])) < 0.6
+        return self.label is not None and moves(self.seen, self.label)
 
     def _counted(self) -> str:
         made = self.stream
