@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from assay.data.image import pictures
 from assay.data.pixel import Canvas
 from assay.errors import DataError
 
@@ -59,3 +60,13 @@ def test_what_cannot_be_read_is_none_or_told() -> None:
     assert [each is not None for each in Canvas.of(lists).known(lists)] == [True, False, False, False]
     with pytest.raises(DataError, match="a list of 63 numbers"):
         Canvas.of(lists[1:])
+
+
+def test_grey_of_sixteen_bits_is_as_bright_as_it_is_measured_to_be() -> None:
+    image = pytest.importorskip("PIL.Image")
+    buffer = io.BytesIO()
+    image.fromarray(np.linspace(0, 65_535, 12).astype(np.uint16).reshape(3, 4)).save(buffer, "PNG")
+    column = pa.array([buffer.getvalue()])
+    (found,) = Canvas.of(column).pixels(column)
+    assert found.shape == (3, 4, 1)
+    assert found.mean() / 255 == pytest.approx(pictures(column).brightness[0], abs=0.01)

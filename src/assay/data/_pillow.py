@@ -77,7 +77,10 @@ def coloured(data: Any) -> Array | None:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 if not 0 < image.width * image.height <= MOST_PIXELS:
                     return None
-                found = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"), np.uint8)
+                if image.mode.startswith("I"):   # grey of 16 bits, which the library would cut off at 255
+                    found = np.rint(np.asarray(image, np.float32) / 257).astype(np.uint8)
+                else:
+                    found = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"), np.uint8)
     except Exception:  # noqa: BLE001  (hostile bytes raise anything)
         return None
     return found.reshape(*found.shape[:2], -1)

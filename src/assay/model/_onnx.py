@@ -1,4 +1,4 @@
-"""ONNX files, run by ONNX Runtime: tables in, as one matrix or a column an input; labels, scores or numbers out.
+"""ONNX files, run by ONNX Runtime: tables in, as one matrix or a column an input, or images; labels, scores or numbers out.
 
 ONNX has no place for class names, so they are looked for where converters put them: in the node that makes the labels.
 The file is read with a small protobuf reader of our own, as the library that knows the format is not needed to run it.
@@ -21,11 +21,13 @@ import pyarrow as pa
 
 from assay.errors import ConfigError, MissingExtraError, ModelError, SignatureError, listed
 from assay.model import guard
+from assay.model._onnx_network import network, takes
 from assay.model.answer import Answer, places
 from assay.model.column import filled, is_numeric, is_text, numbers, texts
 from assay.model.file import File
 from assay.model.folder import still
 from assay.model.format import Format, Options, described
+from assay.model.network import OPTIONS
 from assay.model.predictor import Predictor
 from assay.model.signature import NUMERIC_TASKS, Input, Kind, Signature, Task, agreed_classes, agreed_task
 
@@ -125,10 +127,12 @@ def _predictor(session: Any, file: File, digest: str, options: Options) -> Predi
             task = "binary"
         signature = Signature(None, task, classes, scores=(options.scores or "probability") if score is not None else None)
     inputs = session.get_inputs()
+    if takes(inputs, options):
+        return network(session, next((each for each in outputs if each.type in FLOATS), None), signature, digest, options, TYPES)
     strange = [each for each in inputs if each.type not in TYPES or len(each.shape) not in (1, 2)]
     if strange:
         raise ModelError(f"the input '{strange[0].name}' is {strange[0].type} of shape {strange[0].shape}",
-                         expected="tables: rows by columns")
+                         expected="tables: rows by columns, or one array of images")
     single = len(inputs) == 1 and _columns(inputs[0]) != 1
     names = _listed(meta, "features") if single else [each.name for each in inputs]
     if not single and any(_columns(each) != 1 for each in inputs):
@@ -418,5 +422,5 @@ def _tensor(data: memoryview) -> list[Any] | None:
     return words or whole or None
 
 
-FORMAT = Format(recognises, load, frozenset({"threads"}), what="ONNX files: tables in, labels, scores or numbers out",
+FORMAT = Format(recognises, load, OPTIONS | {"threads"}, what="ONNX files: tables or images in, labels, scores or numbers out",
                 library="onnxruntime", extra="onnx", runs="no")

@@ -36,7 +36,8 @@ def pixels(column: pa.Array, size: tuple[int, int, int], *, where: str) -> Array
             try:
                 out[row] = _read(Image, each.as_buffer(), height, width, MODES[channels]).reshape(height, width, channels)
             except Exception as error:
-                raise PredictionError(f"the image in row {row} cannot be decoded", where=where, expected="PNG or JPEG") from error
+                place = f" in row {row}" if len(column) > 1 else ""   # a row asked for by itself has another number in the data
+                raise PredictionError(f"the image{place} cannot be decoded", where=where, expected="PNG or JPEG") from error
     return out
 
 
@@ -46,7 +47,10 @@ def _read(library: Any, data: Any, height: int, width: int, mode: str) -> Array:
     with library.open(io.BytesIO(data), formats=FORMATS) as image:
         if not 0 < image.width * image.height <= MOST_PIXELS:
             raise ValueError("pixels")
-        found = image.convert(mode)
+        if image.mode.startswith("I"):   # grey of 16 bits, which the library would cut off at 255
+            found = library.fromarray(np.rint(np.asarray(image, np.float32) / 257).astype(np.uint8)).convert(mode)
+        else:
+            found = image.convert(mode)
         if found.size != (width, height):
             found = found.resize((width, height), library.Resampling.BILINEAR)
         return np.asarray(found, np.float32) / np.float32(255)

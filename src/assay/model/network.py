@@ -92,7 +92,7 @@ class Entry:
         kind, rows = column.type, len(column)
         if column.null_count:
             row = int(np.argmax(column.is_null().to_numpy(zero_copy_only=False)))
-            raise PredictionError(f"the column '{name}' has no value in row {row}", where=where,
+            raise PredictionError(f"the column '{name}' has no value{f' in row {row}' if rows > 1 else ''}", where=where,
                                   expected="a value in each row, as the model takes them")
         if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
             column = column.field("bytes")
