@@ -54,7 +54,7 @@ def privacy(state: State, /, config: str | None, *, json: str | None, html: str 
             no_progress: bool, trust: bool, **given: Any) -> int:
     """Tell training rows from others by the answers, infer sensitive columns, and look for training values in the model's file.
 
-    Each attack has its AUC and the share of training rows that it tells at few false alarms, with exact intervals. Models of scikit-learn
+    Each attack has its AUC and the share of training rows that it tells at few false alarms, with intervals. Models of scikit-learn
     are fitted anew, with and without each row, to compare with; of others only how sure they are of a label is read.
     """
     options = arguments(given)

@@ -1,8 +1,8 @@
 """Membership inference: can it be told from the answers whether a row was learned from?
 
 ``told(members, others)`` measures how well a number tells them apart; ``loss`` is the number of a single model (Yeom and others 2018),
-``references`` and ``likelihood`` those of a comparison with models that were fitted with and without a row (LiRA: Carlini and others 2022).
-The verbs import it.
+``references`` and ``ratio`` those of a comparison with models that were fitted with and without a row (RMIA: Zarifzadeh, Liu and Shokri
+2024), ``likelihood`` that of another (LiRA: Carlini and others 2022). The verbs import it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import special, stats
 from assay.errors import DataError
 from assay.result import Spread
 
-__all__ = ["RATES", "References", "Told", "likelihood", "logit", "loss", "references", "told"]
+__all__ = ["RATES", "References", "Told", "likelihood", "logit", "loss", "ratio", "references", "told"]
 
 Array = np.ndarray[Any, Any]
 
@@ -31,8 +31,8 @@ _LEVEL = 0.95
 class Told:
     """How well a number tells ``members`` from ``others`` (counts of rows); ``auc`` is 0.5 by chance.
 
-    ``rates`` gives for each false-positive rate the members that are told at it: their share with its exact interval (Clopper and Pearson
-    1934), and the share of others that truly lie above; None where there are fewer others than one false alarm takes.
+    ``rates`` gives for each false-positive rate the members that are told at it: their share with its 95 % interval, which allows for the
+    bar being drawn as well, and the share of others that truly lie above; None where there are fewer others than one false alarm takes.
     """
 
     members: int
@@ -71,16 +71,53 @@ def told(members: Array, others: Array) -> Told:
 
 
 def _at(members: Array, others: Array, rate: float) -> tuple[float, float, float, float] | None:
-    allowed = int(np.floor(rate * len(others) + 1e-9))   # others that may lie at or above the bar
+    m, n = len(others), len(members)
+    allowed = int(np.floor(rate * m + 1e-9))   # others that may lie at or above the bar
     if allowed < 1:
         return None
     ordered = np.sort(others)[::-1]
-    bar = ordered[allowed] if allowed < len(ordered) else -np.inf   # strictly above the next one: ties count against the attack
+    bar = ordered[allowed] if allowed < m else -np.inf   # strictly above the next one: ties count against the attack
     hits = int((members > bar).sum())
-    n = len(members)
-    low = 0.0 if hits == 0 else float(special.betaincinv(hits, n - hits + 1, (1 - _LEVEL) / 2))
-    high = 1.0 if hits == n else float(special.betaincinv(hits + 1, n - hits, (1 + _LEVEL) / 2))
-    return hits / n, low, high, float((others > bar).mean())
+    nearer = int((members > ordered[allowed // 2]).sum())
+    return hits / n, *_limits(hits, n, allowed, m, _slope(hits, nearer, allowed)), float((others > bar).mean())
+
+
+def _limits(hits: int, n: int, allowed: int, m: int, slope: float) -> tuple[float, float]:
+    """Return the limits of the share of members above a bar that ``allowed`` of m others set.
+
+    Given the bar, hits of n are binomial (Clopper and Pearson 1934). The bar is drawn too: before the next other comes, the hits are
+    negative binomial, or at chance negative hypergeometric, which a beta distribution follows once its counts are divided by the share
+    left over on either side. Where the curve is flatter than a line through the origin, the bar matters less, by the square of
+    ``slope``. The wider of both holds: bars that lie on ties are hardly drawn.
+    """
+    tail = (1 - _LEVEL) / 2
+    left = 1 - hits / n if hits < n else 1 / n
+    above, below = hits / left, allowed / (slope * slope * (1 - allowed / m if allowed < m else 1 / m))
+
+    def share(odds: float) -> float:
+        return odds * below * left / n if np.isfinite(odds) else 1.0
+
+    low = 0.0 if hits == 0 else min(float(special.betaincinv(hits, n - hits + 1, tail)), share(_odds(above, below + 1, tail)))
+    high = 1.0 if hits == n else max(float(special.betaincinv(hits + 1, n - hits, 1 - tail)), share(_odds(above + 1, below + 1, 1 - tail)))
+    return low, min(high, 1.0)
+
+
+def _odds(a: float, b: float, level: float) -> float:
+    found = float(special.betaincinv(a, b, level))
+    return found / (1 - found) if found < 1 else np.inf
+
+
+def _slope(hits: int, nearer: int, allowed: int) -> float:
+    """Return how many per cent more members one per cent more false alarms tells, from above: 1 at chance, 0 where all were told before.
+
+    Of a curve that bends down (ROC curves of sensible attacks do) the chord from half of the false alarms is steeper than the curve;
+    one and a half standard errors are added, and with few false alarms the line through the origin is taken.
+    """
+    if allowed < 8 or hits == 0:
+        return 1.0
+    share, half = nearer / hits, 1 - (allowed // 2) / allowed
+    error = float(np.sqrt(max(share * (1 - share), 1 / hits) * (1 / hits + 1 / allowed)))
+    return float(np.clip((1 - share + 1.5 * error) / half, 0.05, 1))
 
 
 def _curve(members: Array, others: Array) -> tuple[Array, Array]:
@@ -134,6 +171,22 @@ def references(fit: Callable[[Array], Array], labels: Array, count: int, *, shar
         if progress is not None:
             progress(1)
     return References(logits, inside)
+
+
+def ratio(target: Array, known: References) -> Array:
+    """Return how much surer the attacked model is of each row's label than a model of the same kind is on average, (n,).
+
+    The logarithm of p / P: p the model's probability of the label, of which ``target`` (n,) are the logits, P the mean over reference
+    models, those with the row and those without weighed alike. Where rows are ranked among each other it is the test of Zarifzadeh, Liu
+    and Shokri 2024 (RMIA), whose comparison with other rows leaves the order as it is. It needs no variance, so few models will do.
+
+    >>> inside = np.repeat([[True], [False]], 2, axis=0).repeat(3, 1)
+    >>> ratio(np.array([3.0, 1.0, -1.0]), References(np.where(inside, 3.0, 1.0), inside)).round(2).tolist()
+    [0.12, -0.14, -1.14]
+    """
+    sure = special.expit(known.logits)
+    apart = [np.nanmean(np.where(side, sure, np.nan), axis=0) for side in (known.inside, ~known.inside)]
+    return np.asarray(special.log_expit(target) - np.log((apart[0] + apart[1]) / 2))
 
 
 def likelihood(target: Array, known: References, *, online: bool = True) -> Array:

@@ -23,7 +23,7 @@ from assay.model import guard
 from assay.model.refit import Refit, refit
 from assay.probe.privacy.attribute import Inferred, inferred
 from assay.probe.privacy.leak import Leak, exact_answers, held, leaked, rows_held
-from assay.probe.privacy.membership import RATES, Told, likelihood, logit, loss, references, told
+from assay.probe.privacy.membership import RATES, Told, logit, loss, ratio, references, told
 from assay.probe.robustness.domain import domain
 from assay.result import Cost, Figure, Finding, Run, Scalar, Value, Verdict
 from assay.verbs.probe.attack import Ground, Rows
@@ -222,8 +222,8 @@ class _Found:
             return
         target = np.concatenate([logit(each.score[:some], own[:some])
                                  for each, own, some in zip(said, (seen.labels, unseen.labels), most, strict=True)])
-        likely = likelihood(target, known)
-        self.attacks["reference models"] = told(likely[:most[0]], likely[most[0]:])
+        surer = ratio(target, known)
+        self.attacks["reference models"] = told(surer[:most[0]], surer[most[0]:])
         self.models = models
         share = (most[0] + most[1]) / 2 / max(len(seen), 1)
         if not 0.67 < share < 1.5:
@@ -330,7 +330,7 @@ class _Found:
             return Value.undefined("told at false positives", f"{each.others:,} other rows are too few for a rate of {rate:g}",
                                    n=each.members, options=options, better="lower")
         share, low, high, _ = found
-        return Value("told at false positives", share, low, high, each.members, better="lower", options=options, method="exact")
+        return Value("told at false positives", share, low, high, each.members, better="lower", options=options, method="negative binomial")
 
     def sentences(self) -> list[str]:
         out = [self.member(name) for name in sorted(self.attacks, key=lambda name: -self.attacks[name].auc.estimate)]
