@@ -132,6 +132,7 @@ WRONG = {
     "auc by 'x >= 0.7": (7, "never closed", None),
     "auc by carrier == 'AA'": (15, "not a comparison", None),
     "psi of dep-delay <= 1": (10, "'-' does not belong here", "backticks"),
+    "psi of brightness of photo <= 1": (18, "'of' does not belong here", "`brightness of photo`"),
     "psi of <= 1": (7, "'<=' is not a name", None),
     "psi of a, a <= 1": (10, "twice", None),
     "psi of `*` <= 1": (7, "every column", None),

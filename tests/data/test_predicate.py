@@ -145,6 +145,7 @@ def test_the_canonical_text(text: str, canonical: str) -> None:
     ("(age < 25", 9, r"'\)' for the '\(' at column 1"),
     ("region == N", 10, "hint: 'N'"), ("region == 'N", 10, "is a quote not closed"), ("age == null", 7, "write 'is null'"),
     ("capital-gain > 5", 0, "write `capital-gain`"), ("hours per week > 5", 0, "write `hours per week`"),
+    ("length of region > 5", 0, "write `length of region`"), ("length of age > 5", 0, "no column 'length'"),
     ("age not 5", 8, "'in' or 'between'"),
     ("age in ()", 8, "expected a value"), ("age in (1 2)", 10, r"',' or '\)'"), ("age between 1 or 2", 14, "'and' between"),
     (r"region == '\x41'", 10, "no escape"), (r"region == '\ud800'", 10, "half a character"), ("age < 1e999", 6, "too large"),

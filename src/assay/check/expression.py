@@ -440,6 +440,8 @@ class _Parser:
         guess = self.guess(("of", "by", "where", "between", *COMPARES))
         if guess is None and token.text in ("-", "/", "#", "$", "@", " "):
             guess = "a name with other characters than letters, digits, _ and . goes in `backticks`"
+        if token.text == "of" and 0 < self.at < len(self.tokens) - 1:
+            guess = f"a name with blanks goes in backticks: `{self.tokens[self.at - 1].text} of {self.tokens[self.at + 1].text}`"
         raise self.error(f"{self.found()} does not belong here", expected=f"'of', 'by', 'where', or a bound: {expected}", hint=guess)
 
     def term(self) -> Bound:

@@ -412,7 +412,10 @@ class _Parser:
             self.wrong(token, "a column name")
         name = token.text[1:-1].replace("``", "`") if token.kind == "quoted" else token.text
         if name not in self.schema:
-            longer = next((each for each in self.schema.names if len(each) > len(name) and self.text.startswith(each, token.start)), None)
+            derived = re.match(r"\w+ of [\w.]+", self.text[token.start:])   # such as brightness of photo, which is in no list of names
+            known = [derived[0]] if derived is not None and derived[0] in self.schema else []
+            longer = next((each for each in (*known, *self.schema.names)
+                           if len(each) > len(name) and self.text.startswith(each, token.start)), None)
             guess = nearest(name, self.schema.names)
             self.fail(token, f"there is no column '{name}'", hint=f"write {quoted(longer)}" if longer is not None
                       else f"did you mean {quoted(guess)}?" if guess is not None else None)

@@ -223,7 +223,7 @@ def _slices(scene: Scene) -> Iterator[Item]:
         if whole is None:
             continue
         told = f"on {{n}} rows, where all rows have {whole:.3g}."
-        name = _literal(_dimension(text))
+        name = ("band of " if ":" in text else "") + _literal(_dimension(text))
         if main == "mae":
             yield Item("slices", f"mae by {text} <= {1.5 * whole:.3g}", whole=whole, topic="the mean error of {place}",
                        fault=f"Errors of {{place}} are much larger: {{value}} [{{low}}, {{high}}] {told}",

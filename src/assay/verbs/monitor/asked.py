@@ -10,10 +10,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from assay.data.image import encoded, pictures
 from assay.data.schema import Schema
 from assay.data.source import Source
-from assay.errors import AssayError
+from assay.errors import AssayError, PredictionError
 from assay.model import guard
 from assay.model.model import Model
 from assay.model.signature import NUMERIC_TASKS, Signature
@@ -26,6 +28,9 @@ OTHER = "assay shadow "     # before "score" or "prediction": what the second of
 
 class Asked:
     """A source with what a model answers for every row.
+
+    One upload that is no image must not keep a delivery from the monitor, whose subject it is: where the model refuses rows, those whose
+    image is missing or cannot be decoded are without answers, and it is asked for the others. Any other refusal is an error.
 
     ``shadow``: it answers beside another, as columns that are nobody's features; rows that it cannot take are then without its answers, and
     ``failed`` says why, since whatever befalls a shadow must not keep rows from production's monitor.
@@ -56,7 +61,7 @@ class Asked:
 
     def _answers(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
         if not self._shadow:
-            return _answers(self._model, batch)
+            return self._served(batch)
         names = _named(self._model.signature)
         try:
             found = _answers(self._model, batch)
@@ -64,6 +69,31 @@ class Asked:
             self.failed = self.failed or " ".join(str(error).split())
             found = {}
         return {name.replace("assay ", OTHER, 1): found.get(name, pa.nulls(batch.num_rows, kind)) for name, kind in names.items()}
+
+    def _served(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        try:
+            return _answers(self._model, batch)
+        except PredictionError as error:
+            shown = _shown(batch)
+            names = _named(self._model.signature)
+            if not names or not shown or all(shown):
+                raise
+            self.failed = self.failed or " ".join(str(error).split())
+        mask = pa.array(shown)
+        found = _answers(self._model, batch.filter(mask)) if any(shown) else {}
+        # the place of each row among those that were asked for, null where it was not
+        places = pc.if_else(mask, pa.array(np.cumsum(shown) - 1), None)
+        return {name: found[name].take(places) if name in found else pa.nulls(batch.num_rows, kind) for name, kind in names.items()}
+
+
+def _shown(batch: pa.RecordBatch) -> list[bool]:
+    """Return for each row whether its images can be decoded; empty where no column holds files, or nothing can decode them."""
+    columns = [batch.column(place) for place, each in enumerate(batch.schema) if encoded(each.type)]
+    try:
+        found = [pictures(each) for each in columns]
+    except AssayError:
+        return []
+    return [bool(each) for each in np.logical_and.reduce([each.known for each in found])] if found else []
 
 
 def _named(signature: Signature) -> dict[str, pa.DataType]:
