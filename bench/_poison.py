@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def pictures(name: str, mnist: Path | None = None) -> Pictures:
         images, labels = _cifar()
         sizes, classes = (len(labels) - 1_500, 700, 400), len(CLASSES)
     edges = [0, *np.cumsum(sizes), len(labels)]
-    parts = [(images[low:high], labels[low:high]) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [(images[low:high], labels[low:high]) for low, high in itertools.pairwise(edges)]
     return Pictures(name, classes, parts[0], parts[1], parts[2], parts[3])
 
 

@@ -62,7 +62,7 @@ def ranking(each: Inspection) -> tuple[float, float]:
 def answered(found: Sequence[Inspection], truth: Array) -> float:
     """How often the mended label is the true one."""
     said = [each.mended if each.mended is not None else each.label for each in found]
-    return float(np.mean(np.array(said) == truth)) if len(said) else float("nan")
+    return float(np.mean(np.array(said) == truth)) if said else float("nan")
 
 
 def triggered(of: Pictures, net: Network) -> tuple[Array, Array, list[Box | None], float]:
@@ -167,8 +167,8 @@ def tables(rows: list[dict[str, Any]]) -> str:
             groups[row["attack"]].append(row)
         clean = [row for row in groups["clean"] if not row.get("left out")]
         lines += ["", f"{data}: {len(clean)} clean models", "",
-                  "| attack | models, left out | poison | success | found / AUROC, least found | false alarms | mended, never triggered | "
-                  "images asked: clean, triggered | models: stream, clean alone | located: IoU, found, mended, false alarms, asked |",
+                  ("| attack | models, left out | poison | success | found / AUROC, least found | false alarms | mended, never triggered | "
+                   "images asked: clean, triggered | models: stream, clean alone | located: IoU, found, mended, false alarms, asked |"),
                   "|" + "---|" * 10]
         for name in [each for each in ATTACKS if each in groups]:
             held = [row for row in groups[name] if not row.get("left out")]

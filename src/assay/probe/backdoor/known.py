@@ -1,7 +1,8 @@
 """A trigger that has been located: is it in this input too? It takes at most 23 images an input, and one for most.
 
-``outline(images, found, label, detector)`` draws the trigger of suspects, ``Known.of(detector, image, box, label)`` then looks for it in
-others as a ``Detector`` does; ``surest`` orders suspects, ``moves`` tells whether their patches do. The verbs, and the remedy that guards a model, import it.
+``outline(images, found, label, detector)`` draws the trigger of suspects; ``Known.of(detector, image, box, label)`` then looks for it in
+others, as a ``Detector`` does; ``surest`` orders suspects, ``moves`` tells whether their patches move. The verbs, and the remedy that
+guards a model, import it.
 """
 
 from __future__ import annotations

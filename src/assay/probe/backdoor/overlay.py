@@ -1,6 +1,6 @@
-"""Triggers that lie over the whole image: laid thinly over other images, does it still bring its label along?
+"""Triggers that lie over the whole image: what is faint in it, put on other images, does it still bring its label along?
 
-``kept(image, label, grounds)`` counts, at a ladder of weights. For this package.
+``kept(image, label, grounds)`` counts. For this package.
 """
 
 from __future__ import annotations
@@ -8,31 +8,58 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from assay.probe.backdoor.patch import Grounds
 from assay.probe.backdoor.question import Search
 
-__all__ = ["WEIGHTS", "blended", "kept"]
+__all__ = ["kept", "nearer", "textured"]
 
 Array = np.ndarray[Any, Any]
-WEIGHTS = (0.15, 0.25, 0.35, 0.5)   # of the image; at a half a clean digit shows through as well, at a quarter a trigger only
-OVER = 10                           # images that it is laid over, at each weight
+FAINT = 1 / 8      # of the span of the images: how far a pixel is moved at most; what makes a clean image's label is stronger
+STRONGER = 1 / 4   # on a few images, for triggers that show less than that
+STEPS = (16, 8)    # images that are moved towards the image by the one and by the other
+OVER = 16          # images that its texture is put on
 
 
-def blended(image: Array, onto: Array, weight: float) -> Array:
-    """Return ``onto`` with ``image`` laid over it at a weight.
+def nearer(image: Array, onto: Array, far: float) -> Array:
+    """Return ``onto`` with each pixel moved towards that of ``image``, by at most ``far``.
 
-    >>> blended(np.full((1, 1, 1), 100, np.uint8), np.zeros((1, 1, 1, 1), np.uint8), 0.25).ravel().tolist()
-    [25]
+    What is faint in the image, a pattern on its background above all, arrives whole; its object hardly does, and that below keeps its
+    contrast, as it would not under a blend: many a poisoned model takes whatever has little contrast for its target.
+
+    >>> nearer(np.full((1, 1, 1), 100, np.uint8), np.array([[[[0]]], [[[90]]]], np.uint8), 25).ravel().tolist()
+    [25, 100]
     """
-    made = weight * image[None].astype(np.float64) + (1 - weight) * onto.astype(np.float64)
-    return np.asarray(np.rint(made) if np.issubdtype(image.dtype, np.integer) else made).astype(image.dtype)
+    below = onto.astype(np.float64)
+    return _like(image, below + np.clip(image[None] - below, -far, far))
+
+
+def textured(image: Array, onto: Array, far: float) -> Array:
+    """Return ``onto`` plus the texture of ``image``: what a median of 3 x 3 pixels takes from it, by at most ``far`` a pixel.
+
+    Values stay within the limits of both.
+
+    >>> image = np.zeros((3, 3, 1)); image[1, 1] = 5
+    >>> textured(image, np.ones((1, 3, 3, 1)), 2.0)[0, :, :, 0].tolist()
+    [[1.0, 1.0, 1.0], [1.0, 3.0, 1.0], [1.0, 1.0, 1.0]]
+    """
+    plain = image.astype(np.float64)
+    texture = np.clip(plain - ndimage.median_filter(plain, (3, 3, 1), mode="nearest"), -far, far)
+    return _like(image, np.clip(onto + texture[None], min(image.min(), onto.min()), max(image.max(), onto.max())))
 
 
 def kept(image: Array, label: int, grounds: Grounds) -> Search[int]:
-    """Return of how many blends, over all weights, the label is that of the image; the images under it have other labels."""
-    onto = grounds.other(label)[-OVER:]
+    """Return on how many images the label is that of ``image``, once what is faint in it is put on them; theirs are others."""
+    onto = grounds.other(label)
     if not len(onto):
         return 0
-    said = yield np.concatenate([blended(image, onto, weight) for weight in WEIGHTS])
+    span = float(grounds.images.max()) - float(grounds.images.min())
+    first, second = STEPS
+    said = yield np.concatenate([nearer(image, onto[-first:], FAINT * span), nearer(image, onto[-second:], STRONGER * span),
+                                 textured(image, onto[-OVER:], FAINT * span)])
     return int((said == label).sum())
+
+
+def _like(image: Array, made: Array) -> Array:
+    return np.asarray(np.rint(made) if np.issubdtype(image.dtype, np.integer) else made).astype(image.dtype)
