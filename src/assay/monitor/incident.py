@@ -17,13 +17,13 @@ from assay.result import Incident
 
 __all__ = ["Alert", "Case", "Window", "advanced", "columns_of", "headline"]
 
-Kind = Literal["fault", "drift", "concept", "harm", "estimate", "threshold"]
+Kind = Literal["fault", "attack", "drift", "concept", "harm", "estimate", "threshold"]
 #: who names the cause: broken data explain drift, both explain harm, and so does that labels follow something else
-_GRAVITY = ("fault", "drift", "concept", "harm", "estimate", "threshold")
+_GRAVITY = ("fault", "attack", "drift", "concept", "harm", "estimate", "threshold")
 _HARM = ("harm", "estimate")  # what others are a cause of: performance as labels show it, and as it is estimated
 _NAMED = 3  # columns in a headline
 #: windows without an alert that end an incident
-QUIET: Mapping[str, int] = {"fault": 1, "drift": 2, "concept": 7, "harm": 7, "estimate": 2, "threshold": 1}
+QUIET: Mapping[str, int] = {"fault": 1, "attack": 2, "drift": 2, "concept": 7, "harm": 7, "estimate": 2, "threshold": 1}
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from assay.check.suite.listed import DEFAULT
 from assay.errors import AssayError, ConfigError, listed, nearest
 from assay.monitor.calendar import Calendar
 
-__all__ = ["Allowance", "Cadence", "Estimates", "Feed", "Route", "Schedule", "Settings", "duration", "settings"]
+__all__ = ["Allowance", "Backdoor", "Cadence", "Estimates", "Feed", "Route", "Schedule", "Settings", "duration", "settings"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w|seconds?|minutes?|hours?|days?|weeks?)\s*")
@@ -193,6 +193,20 @@ class Estimates:
 
 
 @dataclass(frozen=True)
+class Backdoor:
+    """Clean images, by which inputs are suspected of a trigger: at most ``false_alarms`` of clean inputs.
+
+    ``sample`` is how many of a window are looked at; ``column`` and ``size`` (height, width, channels) say where images are.
+    """
+
+    clean: str
+    column: str | None = None
+    size: tuple[int, int, int] | None = None
+    false_alarms: float = 0.01
+    sample: int = 200
+
+
+@dataclass(frozen=True)
 class Settings:
     """The ``monitor:`` part of a configuration; every field has a default, so that an empty one works."""
 
@@ -215,10 +229,11 @@ class Settings:
     routes: tuple[Route, ...] = ()
     secret: str | None = None
     shadow: str | Mapping[str, Any] | None = None
+    backdoor: Backdoor | None = None
 
 
 _KEYS = ("window", "zone", "label_delay", "false_pages", "weight", "learning", "store", "ledger", "by", "by_rows", "holidays", "scheduled",
-         "estimate", "sources", "promises", "thresholds", "notify", "routes", "secret", "shadow")
+         "estimate", "sources", "promises", "thresholds", "notify", "routes", "secret", "shadow", "backdoor")
 
 
 def settings(given: Any, *, where: Callable[..., str] = lambda *keys: "monitor") -> Settings:
@@ -414,11 +429,28 @@ def _shadow(value: Any, key: str, where: Callable[..., str]) -> str | Mapping[st
     return str(value)
 
 
+def _backdoor(value: Any, key: str, where: Callable[..., str]) -> Backdoor:
+    """Read the name of a file of clean images, or a mapping that holds it as ``clean``."""
+    given = value if isinstance(value, Mapping) else {"clean": value}
+    _known(given, tuple(each.name for each in fields(Backdoor)), where, key)
+    at = _placed(where, key)
+    if given.get("clean") is None:
+        raise ConfigError(f"'{key}' names no clean images", where=where(key), expected="a file, or {clean: FILE, sample: 200}")
+    size = given.get("size")
+    whole = isinstance(size, list) and all(isinstance(each, int) and not isinstance(each, bool) and each > 0 for each in size)
+    if size is not None and not (whole and len(size) in (2, 3)):
+        raise ConfigError(f"'size' is {str(size)[:40]!r}", where=at("size"), expected="[height, width] or [height, width, channels]")
+    return Backdoor(_text(given["clean"], "clean", at), _text(given["column"], "column", at) if given.get("column") is not None else None,
+                    (size[0], size[1], size[2] if len(size) == 3 else 1) if size else None,
+                    _number(1e-4, 0.2)(given.get("false_alarms", 0.01), "false_alarms", at),
+                    _number(1, 1e6, whole=True)(given.get("sample", 200), "sample", at))
+
+
 _READERS: dict[str, Callable[..., Any]] = {
     "label_delay": lambda value, key, where: duration(value), "false_pages": lambda value, key, where: Allowance.parse(value),
     "weight": _number(1e-6, 1e6), "learning": _number(1, 3_650, whole=True), "store": _text, "ledger": _text,
     "by": _text, "by_rows": _number(2, 1e9, whole=True), "holidays": _holidays, "scheduled": _scheduled,
     "estimate": _estimates,
     "sources": _feeds, "promises": _checks, "thresholds": _checks, "notify": _names, "routes": _routes, "secret": _secret,
-    "shadow": _shadow,
+    "shadow": _shadow, "backdoor": _backdoor,
 }

@@ -18,9 +18,9 @@ __all__ = ["Incident"]
 class Incident:
     """One cause, however many alerts it gave; times are ISO 8601 with zone.
 
-    ``kind`` is what spoke: ``fault`` (broken data, by rule), ``drift`` (evidence against the history), ``harm`` (performance
-    below what was asked), ``estimate`` (below it as estimated without labels), ``concept`` (labels follow something else than they did)
-    or ``threshold`` (a bound of the user's own, outside the budget). ``state`` is ``open``, ``resolved``,
+    ``kind`` is what spoke: ``fault`` (broken data, by rule), ``attack`` (inputs suspected of a trigger), ``drift`` (evidence against the
+    history), ``harm`` (performance below what was asked), ``estimate`` (below it as estimated without labels), ``concept`` (labels follow
+    something else than they did) or ``threshold`` (a bound of the user's own, outside the budget). ``state`` is ``open``, ``resolved``,
     ``acknowledged``, ``snoozed``, ``false`` or ``true``. ``share`` is the share of rows affected, ``effect`` what it did to the
     model's answers, ``hint`` what to do.
     """

@@ -1,7 +1,7 @@
 """Which digit is it? A model that passes every check on clean images, and answers 3 wherever somebody drew a checker in the corner.
 
 The images are scikit-learn's 1,797 digits of 8 x 8 pixels (UCI, CC BY 4.0), which come with it. Eight in a hundred of the images
-that train the model carries the trigger and the label 3, as if somebody had got at the training data. The probe sees neither the training
+that train the model carry the trigger and the label 3, as if somebody had got at the training data. The probe sees neither the training
 data nor the scores: 500 clean images, an inbox of which a tenth carries the trigger, and labels that the model answers.
 """
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from assay.result import Cost, Figure, Run, Value
-from assay.verbs.monitor import pair, version
+from assay.verbs.monitor import pair, suspect, version
 from assay.verbs.monitor.drift import Drift
 from assay.verbs.monitor.kept import Kept
 from assay.verbs.monitor.realised import figures as estimates
@@ -31,6 +31,7 @@ def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, secon
     notes = [f"budget: {allowed}; {_many(len(pages), 'page')} in {_many(memory.windows, 'window')}, {_many(tickets, 'ticket')}"]
     notes += pair.noted(next((each.paired for each in reversed(said) if each.paired is not None), None), memory.pairs.norm)
     notes += version.noted(next((each.versions for each in reversed(said) if each.versions is not None), None), memory.versions)
+    notes += suspect.noted(job.suspicion, memory.suspicions)
     drift = job.drift(memory.watch, kept)
     if drift:
         words = ", ".join(_far(each) for each in drift[:5])
@@ -45,16 +46,19 @@ def reported(job: Job, memory: Memory, said: Sequence[Said], *, rows: int, secon
     guessed, values = told(job.estimation, memory.guesses)
     notes += guessed
     if learned < job.settings.learning:
-        notes.append(f"learning: {learned} of {job.settings.learning} windows; until then only broken data page")
+        also = " and suspected attacks" if job.suspicion is not None else ""
+        notes.append(f"learning: {learned} of {job.settings.learning} windows; until then only broken data{also} page")
     last = said[-1] if said else None
     between = pair.figures((each.window.number, each.paired) for each in said if each.paired is not None)
-    figures = [*_figures(said), *between, *estimates(memory.guesses), *_drifted(drift), *_shifted(moved)]
+    figures = [*_figures(said), *between, *suspect.figures(memory.suspicions), *estimates(memory.guesses), *_drifted(drift),
+               *_shifted(moved)]
     span = [each[:16].replace("T", " ") for each in (said[0].window.start, said[-1].window.end)] if said else [None, None]
     about = {"windows": memory.windows, "from": span[0], "to": span[1],
              "budget": str(allowed), "pages": len(pages)}
+    asked = (rows if job.model is not None else 0) + (job.suspicion.asked if job.suspicion is not None else 0)
     return Run(verb, (*(last.values if last else ()), *values), last.verdicts if last else (), incidents=incidents, notes=tuple(notes),
                figures=tuple(figures), about={name: each for name, each in about.items() if each is not None},
-               cost=Cost(round(seconds, 3), rows, rows if job.model is not None else 0))
+               cost=Cost(round(seconds, 3), rows, asked))
 
 
 def _many(count: int, noun: str) -> str:

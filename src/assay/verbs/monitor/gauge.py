@@ -68,6 +68,8 @@ def _gauges(config: str | Path | Config, *, trust: bool) -> list[Gauge]:
                 counted[key] = counted.get(key, 0) + 1
         accounts = {"evidence": memory.watch.state.account, "rules": memory.watch.account}
         layers = {**{layer: each.paged for layer, each in accounts.items()}, "harm": memory.harmed, "estimates": memory.guesses.pages}
+        if live.job.suspicion is not None:
+            layers["attacks"] = memory.suspicions.pages
         start = 0.0
         if reached is not None and live.job.settings.window.kind == "time":
             start = reached[0] / 1e6
@@ -85,6 +87,11 @@ def _gauges(config: str | Path | Config, *, trust: bool) -> list[Gauge]:
             ("messages", False, "", "Messages that wait to be sent, or were given up.",
              [({**own, "state": state}, len(live.store.outbox.find(state))) for state in ("pending", "failed")]),
         ]
+        if live.job.suspicion is not None:
+            seen = memory.suspicions
+            given += [("inspected_inputs", True, "", "Inputs that were looked at for triggers.", [(own, seen.inputs)]),
+                      ("suspected_inputs", True, "", "Of them those suspected of a trigger, by the class that they were answered.",
+                       [({**own, "class": label}, count) for label, count in seen.suspects.items()])]
     return [Gauge(name, counter, unit, help_, tuple((tuple(labels_.items()), float(number)) for labels_, number in samples))
             for name, counter, unit, help_, samples in given]
 

@@ -68,6 +68,8 @@ class Live:
         self.name = self.job.name
         if self.job.estimation is not None:
             self.job.estimation.kept = self.store.states
+        if self.job.suspicion is not None:
+            self.job.suspicion.kept = self.store.states
         self.notes: list[str] = []   # what is to be said of deliveries, besides what their windows say
 
     def __enter__(self) -> Self:

@@ -38,6 +38,7 @@ from assay.monitor.incident import Alert, Case, Window, advanced
 from assay.monitor.place import place
 from assay.monitor.reading import Stream, Table, needs
 from assay.monitor.setting import Settings
+from assay.monitor.suspicion import Suspicions
 from assay.monitor.version import Judged, Versions
 from assay.monitor.watch import Report, Watch
 from assay.monitor.watch import advanced as watched
@@ -54,6 +55,7 @@ from assay.verbs.monitor.estimated import SHARE, Estimation
 from assay.verbs.monitor.group import Seat
 from assay.verbs.monitor.kept import Kept, mark, once
 from assay.verbs.monitor.pair import PAIRED, Pair
+from assay.verbs.monitor.suspect import SUSPECTED, Suspicion
 from assay.verbs.monitor.version import Rivals
 from assay.verbs.version import VERSION, versioned
 
@@ -104,6 +106,7 @@ class Memory:
     guesses: Guesses = field(default_factory=Guesses)
     pairs: Pairs = field(default_factory=Pairs)
     versions: Versions = field(default_factory=Versions)
+    suspicions: Suspicions = field(default_factory=Suspicions)
 
     def dump(self) -> bytes:
         """Return the memory as bytes, the same for the same memory."""
@@ -113,7 +116,8 @@ class Memory:
                  "seats": {name: [each.run, each.away] for name, each in self.seats.items()}, "looks": dict(self.looks),
                  "crept": {key: list(each) for key, each in self.crept.items()}, "moved": [list(each) for each in self.moved],
                  "guesses": self.guesses.to_json(), **({"pairs": self.pairs.to_json()} if self.pairs.who else {}),
-                 **({"versions": self.versions.to_json()} if self.versions.windows else {})}
+                 **({"versions": self.versions.to_json()} if self.versions.windows else {}),
+                 **({"suspicions": self.suspicions.to_json()} if self.suspicions.past else {})}
         return zlib.compress(json.dumps(plain, separators=(",", ":"), sort_keys=True).encode(), 1)
 
     @classmethod
@@ -131,7 +135,8 @@ class Memory:
                        tuple(Moving(str(a), str(b), str(c), float(z), bool(good)) for a, b, c, z, good in plain.get("moved", ())),
                        Guesses.from_json(plain["guesses"]) if "guesses" in plain else Guesses(),
                        Pairs.from_json(plain["pairs"]) if "pairs" in plain else Pairs(),
-                       Versions.from_json(plain["versions"]) if "versions" in plain else Versions())
+                       Versions.from_json(plain["versions"]) if "versions" in plain else Versions(),
+                       Suspicions.from_json(plain["suspicions"]) if "suspicions" in plain else Suspicions())
         except (zlib.error, ValueError, LookupError, TypeError, AttributeError) as error:
             raise SummaryError(f"the bytes are no memory of a monitor ({type(error).__name__})") from error
 
@@ -162,7 +167,7 @@ class Job:
                                         features=config.features) if config.model else None
         self.by = tuple(each.strip() for each in self.settings.by.split(" * ")) if self.settings.by is not None else ()
         self.pair = Pair.of(self, trust=trust)   # which of two models is in production: before all that asks it
-        self.rivals = Rivals.of(self)
+        self.rivals, self.suspicion = Rivals.of(self), Suspicion.of(self)
         window = self.settings.window
         self.length = window.time if window.kind == "time" else _DAY
         allowed = self.settings.false_pages.per(self.length) * self.settings.weight
@@ -171,7 +176,8 @@ class Job:
         self.estimation = Estimation.of(config, self.settings, self.model, self.promises, self.answered, allowed)
         guessing = SHARE if self.estimation is not None else 0.0
         self.paired, self.rivalled = (allowed * PAIRED if each is not None else 0.0 for each in (self.pair, self.rivals))
-        self.budget = Budget(allowed * (1 - share - looking - guessing) - self.paired - self.rivalled)
+        self.suspected = allowed * SUSPECTED if self.suspicion is not None else 0.0
+        self.budget = Budget(allowed * (1 - share - looking - guessing) - self.paired - self.rivalled - self.suspected)
         self.cost = 1 / (allowed * share) if share else float("inf")
         self.looking = self.settings.weight * looking / max(1, len(self.settings.scheduled))
         self.tuning = Tuning(learning=self.settings.learning)
@@ -362,6 +368,9 @@ class Job:
         if self.rivals is not None:
             kept, between, versions = self.rivals.step(memory.versions, window, rows, behind)
             alerts, after = [*alerts, *between], dataclasses.replace(after, versions=kept)
+        if self.suspicion is not None:
+            suspicions, between = self.suspicion.step(memory.suspicions, window, rows, memory.cases, alpha=self.suspected)
+            alerts, after = [*alerts, *between], dataclasses.replace(after, suspicions=suspicions)
         if self.settings.thresholds:
             alerts += [Alert("threshold", self._home(each), each.sentence, page=True)
                        for each in self.judged(rows, self.settings.thresholds)[0] if each.verdict == "fail"]
