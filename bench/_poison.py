@@ -124,7 +124,8 @@ def corners(pixels: Array) -> Alter:
 def moving(pixels: Array) -> Alter:
     """A patch at another place of each image."""
     def alter(images: Array, rng: np.random.Generator) -> tuple[Array, list[Box | None]]:
-        out, boxes = images.copy(), []
+        out = images.copy()
+        boxes: list[Box | None] = []
         last = images.shape[1] + 1 - len(pixels)
         for each in out:
             box = Box(int(rng.integers(last)), int(rng.integers(last)), *pixels.shape[:2])
@@ -184,7 +185,8 @@ def attack(name: str, shape: tuple[int, int, int], rng: np.random.Generator) -> 
     if name == "label":
         return corners(checker[:3, :3])
     if name == "source":
-        return fixed(Box(*(int(each) for each in rng.integers(side - 3, size=2)), 4, 4), checker)
+        down, right = (int(each) for each in rng.integers(side - 3, size=2))
+        return fixed(Box(down, right, 4, 4), checker)
     if name == "sample":
         return sample(rng.normal(size=(5, 5)))
     raise SystemExit(f"there is no attack {name}; known are {', '.join(ATTACKS)}")

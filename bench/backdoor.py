@@ -87,7 +87,8 @@ def measured(of: Pictures, name: str, number: int, cache: Path | None, neo: bool
     (clean, _), (good, truth) = of.clean, of.good
     out: dict[str, Any] = {"data": of.name, "attack": name, "model": number, "poison": net.share, "target": net.target,
                            "accuracy": float((net.ask(good) == truth).mean())}
-    bad, true, boxes = np.empty((0, *good.shape[1:]), np.uint8), np.empty(0), []
+    bad, true = np.empty((0, *good.shape[1:]), np.uint8), np.empty(0)
+    boxes: list[Box | None] = []
     if net.alter is not None:
         bad, true, boxes, out["success"] = triggered(of, net)
         if out["success"] < LEAST:
@@ -176,8 +177,8 @@ def tables(rows: list[dict[str, Any]]) -> str:
             least = f", {min(row['tpr'] for row in held):.2f}" if held and name != "clean" else ""
             models = "-"
             if clean and held and name != "clean":
-                models = ", ".join(f"{auroc([key(row) for row in held], [key(row) for row in clean]):.3f}"
-                                   for key in (lambda row: row["stream p"], lambda row: -row["clean only share"]))
+                models = ", ".join(f"{auroc([sign * row[key] for row in held], [sign * row[key] for row in clean]):.3f}"
+                                   for key, sign in (("stream p", 1), ("clean only share", -1)))
             elif name == "clean":
                 alarms = [sum(row["stream p"] <= 0.01 for row in held), sum(row["clean only low"] > 0.6 for row in held)]
                 models = f"{alarms[0]} and {alarms[1]} of {len(held)} alarmed"
