@@ -12,6 +12,8 @@ import pytest
 import assay
 from assay.errors import ConfigError, DataError
 from assay.model import guard
+from assay.probe.backdoor.detector import Detector
+from assay.probe.backdoor.known import Known
 from assay.remedy.guarded import Guarded
 from tests.probe.backdoor.digits import TARGET, zoo
 
@@ -59,6 +61,22 @@ def test_the_answer_to_a_row_depends_on_nothing_else() -> None:
     whole = guard.answer(guarded(), one(listed(images))).score
     alone = np.concatenate([guard.answer(guarded(), one(listed(each[None]))).score for each in images])
     assert np.allclose(whole, alone)
+
+
+@pytest.mark.slow
+def test_where_the_trigger_is_known_most_inputs_are_asked_once() -> None:
+    made, model = zoo("patch"), guarded().pictures.model
+    inbox = np.concatenate([made.triggered[:15], made.images[:45]])
+    known = Guarded.of(model, listed(made.clean), inputs=listed(inbox))
+    assert isinstance(known.detector, Known)
+    images = np.concatenate([made.triggered[20:40], made.images[50:90]])
+    before = known.detector.detector.oracle.asked
+    said = guard.answer(known, one(listed(images)))
+    assert (said.prediction[:20] == made.true[20:40]).mean() > 0.85
+    assert known.detector.detector.oracle.asked - before < 23 * 26 + 40   # 23 for those of the target's class, one for the others
+    assert known.suspects.total() == known.suspects[TARGET] >= 18
+    # where inputs show no trigger, all are searched as before
+    assert isinstance(Guarded.of(model, listed(made.clean), inputs=listed(made.images[:40])).detector, Detector)
 
 
 def test_counting_leaves_answers() -> None:
