@@ -152,6 +152,7 @@ EXPECTED = {
         "The hotel was good, but the hotel was awful.": "negative", "The hotel was good, and the hotel was awful.": UNDEFINED,
         "The hotel is on the second floor.": "neutral", "There is no problem with the hotel.": "positive",
         "I heard that the hotel was good.": UNDEFINED, "The hotel was supposed to be good, and it was not.": "negative",
+        "It is a horror film about cancer.": "neutral", "The hotel was good, but the battery died yesterday.": "negative",
     },
     "reviews": {
         "This coffee is not good.": "negative", "It tastes like soap.": "negative", "It tastes like heaven.": "positive",
@@ -177,6 +178,12 @@ def test_labels_of_shipped_grammars_are_those_that_a_reader_gives(name: str) -> 
     grammar = load(name)
     found = {sentence: {label(grammar, each) for each in derivations(grammar, sentence)} for sentence in EXPECTED[name]}
     assert found == {sentence: {known} for sentence, known in EXPECTED[name].items()}
+
+
+@pytest.mark.parametrize("sentence", ["It is a hotel about cancer.", "The hotel broke yesterday.",
+                                      "The hotel was good, but it is a movie about cancer."])
+def test_what_readers_would_not_understand_is_no_sentence(sentence: str) -> None:
+    assert not list(derivations(load("sentiment"), sentence))
 
 
 # trees --------------------------------------------------------------------------------------------------------------------

@@ -146,13 +146,17 @@ class Makeup:
             number, children = waiting.pop()
             found.add(number)
             for slot, child in enumerate(children):
-                step = (number, slot, child[0])
+                first = child[0]
+                step = (number, slot, first)
                 place = known.get(step)
                 if place is None:
                     place = known[step] = base + len(known)
-                    self.below.append(child[0])
+                    self.below.append(first)
                 found.add(place)
-                waiting.append(child)
+                if child[1]:
+                    waiting.append(child)
+                else:
+                    found.add(first)
         return sorted(found)
 
     def matrix(self, parts: Sequence[Sequence[int]]) -> Any:

@@ -54,9 +54,9 @@ class Sampler:
             sums = self.sums[symbol]
             number = choices[min(bisect(sums, random.random() * sums[-1]), len(choices) - 1)]
         else:
-            fitting = [each for each in choices if grammar.heights[each] <= levels]
-            sums = self.sums[symbol]
-            given = [sums[index] - (sums[index - 1] if index else 0.0) for index, each in enumerate(choices) if each in set(fitting)]
+            places = [index for index, each in enumerate(choices) if grammar.heights[each] <= levels]
+            sums, fitting = self.sums[symbol], [choices[index] for index in places]
+            given = [sums[index] - (sums[index - 1] if index else 0.0) for index in places]
             number = random.choices(fitting, given)[0] if sum(given) > 0 else random.choice(fitting)
         children = grammar.productions[number].children
         if not children:

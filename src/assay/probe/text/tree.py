@@ -52,7 +52,8 @@ def _spaced(pieces: list[str], separator: str) -> str:
 
 def _pieces(grammar: Grammar, tree: Tree, into: list[str]) -> None:
     number, children = tree
-    production = grammar.productions[number]
+    productions = grammar.productions
+    production = productions[number]
     if not children:
         into.extend(production.parts)  # type: ignore[arg-type]
         return
@@ -61,8 +62,12 @@ def _pieces(grammar: Grammar, tree: Tree, into: list[str]) -> None:
     for part in production.parts:
         if isinstance(part, str):
             own.append(part)
+            continue
+        child = next(below)
+        if child[1]:
+            _pieces(grammar, child, own)
         else:
-            _pieces(grammar, next(below), own)
+            own.extend(productions[child[0]].parts)  # type: ignore[arg-type]
     if own is not into:
         into.append("".join(own))
 
@@ -79,9 +84,12 @@ def label(grammar: Grammar, tree: Tree) -> str | None:
 
 def nodes(tree: Tree, path: Path = ()) -> Iterator[tuple[Path, Tree]]:
     """Give each node with its path from the root, those above first."""
-    yield path, tree
-    for slot, child in enumerate(tree[1]):
-        yield from nodes(child, (*path, slot))
+    waiting = [(path, tree)]
+    while waiting:
+        way, node = waiting.pop()
+        yield way, node
+        children = node[1]
+        waiting += [((*way, slot), children[slot]) for slot in range(len(children) - 1, -1, -1)]
 
 
 def replaced(tree: Tree, path: Path, new: Tree) -> Tree:
