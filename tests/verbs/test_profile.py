@@ -13,6 +13,7 @@ import pytest
 import assay
 from assay.errors import AssayError, ConfigError
 from assay.result import Run, Value
+from tests.verbs.contents import png
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +153,27 @@ def test_infinite_and_empty_numbers_have_no_mean() -> None:
     found = by_name(assay.profile(pa.table({"x": [math.inf] * 3, "y": pa.array([None] * 3, pa.float64())})))
     assert found["x", "mean"].value is None
     assert found["y", "missing"].value == 1
+
+
+def test_images_are_described_by_what_is_derived_of_them_and_compared() -> None:
+    def files(light: float) -> list[bytes]:
+        return [png(np.full((8, 8), light * place / 30)) for place in range(30)]
+
+    column = pa.array([*files(1.0), b"no image", None], pa.binary())
+    found = by_name(assay.profile(pa.table({"photo": column, "size": range(32)}), reference=pa.table({"photo": files(0.5), "size": range(30)})))
+    assert list(dict.fromkeys(name for name, _ in found)) == [
+        "photo", "width of photo", "height of photo", "brightness of photo", "contrast of photo", "size"]
+    assert found["brightness of photo", "missing"].value == pytest.approx(2 / 32)
+    assert found["photo", "missing"].value == pytest.approx(1 / 32)
+    assert found["brightness of photo", "mean"].value == pytest.approx(np.mean([int(255 * place / 30) / 255 for place in range(30)]), abs=1e-3)
+    assert found["brightness of photo", "wasserstein"].value > 1   # twice as bright
+    assert found["width of photo", "psi"].value < 0.1   # what is missing is a category of its own
+
+
+def test_no_more_values_are_different_than_there_are() -> None:
+    for seed in range(3):   # an estimate of 2.2 %: half of these would lie above
+        numbers = np.random.default_rng(seed).normal(size=3_000)
+        found = by_name(assay.profile(pa.table({"x": numbers}), metrics=["distinct"]))["x", "distinct"]
+        assert 2_700 < found.value <= 3_000
+        assert found.high is not None
+        assert found.high <= 3_000

@@ -162,7 +162,8 @@ def distinct(current: Summaries) -> Measured:
     found = cast(Distinct, current["distinct"])
     if not found.error:
         return Measured(Spread("exact", found.estimate, n=float(found.n)), found.n)
-    return Measured(Spread("normal", found.estimate, n=float(found.n), error=found.error, scale="log"), found.n)
+    most = float(found.n)   # no more are different than there are
+    return Measured(Spread("normal", min(found.estimate, most), n=most, error=found.error, scale="log", high_limit=most), found.n)
 
 
 @column_metric(needs={"table": ("copies",)}, better="lower", compared=False, unit="share", of="table")

@@ -39,7 +39,8 @@ def profile(data: Any, *, reference: Any = None, metrics: Sequence[str] | None =
     """Return a run whose values describe each column of ``data``, and its distance from ``reference`` where one is given.
 
     Of every column the share of missing values and the number of different ones; of numbers mean, standard deviation, least,
-    greatest and five quantiles; of categories the most frequent values, as figures. Against a reference the distances ``psi``,
+    greatest and five quantiles; of categories the most frequent values, as figures; of images width, height, brightness and contrast
+    as numbers, missing where one cannot be decoded. Against a reference the distances ``psi``,
     ``jensen_shannon`` and, of numbers, ``wasserstein``. Of columns that name or protect people (id, entity, query, protected) and of free
     text no value is shown: only how many are missing and different, and how far a protected column has moved.
 
@@ -64,8 +65,10 @@ def profile(data: Any, *, reference: Any = None, metrics: Sequence[str] | None =
     if other is not None and roles:
         other = source(other, **_known(other, roles))
     subject = Subject(current, reference=other)
-    texts = set(media(current)) if any(_opaque(each.type) for each in current.schema) else set()
-    questions = [each for each in _questions(subject, texts) if metrics is None or each.metric.name in metrics]
+    held = media(current) if any(_opaque(each.type) for each in current.schema) else {}
+    texts = set(held)
+    images = [name for name, what in held.items() if what == "image"]
+    questions = [each for each in _questions(subject, texts, images) if metrics is None or each.metric.name in metrics]
     answers, profiles = measure(subject, questions, progress=progress)
     texts |= _texts(current, profiles)
     values = [value for answer in answers for value in answer.values if value.column not in texts or value.metric in _ALWAYS]
@@ -74,7 +77,7 @@ def profile(data: Any, *, reference: Any = None, metrics: Sequence[str] | None =
         raise EmptyDataError("there is no column to describe", where=current.name)
     notes = [f"not measured: {error}" for answer in answers for error in answer.failed] + _notes(subject)
     cost = Cost(round(time.perf_counter() - began, 3), sum(each.rows for each in profiles.values()), 0)
-    return Run("profile", tuple(_by_column(current, values)), cost=cost, notes=tuple(dict.fromkeys(notes)),
+    return Run("profile", tuple(_by_column(current, values, images)), cost=cost, notes=tuple(dict.fromkeys(notes)),
                figures=tuple(_figures(subject, profiles, texts)), about=about(subject, {"rows": seen.rows, "columns": len(current.schema)}))
 
 
@@ -85,11 +88,13 @@ def _known(other: Source, roles: Mapping[str, Any]) -> dict[str, Any]:
             if all(name in names for name in ([columns] if isinstance(columns, str) else columns or ()))}
 
 
-def _questions(subject: Subject, texts: set[str]) -> list[Question]:
-    """Return what is asked of which columns, by their kind and by what may be shown of them."""
+def _questions(subject: Subject, texts: set[str], images: Sequence[str] = ()) -> list[Question]:
+    """Return what is asked of which columns, by their kind and by what may be shown of them; of images also what is derived of each."""
     schema = subject.data.schema
     named = _named(subject)
     known = {each.name: kind_of(each.type) for each in schema}
+    made = [name for column in images for name in schema.shown(column)]
+    known.update({name: kind_of(schema[name].type) for name in made})
     kinds: dict[str, list[str]] = {"number": [], "category": []}
     for name, kind in known.items():
         if kind in kinds:
@@ -105,6 +110,7 @@ def _questions(subject: Subject, texts: set[str]) -> list[Question]:
         asked.append(("constant", {}, [name for name in kinds["category"] if name not in named and name not in texts]))
     else:
         there = {each.name: kind_of(each.type) for each in subject.reference.schema}
+        there.update({name: kind_of(subject.reference.schema[name].type) for name in made if name in subject.reference.schema})
         for name in _DISTANCES:
             takes = METRICS[name].needs
             asked.append((name, {}, [each for each, kind in known.items()
@@ -118,9 +124,10 @@ def _named(subject: Subject) -> set[str]:
     return {name for name in (schema.id, schema.entity, schema.query) if name}
 
 
-def _by_column(current: Source, values: list[Value]) -> Iterator[Value]:
-    """Yield the values column by column, in the order of the file."""
-    found: dict[str, list[Value]] = {name: [] for name in current.schema.names}
+def _by_column(current: Source, values: list[Value], images: Sequence[str]) -> Iterator[Value]:
+    """Yield the values column by column, in the order of the file, of an image what is derived of it behind it."""
+    schema = current.schema
+    found: dict[str, list[Value]] = {each: [] for name in schema.names for each in (name, *(schema.shown(name) if name in images else ()))}
     for each in values:
         found[each.column or ""].append(each)
     for some in found.values():
