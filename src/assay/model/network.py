@@ -105,6 +105,9 @@ class Entry:
 
             found = pixels(column, self.image, where=where)
             return np.moveaxis(found, 3, 1) if self.first else found
+        if is_text(kind):
+            raise SignatureError(f"the column '{name}' holds text", where=where, expected="the bytes of image files, or lists of pixels",
+                                 hint="a path is no image: read the files into the column" if self.image is not None else None)
         while pa.types.is_fixed_size_list(column.type) or pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
             fixed = pa.types.is_fixed_size_list(column.type)
             if not fixed and len(np.unique(column.value_lengths().to_numpy(zero_copy_only=False))) > 1:
