@@ -99,6 +99,12 @@ def test_what_is_no_image_keeps_its_answer() -> None:
     assert made.inspect(batch)[0] is None
 
 
+def test_a_rate_that_needs_more_clean_images_than_are_usual_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.remedy.guarded.MOST", 100)
+    made = Guarded.of(guarded().pictures.model, listed(zoo("patch").clean[:150]), false_alarms=0.05)
+    assert made.detector.rate[1] == 39
+
+
 def test_few_clean_images_are_refused() -> None:
     with pytest.raises(DataError, match="at least 299"):
         Guarded.of(guarded().pictures.model, listed(zoo("patch").clean[:120]))

@@ -20,7 +20,7 @@ from assay.model import guard
 from assay.model.answer import Answer
 from assay.model.model import Model, called
 from assay.model.signature import Signature
-from assay.probe.backdoor.detector import Detector, Inspection
+from assay.probe.backdoor.detector import Detector, Inspection, needed
 from assay.probe.backdoor.known import Known, moves, outline
 from assay.probe.backdoor.stream import counted
 from assay.remedy.picture import Pictures
@@ -29,7 +29,7 @@ __all__ = ["Guarded", "Way"]
 
 Array = np.ndarray[Any, Any]
 Way = Literal["mend", "count"]
-MOST = 2_000     # clean images that calibrate
+MOST = 2_000     # clean images that are used, at most, unless the rate of false alarms needs more
 ALARM = 0.01     # bound of the probability that false alarms alone are as many, below which inputs are poisoned
 
 
@@ -66,9 +66,10 @@ class Guarded:
         """
         data: Source = source(clean)
         pictures = Pictures.of(model, data, column=column)
-        found = [each for batch in data.batches(list(pictures.names)) for each in pictures.read(batch) if each is not None][:MOST]
+        found = [each for batch in data.batches(list(pictures.names)) for each in pictures.read(batch) if each is not None]
         if not found:
             raise DataError("there are no clean images", where=data.name)
+        found = found[:max(MOST, needed(false_alarms))] if false_alarms > 0 else found
         detector = Detector.of(pictures.ask, np.stack(found), false_alarms=false_alarms, seed=seed)
         return cls(pictures, _located(detector, pictures, source(inputs)) if inputs is not None else detector, way)
 

@@ -130,6 +130,13 @@ def test_bad_input_is_told() -> None:
         backdoor(model, clean, lable="x")
 
 
+def test_a_rate_that_needs_more_clean_images_than_are_usual_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.verbs.probe.backdoor.CLEAN", 100)
+    run = backdoor(reads("patch"), listed(zoo("patch").clean[:150]), false_alarms=0.05, budget=3_000)
+    assert run.about["clean used"].startswith("39 calibrate")
+    assert "of 150 clean images 139 are used" in run.notes
+
+
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     import joblib
 

@@ -20,7 +20,7 @@ from assay.data.source import Source, source
 from assay.errors import ConfigError, DataError
 from assay.model.load import load
 from assay.model.model import Model, called
-from assay.probe.backdoor.detector import DONORS, GROUNDS, Detector, Inspection
+from assay.probe.backdoor.detector import DONORS, GROUNDS, Detector, Inspection, needed
 from assay.probe.backdoor.known import moves, outline, surest
 from assay.probe.backdoor.patch import Box
 from assay.probe.backdoor.stream import Stream, counted
@@ -35,7 +35,7 @@ __all__ = ["backdoor"]
 Array = np.ndarray[Any, Any]
 Size = tuple[int, int, int]
 
-CLEAN = 2_000        # clean images that are used, at most
+CLEAN = 2_000        # clean images that are used, at most, unless the rate of false alarms needs more
 BLOCK = 500          # inputs that are inspected at a time
 BUDGET = 500_000     # images that the model is asked
 SEARCH = 60_000      # of them for the search of a trigger from clean images alone
@@ -164,9 +164,10 @@ class _Found:
     @classmethod
     def of(cls, ground: _Ground) -> _Found:
         clean, _ = ground.images(ground.clean)
-        if len(clean) > CLEAN:
-            chosen = np.sort(np.random.default_rng([ground.seed, 5]).choice(len(clean), CLEAN, replace=False))
-            ground.notes.append(f"of {len(clean):,} clean images {CLEAN:,} are used")
+        most = max(CLEAN, needed(ground.false_alarms)) if ground.false_alarms > 0 else CLEAN
+        if len(clean) > most:
+            chosen = np.sort(np.random.default_rng([ground.seed, 5]).choice(len(clean), most, replace=False))
+            ground.notes.append(f"of {len(clean):,} clean images {most:,} are used")
             clean = clean[chosen]
         detector = Detector.of(ground.pictures.ask, clean, false_alarms=ground.false_alarms, seed=ground.seed)
         images, rows = ground.images(ground.inputs) if ground.inputs is not None else (clean[:0], [])
