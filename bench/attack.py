@@ -3,7 +3,7 @@
     python bench/attack.py [--shared DIR] [--parts membership,null,rows,square] [--seeds N] [--json FILE]
 
 ``membership``: five models, each fitted to 2,000 rows of the coded census; 2,000 others; the loss, and 4 and 16 reference models compared in
-three ways; beside them two attacks of the Adversarial Robustness Toolbox, where it is installed (``pip install
+three ways; beside them two attacks of the Adversarial Robustness Toolbox, where it is installed (``pip install torch packaging
 adversarial-robustness-toolbox``): by rules, and by a forest that learned from half of the rows which answers are a member's. ``null``: over
 ``--seeds`` splits what ``assay probe privacy`` says of rows that the model never saw on either side: how often an interval leaves chance, a
 sentence or a verdict claims a leak. ``rows``: smallest changes of 200 rows of the census by kind of model. ``square``: the square attack on

@@ -25,15 +25,16 @@ def batch(numbers: np.ndarray) -> pa.RecordBatch:
 
 
 def network(function, slopes, *, classes: tuple[str, ...] | None = None, how: str = "none", shape: tuple[int, ...] | None = None,
-            inputs: tuple[str, ...] = NAMES) -> Model:
-    """A network whose function and slopes (rows, outputs, numbers) are given."""
+            inputs: tuple[str, ...] = NAMES, image: tuple[int, int, int] | None = None) -> Model:
+    """A network whose function and slopes (rows, outputs, numbers) are given; ``image`` is the size of the images that it takes."""
     signature = Signature(tuple(Input(each, "unknown") for each in inputs), "regression" if classes is None else "binary", classes,
                           scores=None if classes is None else "probability")
 
     def pull(given: np.ndarray, weight: np.ndarray) -> np.ndarray:
         return np.einsum("rk,rkj->rj", weight, slopes(given.reshape(len(given), -1))).reshape(given.shape)
 
-    respond = Network(lambda given: function(given.reshape(len(given), -1)), signature, Entry(np.float64, shape), how, "network", pull)
+    respond = Network(lambda given: function(given.reshape(len(given), -1)), signature,
+                      Entry(np.float64, shape, image, image is not None and shape == (image[2], *image[:2])), how, "network", pull)
     return Predictor("network", signature, "0" * 64, respond)
 
 

@@ -131,6 +131,27 @@ def test_gradients_of_pixels_add_up_by_patch() -> None:
         superpixels(assay.load(red, task="regression", features=["photo"]), {"photo": listed(disc())}, way="gradients")
 
 
+@pytest.mark.parametrize(("first", "scale"), [(True, 1), (False, 1), (True, 3)])
+def test_gradients_of_files_are_those_of_the_numbers_that_the_network_makes_of_them(first: bool, scale: int) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    weights = np.random.default_rng(1).normal(size=192)
+    shape = (3, 8, 8) if first else (8, 8, 3)
+    bent = network(lambda x: np.tanh(x @ weights[:, None] / 8), lambda x: ((1 - np.tanh(x @ weights / 8) ** 2)[:, None] * weights / 8)[:, None, :],
+                   shape=shape, inputs=("photo",), image=(8, 8, 3))
+    pixels = np.random.default_rng(2).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    file = io.BytesIO()   # a larger file shows the same once the network has made it smaller
+    pillow.fromarray(np.full((24, 24, 3), 90, np.uint8) if scale == 3 else pixels).save(file, "PNG")
+    seen = np.full((8, 8, 3), 90, np.uint8) if scale == 3 else pixels
+    dark = io.BytesIO()
+    pillow.fromarray(np.zeros((8 * scale, 8 * scale, 3), np.uint8)).save(dark, "PNG")
+    made = superpixels(bent, {"photo": pa.array([file.getvalue()], pa.binary())}, {"photo": pa.array([dark.getvalue()], pa.binary())},
+                       patches="grid", count=4, way="gradients")
+    lists = superpixels(bent, {"photo": listed(seen / 255, first)}, {"photo": listed(np.zeros((8, 8, 3)), first)}, patches="grid", count=4,
+                        way="gradients")
+    assert made.attributions.values[0] == pytest.approx(lists.attributions.values[0], abs=1e-6)
+    assert np.abs(made.attributions.values[0]).max() > 0.01
+
+
 def test_bad_input_is_a_sentence(model: Model) -> None:
     row = {"photo": listed(disc())}
     with pytest.raises(DataError, match="shape"):

@@ -94,7 +94,7 @@ def superpixels(model: Model, row: Any, background: Any = None, column: str | No
     a list is laid out, where the model does not. A patch that is absent shows the images of ``background`` (a column of that name, of the
     same size), or else the mean colour of the image. ``patches`` are cut along ``"edges"`` or as a ``"grid"``, about ``count`` of them; or
     ``labels`` (height, width) names them. All add up to the answer less the mean answer to the background. With ``way="gradients"`` a
-    patch gets the sum of the integrated gradients of its pixels (lists of pixels, networks, the score).
+    patch gets the sum of the integrated gradients of its pixels (networks, the score).
 
     Raises ``ConfigError`` where no image column can be meant, ``DataError`` for images that cannot be read.
 
@@ -182,18 +182,42 @@ def _maker(canvas: Canvas, own: Array, others: Array, cut: Array) -> Callable[[A
 def _walked(what: Subject, canvas: Canvas, cut: Array, behind: pa.Array, names: list[str], at_most: float | None, budget: int, seed: int,
             notes: list[str]) -> Attributions:
     """The integrated gradients of pixels, added up by patch."""
-    if image.encoded(canvas.kind) or what.row.num_columns > 1 or what.quantity != "score":
-        raise ConfigError("these images have no gradients", where=what.where, expected="one column, of lists of pixels, and the score",
-                          hint="leave out the way, and it is sampled")
+    start = pa.RecordBatch.from_arrays([behind], names=[what.row.schema.names[what.place]])
+    row, shape, first = what.row, canvas.shape, canvas.first
+    if image.encoded(canvas.kind) and row.num_columns == 1:
+        row, start, shape, first = _taken(what, start)
+    if row.num_columns > 1 or what.quantity != "score":
+        raise _no_gradients(what)
     classes = what.model.signature.classes
     place = 0 if classes is None or what.target is None else classes.index(what.target)
-    start = pa.RecordBatch.from_arrays([behind], names=what.row.schema.names)
-    made = integrated(what.model, what.row, start, place, at_most=at_most, budget=budget, seed=seed)
-    height, width, channels = canvas.shape
+    made = integrated(what.model, row, start, place, at_most=at_most, budget=budget, seed=seed)
+    height, width, channels = shape
     flat = made.values[0]
-    pixels = (np.moveaxis(flat.reshape(channels, height, width), 0, 2) if canvas.first else flat.reshape(canvas.shape)).sum(axis=2)
+    pixels = (np.moveaxis(flat.reshape(channels, height, width), 0, 2) if first else flat.reshape(shape)).sum(axis=2)
+    cut = cut[np.ix_(np.arange(height) * cut.shape[0] // height, np.arange(width) * cut.shape[1] // width)]   # as the model sees it
     values = np.bincount(cut.reshape(-1), weights=pixels.reshape(-1), minlength=len(names))
     notes = [*notes, f"integrated gradients of pixels, in {made.steps[0]} steps: the values miss the answer by {made.gap[0]:.2g}"]
     return Attributions(tuple(names), values[None], made.base, made.output, "score" if classes else "value", "integrated gradients",
                         target=what.target, background=digest(made.used), background_rows=made.used.num_rows, model=what.model.digest,
                         model_rows=made.asked, seed=seed, notes=tuple(notes))
+
+
+def _taken(what: Subject, start: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.RecordBatch, tuple[int, int, int], bool]:
+    """Return files as lists of the numbers that a network makes of them, which have slopes; their size, and whether channels come first."""
+    entry = getattr(getattr(what.model, "respond", None), "entry", None)
+    size = getattr(entry, "image", None)
+    if entry is None or size is None:
+        raise _no_gradients(what)
+
+    def listed(batch: pa.RecordBatch) -> pa.RecordBatch:
+        given = np.asarray(entry(batch, what.where), np.float64).reshape(batch.num_rows, -1)
+        lists = pa.FixedSizeListArray.from_arrays(pa.array(given.reshape(-1)), given.shape[1])
+        return pa.RecordBatch.from_arrays([lists], names=batch.schema.names)
+
+    return listed(what.row), listed(start), size, bool(entry.first)
+
+
+def _no_gradients(what: Subject) -> ConfigError:
+    return ConfigError("these images have no gradients", where=what.where,
+                       expected="one column of images, a network that knows their size and its slopes, and the score",
+                       hint="leave out the way, and it is sampled")
