@@ -45,7 +45,7 @@ _TOLD = ("model", "clean used", "size", "images asked", "seed")
 @option("--class", "What is probed", "CLASS", "The classes, in order, where the model does not know them (repeatable).", multiple=True)
 @option("--feature", "What is probed", "COLUMN", "Its inputs, in order, where it does not know them (repeatable).", multiple=True)
 @trust("What is probed")
-@option("--false-alarms", "How it is asked", "SHARE", "How many of clean inputs may be suspected: 1% or 0.01.", default="1%",
+@option("--false-alarms", "How it is asked", "SHARE", "How many of clean inputs may be suspected; 1% needs 299 clean images.", default="1%",
         show_default=True)
 @option("--budget", "How it is asked", "N", "How many images the model is asked, in all (500,000).", type=click.IntRange(1_000))
 @option("--examples", "How it is asked", "N", "How many suspects to show, with their pictures; 0 for none.", type=click.IntRange(0, 100))
@@ -59,6 +59,8 @@ def backdoor(state: State, /, *, json: str | None, html: str | None, markdown: s
     Each input is covered in part after part; where its label changes, that part is pasted on clean images, and where the label comes
     along, it is a trigger: its picture, its place and the answer without it are shown. Triggers that lie thinly over a whole image are
     looked for as well. Clean images say how often a harmless input looks like that, so that false alarms are as rare as asked for.
+
+    Images stand in a column of PNG or JPEG files or of lists of pixels, or in a column for each pixel. `assay demo digits` shows it all.
     """
     options = arguments(given)
     options["false_alarms"] = _share(false_alarms)
