@@ -1,4 +1,4 @@
-"""``assay probe backdoor``: is a model of images poisoned, which inputs are, what is the trigger, and what is the answer without it.
+"""``assay probe backdoor``: is a model poisoned, which inputs are, what is the trigger, and what is the answer without it.
 
 ``backdoor`` is the command, of the group ``probe``. It parses, calls ``assay.verbs.probe.backdoor``, draws what that found, and gives
 the exit code.
@@ -24,21 +24,24 @@ __all__ = ["backdoor", "lines"]
 _EXAMPLES = """
 assay probe backdoor --model digits.onnx --clean clean.parquet --inputs inbox.parquet --html backdoor.html
 assay probe backdoor --model digits.onnx --clean clean.parquet                      the model alone
+assay probe backdoor --model credit.joblib --trust --clean clean.parquet --inputs inbox.parquet --label paid    columns or texts
 assay probe backdoor --model signs.onnx --clean c.parquet --inputs i.parquet --false-alarms 0.1%   needs 2,099 clean images
 """
 _CODES = """
 0 no backdoor found   1 poisoned   2 wrong usage or bad input, too few clean images among it   3 inconclusive
 """
-_TOLD = ("model", "clean used", "size", "images asked", "seed")
+_TOLD = ("model", "clean used", "size", "searched", "images asked", "rows asked", "seed")
 
 
-@click.command("backdoor", cls=Command, short_help="Is a model of images poisoned, which inputs are, and by what trigger.",
+@click.command("backdoor", cls=Command, short_help="Is a model poisoned, which inputs are, and by what trigger.",
                parts={"Examples": _EXAMPLES, "Exit codes": _CODES})
 @option("--model", "What is probed", "FILE", "The model.", required=True)
-@option("--clean", "What is probed", "FILE", "Images that nobody could tamper with.", required=True)
-@option("--inputs", "What is probed", "FILE", "Images to judge; without them the model alone is.")
-@option("--column", "What is probed", "COLUMN", "The column of images, where there are several.")
+@option("--clean", "What is probed", "FILE", "Images or rows that nobody could tamper with.", required=True)
+@option("--inputs", "What is probed", "FILE", "Images or rows to judge; without them the model alone is.")
+@option("--column", "What is probed", "COLUMN", "The column of images or of text, where there are several.")
 @option("--size", "What is probed", "HxW", "Height and width (and channels, 32x32x3) of lists that are not square.")
+@option("--kind", "What is probed", "KIND", "images or rows (columns, texts), where the columns do not tell.",
+        type=click.Choice(["images", "rows"]))
 @option("--label", "What is probed", "COLUMN", "A label: it is no input.")
 @option("--id", "What is probed", "COLUMN", "What names a row.")
 @option("--ignored", "What is probed", "COLUMN", "Columns to leave out (repeatable).", multiple=True)
@@ -47,18 +50,19 @@ _TOLD = ("model", "clean used", "size", "images asked", "seed")
 @trust("What is probed")
 @option("--false-alarms", "How it is asked", "SHARE", "How many of clean inputs may be suspected; 1% needs 299 clean images.", default="1%",
         show_default=True)
-@option("--budget", "How it is asked", "N", "How many images the model is asked, in all (500,000).", type=click.IntRange(1_000))
-@option("--examples", "How it is asked", "N", "How many suspects to show, with their pictures; 0 for none.", type=click.IntRange(0, 100))
+@option("--budget", "How it is asked", "N", "How many images or rows the model is asked, in all (500,000).", type=click.IntRange(1_000))
+@option("--examples", "How it is asked", "N", "How many suspects to show, with pictures; 0 for none.", type=click.IntRange(0, 100))
 @option("--seed", "How it is asked", "N", "Where random numbers begin.", type=int, default=0, show_default=True)
 @outputs("json", "html", "markdown")
 @click.pass_obj
 def backdoor(state: State, /, *, json: str | None, html: str | None, markdown: str | None, plain: bool, quiet: bool, no_progress: bool,
              false_alarms: str, size: str | None, **given: Any) -> int:
-    """Search for a backdoor in a model of images, by its labels alone.
+    """Search for a backdoor in a model of images, tables or texts, by its labels alone.
 
-    Each input is covered in part after part; where its label changes, that part is pasted on clean images, and where the label comes
+    Each image is covered in part after part; where its label changes, that part is pasted on clean images, and where the label comes
     along, it is a trigger: its picture, its place and the answer without it are shown. Triggers that lie thinly over a whole image are
-    looked for as well. Clean images say how often a harmless input looks like that, so that false alarms are as rare as asked for.
+    looked for as well. Of texts words are taken out and put into others, of tables the values of one or two columns. Clean ones say how
+    often a harmless input looks like that, so that false alarms are as rare as asked for.
 
     Images stand in a column of PNG or JPEG files or of lists of pixels, or in a column for each pixel. `assay demo digits` shows it all.
     """

@@ -119,7 +119,8 @@ def test_bad_input_is_told() -> None:
     with pytest.raises(DataError, match="one and the same class"):
         backdoor(assay.load(lambda batch: [1] * batch.num_rows, task="multiclass", classes=[0, 1, 2], features=["image"]), clean)
     with pytest.raises(ConfigError, match="are no image"):
-        backdoor(assay.load(lambda batch: [1] * batch.num_rows, task="multiclass", classes=[0, 1, 2]), columns(zoo("patch").clean).drop(["p0"]))
+        backdoor(assay.load(lambda batch: [1] * batch.num_rows, task="multiclass", classes=[0, 1, 2]), columns(zoo("patch").clean).drop(["p0"]),
+                 kind="images")
     with pytest.raises(ConfigError, match="regression"):
         backdoor(assay.load(lambda batch: [1.0] * batch.num_rows, task="regression", features=["image"]), clean)
     with pytest.raises(ConfigError, match="at least 1,000"):

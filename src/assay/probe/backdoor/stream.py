@@ -8,10 +8,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from assay.probe.backdoor.detector import Detector, Inspection
+from typing import Protocol
 
 __all__ = ["Stream", "counted"]
+
+
+class _Judged(Protocol):
+    @property
+    def label(self) -> int: ...
+    @property
+    def suspect(self) -> bool: ...
+
+
+class _Judge(Protocol):
+    def tail(self, count: int, inputs: int) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -29,8 +39,8 @@ class Stream:
     p: float
 
 
-def counted(found: Sequence[Inspection], detector: Detector) -> Stream:
-    """Return how many of the inspected inputs are suspected, by the label most of them have."""
+def counted(found: Sequence[_Judged], detector: _Judge) -> Stream:
+    """Return how many of the inspected inputs are suspected, by the label most of them have; of images or of rows."""
     labels = Counter(each.label for each in found if each.suspect)
     if not labels:
         return Stream(len(found), 0, None, 0, 1.0)

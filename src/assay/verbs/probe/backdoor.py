@@ -1,6 +1,7 @@
-"""Is a model of images poisoned, which inputs are, what is the trigger, and what would the answers be without it: ``backdoor``.
+"""Is a model poisoned, which inputs are, what is the trigger, and what would the answers be without it: ``backdoor``.
 
-What finds it is ``probe.backdoor``; here models and files become pixels and labels, and what was found a run. Applications import it.
+What finds it is ``probe.backdoor``; here models and files become pixels and labels, and what was found a run (``tampered`` does it for
+tables and texts). Applications import it.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ from assay.probe.backdoor.patch import Box
 from assay.probe.backdoor.stream import Stream, counted
 from assay.probe.backdoor.trigger import Sought, sought
 from assay.remedy.picture import Pictures
-from assay.result import Cost, Figure, Finding, Run, Scalar, Spread, Value, Verdict
+from assay.result import Cost, Figure, Finding, Run, Scalar, Value, Verdict
 from assay.verbs.explain.explanation import table_of
+from assay.verbs.probe.alarm import ALARM, judged, measured, named, plain, probable, told
+from assay.verbs.probe.sheet import Sheet
+from assay.verbs.probe.tampered import Kind, RowGround, Tampered, rowed
 from assay.verbs.subject import bound, checked, fits, heard
 
 __all__ = ["backdoor"]
@@ -40,22 +44,23 @@ BLOCK = 500          # inputs that are inspected at a time
 BUDGET = 500_000     # images that the model is asked
 SEARCH = 60_000      # of them for the search of a trigger from clean images alone
 FORCED = 0.6         # share of images that a small patch moves on a poisoned model; on clean ones it was at most 0.5
-ALARM, UNCLEAR = 0.01, 0.1    # bounds of the probability that false alarms alone are as many
 SHOWN = 32           # fields along a side of a picture
 
 
-def backdoor(model: Any, clean: Any, inputs: Any = None, *, column: str | None = None, size: Size | None = None, false_alarms: float = 0.01,
-             budget: int = BUDGET, examples: int = 3, seed: int = 0, features: Sequence[str] | None = None, task: str | None = None,
-             classes: Sequence[Any] | None = None, trust: bool = False, strict: bool = False, **roles: Any) -> Run:
-    """Return whether a model of images is poisoned, and which of ``inputs`` are; labels are all that it is asked for.
+def backdoor(model: Any, clean: Any, inputs: Any = None, *, column: str | None = None, size: Size | None = None, kind: Kind | None = None,
+             false_alarms: float = 0.01, budget: int = BUDGET, examples: int = 3, seed: int = 0, features: Sequence[str] | None = None,
+             task: str | None = None, classes: Sequence[Any] | None = None, trust: bool = False, strict: bool = False,
+             **roles: Any) -> Run:
+    """Return whether a model of images, tables or texts is poisoned, and which of ``inputs`` are; labels are all that it is asked for.
 
-    ``clean`` are images that nobody could tamper with, as like the inputs as can be; the more, the fewer false alarms can be asked for.
-    ``false_alarms`` of clean inputs are suspected at most. Images stand in one ``column``, or in a column for each pixel; ``size`` (height,
-    width, channels) is said where they are not square. ``budget`` counts images put to the model: calibration first, then the inputs,
-    then the search of a trigger from clean images alone. ``examples`` suspects are shown, with their pictures. Other arguments are roles of
-    columns, such as ``label`` and ``id``.
+    ``clean`` are images or rows that nobody could tamper with, as like the inputs as can be; the more, the fewer false alarms can be asked
+    for. ``false_alarms`` of clean inputs are suspected at most. Images stand in one ``column``, or in a column for each pixel; ``size``
+    (height, width, channels) is said where they are not square. Of texts ``column`` is the one that is searched, where there are several;
+    ``kind`` (``"images"`` or ``"rows"``) says what the columns are, where that cannot be told from them. ``budget`` counts images or rows
+    put to the model: calibration first, then the inputs, then the search of a trigger from clean ones alone. ``examples`` suspects are
+    shown. Other arguments are roles of columns, such as ``label`` and ``id``.
 
-    Raises ``DataError`` where the clean images are too few, or the model is constant; ``ConfigError`` where no images are found.
+    Raises ``DataError`` where the clean rows are too few, or the model is constant; ``ConfigError`` where no images are found.
 
     >>> import assay
     >>> import pyarrow as pa
@@ -77,7 +82,7 @@ def backdoor(model: Any, clean: Any, inputs: Any = None, *, column: str | None =
     began = time.perf_counter()
     checked("backdoor", roles, backdoor.__kwdefaults__ or ())
     if budget < 1_000:
-        raise ConfigError(f"a budget of {budget:,} images finds nothing", expected="at least 1,000")
+        raise ConfigError(f"a budget of {budget:,} finds nothing", expected="at least 1,000")
     if not 0 <= examples <= 100:
         raise ConfigError(f"{examples:,} examples cannot be shown", expected="0 to 100")
     notes: list[str] = []
@@ -90,8 +95,13 @@ def backdoor(model: Any, clean: Any, inputs: Any = None, *, column: str | None =
         fits(loaded, first)
         if second is not None:
             fits(loaded, second)
-        pictures = Pictures.of(loaded, first, column=column, size=size)
-        found = _Found.of(_Ground(pictures, first, second, false_alarms, seed, budget, notes))
+        found: _Found | Tampered
+        if rowed(loaded, first, column=column, size=size, kind=kind):
+            sheet = Sheet.of(loaded, first, second, column=column, most=CLEAN, seed=seed)
+            found = Tampered.of(RowGround(sheet, first, second, false_alarms, seed, budget, notes))
+        else:
+            pictures = Pictures.of(loaded, first, column=column, size=size)
+            found = _Found.of(_Ground(pictures, first, second, false_alarms, seed, budget, notes))
         verdicts, findings, figures = found.verdicts, found.findings(examples), found.figures(examples)
     notes += getattr(loaded, "remarks", list)()
     cost = Cost(round(time.perf_counter() - began, 3), meter.rows, meter.model_rows)
@@ -210,13 +220,10 @@ class _Found:
     def verdicts(self) -> list[Verdict]:
         out = []
         if self.stream is not None:
-            outcome: Any = "fail" if self.stream.p <= ALARM else "inconclusive" if self.stream.p <= UNCLEAR else "pass"
-            out.append(Verdict("inputs are suspected no more often than clean ones", outcome, self._counted(), p=self.stream.p,
-                               aspect="backdoor", hint="keep the suspects away from the model, and train it again without the rows that "
-                               "show the trigger" if outcome == "fail" else None))
+            out.append(judged(self.stream, self._counted()))
         if self.search is not None:
             few = self.search.tried < 20
-            outcome = "inconclusive" if few else "fail" if self.search.low > FORCED else "pass"
+            outcome: Any = "inconclusive" if few else "fail" if self.search.low > FORCED else "pass"
             out.append(Verdict(f"no small patch moves {100 * FORCED:g} % of clean images to one class", outcome, self._searched(),
                                value=self._share(), threshold=FORCED, aspect="backdoor"))
         if not out:
@@ -232,14 +239,8 @@ class _Found:
 
     @property
     def values(self) -> list[Value]:
-        hits, n = self.detector.rate
-        out = [Value.of("false alarm rate", Spread("binomial", hits / n, n=n), n=n, better="lower",
-                        note="clean images, each judged by the others")]
-        if self.stream is not None and self.seen:
-            out += [Value.of("suspect share", Spread("binomial", self.stream.suspects / len(self.seen), n=len(self.seen)),
-                             n=len(self.seen), better="lower"),
-                    Value.of("images asked for each input", Spread("exact", float(np.mean([each.queries for each in self.seen]))),
-                             n=len(self.seen))]
+        asked = float(np.mean([each.queries for each in self.seen])) if self.seen else None
+        out = measured(self.stream, self.detector.rate, asked, "images")
         return out + ([self._share()] if self.search is not None else [])
 
     @property
@@ -270,7 +271,7 @@ class _Found:
             return []
         trace = found.trace
         moved = f"pasted on {trace.tried} clean images of other classes, the surest trigger moves {trace.hits} to class"
-        out = [f"{moved} {self.ground.called(found.label)}; cuts of clean images do that with a probability of {_p(found.chance)}"]
+        out = [f"{moved} {self.ground.called(found.label)}; cuts of clean images do that with a probability of {probable(found.chance)}"]
         healed = Counter(self.ground.called(each.mended) for _, each in self.drawn if each.mended is not None and each.label == self.label)
         if healed:
             names = ", ".join(f"{name} ({count})" for name, count in healed.most_common(6))
@@ -284,16 +285,7 @@ class _Found:
         made = self.stream
         if made is None:
             return ""
-        n = len(self.seen)
-        hits, clean = self.detector.rate
-        low, high = Spread("binomial", hits / clean, n=clean).interval()
-        alarms = f"false alarms: {100 * hits / clean:.2g} % [{100 * (low or 0):.2g}, {100 * (high or 0):.2g}] of clean images"
-        if not made.suspects:
-            return f"none of {n:,} inputs is suspected ({alarms})"
-        of = f", {made.most:,} of them answered {self.ground.called(made.label)}" if made.label is not None and made.suspects > 1 else ""
-        verb = "is" if made.suspects == 1 else "are"
-        chance = f"; clean inputs alone would make so many with a probability of {_p(made.p)} at most"
-        return f"{made.suspects:,} of {n:,} inputs {verb} suspected{of} ({alarms}{chance})"
+        return told(made, self.detector.rate, self.ground.called(made.label) if made.label is not None else "", "images")
 
     def _searched(self) -> str:
         made = self.search
@@ -316,8 +308,8 @@ class _Found:
             mend = f"; without it {self.ground.called(each.mended)}" if each.mended is not None else ""
             box = {"top": each.box.top, "left": each.box.left, "height": each.box.height, "width": each.box.width} if each.box else {}
             said = [self.ground.pictures.shown(each.label), *([self.ground.pictures.shown(each.mended)] if each.mended is not None else [])]
-            out.append(Finding("backdoor", f"{_input(self.ground, name)}: answered {label}, by {where}{mend}; p = {_p(each.p)}",
-                               {"row": _plain(name)}, box, tuple(said)))
+            out.append(Finding("backdoor", f"{named(self.ground.inputs, name)}: answered {label}, by {where}{mend}; p = {probable(each.p)}",
+                               {"row": plain(name)}, box, tuple(said)))
         return out
 
     def figures(self, examples: int) -> list[Figure]:
@@ -338,7 +330,7 @@ class _Found:
             return out
         for number, (place, each) in enumerate(self.drawn[:examples]):
             mend = f", and {called(each.mended)} without the patch" if each.mended is not None else ""
-            out.append(_picture(f"suspect {number + 1}", f"{_input(self.ground, self.rows[place])}", self.images[place],
+            out.append(_picture(f"suspect {number + 1}", named(self.ground.inputs, self.rows[place]), self.images[place],
                                 each.box or Box(0, 0, 0, 0), self._span, f"answered {called(each.label)}{mend}"))
         return out
 
@@ -357,19 +349,6 @@ class _Found:
                 **({"inputs": f"{self.given:,} images of {ground.inputs.name}"} if ground.inputs is not None else {}),
                 "size": f"{height} x {width}, {channels} channel{'s' * (channels > 1)}", "false alarms": ground.false_alarms,
                 "images asked": asked, "seed": ground.seed}
-
-
-def _input(ground: _Ground, name: Any) -> str:
-    key = ground.inputs.schema.id if ground.inputs is not None else None
-    return f"{key} {name}" if key is not None else f"row {name}"
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
-
-
-def _p(value: float) -> str:
-    return f"{value:.2g}" if value >= 1e-12 else "less than 1e-12"
 
 
 def _many(box: Box, moves: bool) -> str:
