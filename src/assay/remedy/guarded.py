@@ -59,7 +59,7 @@ class Guarded:
         """Return ``model`` guarded by a detector that ``clean`` images calibrate.
 
         With ``inputs``, such as those of the day on which an attack was noticed, the trigger is located in them first, and only that one
-        is looked for from then on: one image asked for most inputs in place of about 90, and at most 23. Other triggers then go through.
+        is looked for from then on: one image asked for most inputs in place of about 90, and at most 27. Other triggers then go through.
         Where no trigger of a patch is located in them, every input is searched as without.
 
         Raises what ``Detector.of`` does: ``DataError`` where the images are too few, or the model is constant.

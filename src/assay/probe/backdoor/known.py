@@ -1,4 +1,4 @@
-"""A trigger that has been located: is it in this input too? It takes at most 23 images an input, and one for most.
+"""A trigger that has been located: is it in this input too? It takes at most 27 images an input, and one for most.
 
 ``outline(images, found, label, detector)`` draws the trigger of suspects; ``Known.of(detector, image, box, label)`` then looks for it in
 others, as a ``Detector`` does; ``surest`` orders suspects, ``moves`` tells whether their patches move. The verbs, and the remedy that
@@ -7,6 +7,7 @@ guards a model, import it.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ __all__ = ["Known", "moves", "outline", "surest"]
 
 Array = np.ndarray[Any, Any]
 OUTLINED = 5     # suspects whose trigger is outlined
+MARGINS = (0, 1, 3)   # pixels around the outline that are covered as well, where the label stays
 APART = 0.6      # share of suspects with the patch at the same place, below which it moves
 
 
@@ -137,10 +139,22 @@ class Known:
         return Box(int(top), int(left), height, width)
 
     def _healed(self, image: Array, found: Inspection) -> Search[Inspection]:
-        assert found.trace.box is not None
-        label, healed = yield from mended(image, found.trace)
-        return Inspection(found.label, True, found.p, found.way, found.ranks, found.scores, found.trace, found.chance, found.queries + 2,
-                          found.trace.box, label, healed)
+        """The answer without the trigger: the outline may leave a part of it, so that what is covered grows until the label changes."""
+        box = found.trace.box
+        assert box is not None
+        queries = found.queries
+        label, healed = found.label, image
+        for margin in MARGINS:
+            label, healed = yield from mended(image, dataclasses.replace(found.trace, box=_grown(box, margin, image.shape)))
+            queries += 2
+            if label != found.label:
+                break
+        return dataclasses.replace(found, queries=queries, box=box, mended=label, healed=healed)
+
+
+def _grown(box: Box, by: int, shape: tuple[int, ...]) -> Box:
+    top, left = max(0, box.top - by), max(0, box.left - by)
+    return Box(top, left, min(shape[0], box.top + box.height + by) - top, min(shape[1], box.left + box.width + by) - left)
 
 
 def _asked(images: Array) -> Search[Array]:
