@@ -158,7 +158,7 @@ class _Hunt:
                 self.found.setdefault(to, {})[cut] = share
 
     def best(self, most: int = JUDGED) -> list[tuple[float, int, Cut]]:
-        """Return share, class and cut of the best of each class, few of the same columns, and no pair of which one value does half alone."""
+        """Return share, class and cut of the best of each class: few of the same columns, no pair of which one value does half alone."""
         out = []
         for label in sorted(self.found):
             mine = self.found[label]

@@ -24,6 +24,7 @@ from assay.model.model import Model, called
 from assay.probe.backdoor.detector import DONORS, GROUNDS, Detector, Inspection, needed
 from assay.probe.backdoor.known import moves, outline, surest
 from assay.probe.backdoor.patch import Box
+from assay.probe.backdoor.row import needed as needed_of_rows
 from assay.probe.backdoor.stream import Stream, counted
 from assay.probe.backdoor.trigger import Sought, sought
 from assay.remedy.picture import Pictures
@@ -97,7 +98,8 @@ def backdoor(model: Any, clean: Any, inputs: Any = None, *, column: str | None =
             fits(loaded, second)
         found: _Found | Tampered
         if rowed(loaded, first, column=column, size=size, kind=kind):
-            sheet = Sheet.of(loaded, first, second, column=column, most=CLEAN, seed=seed)
+            most = max(CLEAN, needed_of_rows(false_alarms, 2)) if 0 < false_alarms < 1 else CLEAN
+            sheet = Sheet.of(loaded, first, second, column=column, most=most, seed=seed)
             found = Tampered.of(RowGround(sheet, first, second, false_alarms, seed, budget, notes))
         else:
             pictures = Pictures.of(loaded, first, column=column, size=size)
