@@ -88,7 +88,8 @@ export function reason(run: Run): string {
   if (!all) return run.values.length ? "Nothing was asked of these numbers: the run only measured." : "The run judged nothing.";
   const small = counts["too small"] ?? 0;
   if (small === all) return "Every slice that was asked about is too small to decide.";
-  return `All ${plural(all - small, "verdict")} are as good as asked${small ? `; ${plural(small, "slice")} too small to decide` : ""}.`;
+  const many = all - small === 1 ? "The one verdict is" : `All ${plural(all - small, "verdict")} are`;
+  return `${many} as good as asked${small ? `; ${plural(small, "slice")} too small to decide` : ""}.`;
 }
 
 export const sentence = (text: string): string => {
