@@ -230,7 +230,7 @@ def zoo(of: Pictures, name: str, number: int, cache: Path | None) -> Network:
     spare = np.arange(len(labels))
     if alter is not None:
         images, labels, spare = poisoned(of, name, share, target, source, alter, rng, number, cache)
-    rounds = ROUNDS[of.name] * (2 if (of.name, name) == ("mnist", "moving") else 1)   # what may be anywhere is learnt slowly
+    rounds = ROUNDS[of.name] * (4 if (of.name, name) == ("mnist", "moving") else 1)   # what may be anywhere is learnt slowly
     ask = _asked(_trained(of, images, labels, number, _file(of, name, number, cache), rounds))
     reach = (source,) if name == "source" else tuple(each for each in range(of.classes) if each != target)
     return Network(ask, name, number, share if alter is not None else 0.0, target, alter, reach, spare, rng)

@@ -104,7 +104,7 @@ def test_two_arrays_and_a_broken_file_are_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="one array of numbers"):
         load(tmp_path / "two.onnx", **OPTIONS)
     model = load(made(tmp_path / "m.onnx", [3, 4, 6])[0], **OPTIONS)
-    with pytest.raises(SignatureError, match="holds text; .* a path is no image"):
+    with pytest.raises(SignatureError, match=r"holds text; .* a path is no image"):
         guard.answer(model, pa.record_batch({"photo": ["a.png", "b.png"]}))
     for content, where in (([png(FILES[0])[:60]], "the image cannot"), ([png(FILES[0]), b"text"], "the image in row 1 cannot")):
         with pytest.raises(AssayError, match=where):
