@@ -167,8 +167,17 @@ def places(labels: Any, classes: Sequence[Class]) -> Array:
     if (index < 0).any():
         row = int(np.argmax(index < 0))
         raise PredictionError(f"the model answered '{_short(given[row])}' in row {row}, which is none of its classes",
-                              expected=f"one of {listed(map(str, classes), 10)}")
+                              expected=f"one of {listed(map(str, classes), 10)}", hint=_kin(given[row], classes))
     return index.astype(np.int32)
+
+
+def _kin(value: Any, classes: Sequence[Class]) -> str | None:
+    """A hint where a class would read alike, and is of another kind."""
+    alike = [each for each in classes if str(each) == str(value)]
+    if not alike:
+        return None
+    quoted = ", ".join(f"'{each}'" for each in classes[:4]) if isinstance(value, str) else ", ".join(map(str, classes[:4]))
+    return f"the answers are {'text' if isinstance(value, str) else 'numbers'}: say so in assay.yaml, classes: [{quoted}]"
 
 
 def _distinct(given: Array) -> tuple[list[Any], Array]:
