@@ -229,7 +229,7 @@ def tables(rows: list[dict[str, Any]]) -> str:
                 models = ", ".join(f"{auroc([sign * row[key] for row in held], [sign * row[key] for row in clean]):.3f}"
                                    for key, sign in (("stream p", 1), ("clean only share", -1)))
             elif name == "clean":
-                alarms = [sum(row["stream p"] <= 0.01 for row in held), sum(row["clean only low"] > 0.6 for row in held)]
+                alarms = [sum(row["stream p"] <= 0.01 for row in held), sum(row["clean only low"] > 0.9 for row in held)]
                 models = f"{alarms[0]} and {alarms[1]} of {len(held)} alarmed"
             lines.append(
                 f"| {name} | {len(held)}, {len(groups[name]) - len(held)} | {shares} | {_mean(held, 'success')} | {_mean(held, 'tpr')} / "
