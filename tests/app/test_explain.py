@@ -50,7 +50,7 @@ def test_only_sentences_where_quiet(inside, flights: Path) -> None:
 
 
 def test_what_is_kept_needs_no_model(inside, flights: Path, tmp_path: Path) -> None:
-    asked = ("explain", "assay.yaml", "--trust", "--rows", "20", "--quantity", "score", "--budget", "3000", "--store", tmp_path / "kept.db", "--json", "-")
+    asked = ("explain", "assay.yaml", "--trust", "--rows", "8", "--quantity", "score", "--budget", "1500", "--store", tmp_path / "kept.db", "--json", "-")
     first, again = (json.loads(inside(*asked, cwd=flights).stdout) for _ in range(2))
     assert first["attributions"] == again["attributions"]
     assert again["cost"]["model_rows"] < first["cost"]["model_rows"] / 5

@@ -72,7 +72,7 @@ def test_canonical_text_is_kept(text: str) -> None:
     assert str(parse(text)) == text
 
 
-@settings(max_examples=600)
+@settings(max_examples=250)
 @given(checks())
 def test_text_and_check_are_a_bijection(each: Check) -> None:
     found = parse(str(each))

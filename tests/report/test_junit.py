@@ -175,7 +175,7 @@ def runs(draw: st.DrawFn) -> Run:
                notes=tuple(draw(st.lists(any_text, max_size=2))), strict=draw(st.booleans()), id=draw(any_text), assay="0.1.0")
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(runs())
 def test_any_run_renders_to_a_valid_document_that_agrees_with_it(each: Run) -> None:
     root = valid(render(each))

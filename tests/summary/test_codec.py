@@ -90,7 +90,7 @@ def test_damage_is_always_found(kind, data):
 
 
 @given(data=st.data())
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_damage_to_a_profile_is_always_found(data):
     whole = profile().dump()
     damaged = data.draw(damages(whole))
@@ -231,7 +231,7 @@ def test_kinds_are_not_mixed_up():
 
 
 @given(data=st.data())
-@settings(max_examples=300)
+@settings(max_examples=150)
 def test_hostile_profiles_make_an_error_or_a_profile(data):
     magic, index, body = opened(profile().dump())
     for _ in range(data.draw(st.integers(1, 2))):
