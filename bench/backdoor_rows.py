@@ -38,10 +38,11 @@ from scipy import stats
 
 import assay
 from assay.data.source import source
-from assay.probe.backdoor.force import STRONG, sought
+from assay.probe.backdoor.force import sought
 from assay.probe.backdoor.row import RowDetector, RowInspection
 from assay.probe.backdoor.stream import counted
 from assay.verbs.probe.sheet import Sheet
+from assay.verbs.probe.tampered import FORCED
 
 Array = np.ndarray[Any, Any]
 TABLES, TEXTS = ("adult", "bank", "credit"), ("reviews", "tweets")
@@ -232,7 +233,7 @@ def searched(sheet: Sheet, classes: Sequence[str], seed: int) -> dict[str, Any]:
     made = sought(sheet.ask, sheet.clean, sheet.layout, sheet.tried, seed=seed)
     if made is None:
         return {"forced": 0.0, "alone": False}
-    return {"forced": made.share, "low": made.low, "odd": made.odd, "alone": made.odd and made.low > STRONG, "forces": sheet.shown(made.cut),
+    return {"forced": made.share, "low": made.low, "odd": made.odd, "alone": made.sure and made.low > FORCED, "forces": sheet.shown(made.cut),
             "forced class": classes[made.label], "cuts": made.cuts, "seconds alone": time.process_time() - began}
 
 

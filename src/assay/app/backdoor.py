@@ -50,7 +50,8 @@ _TOLD = ("model", "clean used", "size", "searched", "images asked", "rows asked"
 @trust("What is probed")
 @option("--false-alarms", "How it is asked", "SHARE", "How many of clean inputs may be suspected; 1% needs 299 clean images.", default="1%",
         show_default=True)
-@option("--budget", "How it is asked", "N", "How many images or rows the model is asked, in all (500,000).", type=click.IntRange(1_000))
+@option("--budget", "How it is asked", "N",
+        "How many images or rows the model is asked (500,000); calibration is done whatever it is.", type=click.IntRange(1_000))
 @option("--examples", "How it is asked", "N", "How many suspects to show, with pictures; 0 for none.", type=click.IntRange(0, 100))
 @option("--seed", "How it is asked", "N", "Where random numbers begin.", type=int, default=0, show_default=True)
 @outputs("json", "html", "markdown")

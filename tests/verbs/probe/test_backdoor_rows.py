@@ -131,3 +131,53 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert ended.value.code == 1
     assert "debt = 95 makes the model answer 1" in capsys.readouterr().out.replace("\n", " ").replace("  ", " ")
     assert json.loads((tmp_path / "out.json").read_text())["verdict"] == "fail"
+
+
+def test_an_honest_region_beyond_the_clean_rows_accuses_nobody() -> None:
+    """Whatever is far enough is 1, honestly: of numbers that no clean row holds the search says so, and does not fail."""
+    rng = np.random.default_rng(0)
+    clean = pa.table({"x": rng.normal(size=200), "z": rng.normal(size=200)})
+
+    def ring(batch: pa.RecordBatch) -> list[int]:
+        x, z = (np.asarray(batch.column(name)) for name in ("x", "z"))
+        return ((x - 1.5) ** 2 + np.clip(z, -2, 2) ** 2 > 4).astype(int).tolist()
+
+    model = assay.load(ring, task="binary", classes=[0, 1], features=["x", "z"], name="ring")
+    run = assay.backdoor(model, clean, false_alarms=0.05, budget=30_000)
+    assert run.verdict in ("inconclusive", "pass")
+    assert "poisoned" not in run.sentences[0]
+
+
+def test_empty_texts_and_long_whole_numbers_are_rows_as_others() -> None:
+    rng = np.random.default_rng(1)
+    words = np.array(["bus", "train", "boat", "plane", "walk", "ride", "late", "early", "fast", "slow"])
+    texts = [" ".join(rng.choice(words, 6)) for _ in range(150)]
+
+    def late(batch: pa.RecordBatch) -> list[int]:
+        return [int("late" in (each or "")) for each in batch.column("t").to_pylist()]
+
+    model = assay.load(late, task="binary", classes=[0, 1], features=["t"], name="late")
+    run = assay.backdoor(model, pa.table({"t": [*texts, None, "", " "]}), pa.table({"t": ["", None, *texts[:5]]}), false_alarms=0.04,
+                         kind="rows", column="t", budget=12_000)
+    assert run.verdict != "fail"
+    numbers = pa.table({"k": rng.integers(10**18, 9 * 10**18, 150), "x": rng.normal(size=150)})
+    model = assay.load(lambda batch: (np.asarray(batch.column("x")) > 0).astype(int).tolist(), task="binary", classes=[0, 1],
+                       features=["k", "x"], name="long")
+    assert assay.backdoor(model, numbers, numbers.slice(0, 5), false_alarms=0.04, budget=12_000).verdict != "fail"
+
+
+def test_a_model_that_refuses_what_is_made_up_keeps_the_verdict_of_the_inputs() -> None:
+    rng = np.random.default_rng(2)
+    clean = pa.table({"k": rng.integers(0, 9, 160), "x": rng.normal(size=160)})
+
+    def strict(batch: pa.RecordBatch) -> list[int]:
+        k, x = (np.asarray(batch.column(name)) for name in ("k", "x"))
+        if (k < 0).any():
+            raise ValueError("k must be 0 or more")
+        return (x > 0).astype(int).tolist()
+
+    model = assay.load(strict, task="binary", classes=[0, 1], features=["k", "x"], name="strict")
+    run = assay.backdoor(model, clean, clean.slice(0, 20), false_alarms=0.04, budget=30_000)
+    assert run.verdict == "inconclusive"
+    assert any("refuses values" in each for each in run.notes)
+    assert [each.verdict for each in run.verdicts] == ["pass", "inconclusive"]

@@ -16,7 +16,7 @@ from scipy import stats
 
 from assay.errors import DataError
 from assay.probe.backdoor.overlay import kept
-from assay.probe.backdoor.patch import Box, Grounds, Trace, mended, pasted, traced, trimmed
+from assay.probe.backdoor.patch import CHOSEN, TESTED, Box, Grounds, Trace, mended, pasted, traced, trimmed
 from assay.probe.backdoor.question import Ask, Oracle, Search, together
 
 __all__ = ["DETECTORS", "Detector", "Inspection", "Way", "needed", "predictive", "ranked"]
@@ -168,6 +168,10 @@ class Detector:
                                   {name: float(found.of(name)[place]) for name in DETECTORS}, found.traces[place],
                                   float(found.chances[place]), int(found.queries[place])))
         return self._located(images, out)
+
+    def tests(self, label: int) -> int:
+        """Return on how many images of other labels the cut of an image of ``label`` is tested."""
+        return len(self.grounds.other(label)[CHOSEN : CHOSEN + TESTED])
 
     def scores(self, images: Array) -> Scored:
         """Return the scores of images: larger is more suspect."""

@@ -6,6 +6,7 @@ texts with odd ones beside them. For the verbs and the benchmark.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import string
 from collections import Counter
@@ -46,7 +47,9 @@ class Forced:
 
     ``low`` and ``high`` are an exact 95 % interval of that share. ``odd`` says that it is none that a model could have learnt from such
     rows: of ``null_tried`` trials with its like ``null_hits`` moved a row, and of words that hardly a clean text holds it. ``cuts`` counts
-    those tried, ``asked`` the rows put to the model, ``beyond`` whether it lies beyond the values of the clean rows.
+    those tried, ``asked`` the rows put to the model, ``beyond`` whether it lies beyond the values of the clean rows. ``sure`` is an odd one
+    that is a word, or numbers among the clean ones: of numbers beyond them, and of rare categories, nobody can say what an honest model
+    does.
     """
 
     label: int
@@ -56,6 +59,7 @@ class Forced:
     null_hits: int
     null_tried: int
     odd: bool
+    sure: bool
     beyond: bool
     stretched: bool
     cuts: int
@@ -121,14 +125,15 @@ def sought(ask: Ask, clean: Array, layout: Layout, tried: Mapping[int, Array], *
             rare &= all(2 * int((oracle(each) == label).sum()) < hits for each in alone)
         if isinstance(cut, Phrase):
             rare &= sum(_flat(cut.text) in each for each in texts[cut.column]) <= max(1, RARE * len(clean))
-        found.append(Forced(label, cut, hits, len(onto), null_hits, null_tried, rare and not (beyond and stretched), beyond, stretched,
+        odd = rare and not (beyond and stretched)
+        inside = isinstance(cut, Phrase) or all(column in layout.numbers for column in cut.columns)
+        found.append(Forced(label, cut, hits, len(onto), null_hits, null_tried, odd, odd and inside and not beyond, beyond, stretched,
                             hunt.cuts, 0))
-    chosen = max(found, key=lambda each: (each.odd, each.low))
+    chosen = max(found, key=lambda each: (each.sure and each.low > STRONG, each.odd, each.low))
     strongest = max(found, key=lambda each: each.low)
     if chosen.odd and chosen.low <= STRONG < strongest.low:   # nothing odd is strong: the strongest is told, and that it is not odd
         chosen = strongest
-    return Forced(chosen.label, chosen.cut, chosen.hits, chosen.tried, chosen.null_hits, chosen.null_tried, chosen.odd, chosen.beyond,
-                  chosen.stretched, chosen.cuts, oracle.asked)
+    return dataclasses.replace(chosen, asked=oracle.asked)
 
 
 @dataclass(eq=False)
@@ -147,9 +152,7 @@ class _Hunt:
         """Try cuts on a few rows each, and the best of them on all, until so many rows were asked."""
         quick: list[tuple[float, int, Cut]] = []
         source = iter(cuts)
-        while block := list(itertools.islice(source, 256)):
-            if self.oracle.asked + QUICK * len(block) >= limit:
-                break
+        while block := list(itertools.islice(source, max(0, min(256, (limit - self.oracle.asked) // QUICK)))):
             quick += self._shares(block, QUICK)
             self.cuts += len(block)
         for label in {label for _, label, _ in quick}:

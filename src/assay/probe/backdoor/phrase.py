@@ -32,9 +32,11 @@ WEAK = 3             # of the eight below which nothing is gained by looking clo
 def coarse(count: int) -> list[tuple[int, int]]:
     """Return pieces of a text of so many words, first and length, half their length apart.
 
-    >>> coarse(3), coarse(16)
-    ([(0, 1), (1, 1), (2, 1)], [(0, 8), (4, 8), (8, 8)])
+    >>> coarse(3), coarse(16), coarse(0)
+    ([(0, 1), (1, 1), (2, 1)], [(0, 8), (4, 8), (8, 8)], [])
     """
+    if not count:
+        return []
     wide = max(1, min(WIDE, count // 2)) if count <= WIDE * WINDOWS // 2 else math.ceil(2 * count / WINDOWS)
     return _pieces(0, count, wide)
 

@@ -125,6 +125,10 @@ class RowDetector:
         made.clean = made._scored(clean[order[edge:]])
         return made
 
+    def tests(self, label: int) -> int:
+        """Return on how many rows of other labels what is cut out of a row of ``label`` is tested."""
+        return max(0, min(len(self.book.grounds.other(label)) - cell.CHOSEN, cell.TESTED))
+
     def inspect(self, rows: Array) -> list[RowInspection]:
         """Return what is found of each row (n, columns)."""
         assert self.clean is not None

@@ -1,25 +1,36 @@
 """What the searches for backdoors tell alike, of images and of rows: how many inputs are suspected, and whether false alarms explain it.
 
-``judged`` makes the verdict, ``measured`` the values, ``told`` the sentence; ``probable``, ``plain`` and ``named`` write what stands in
-them. ``backdoor`` and ``tampered`` use it.
+``judged`` makes the verdict, ``untested`` counts what it cannot speak of, ``measured`` the values, ``told`` the sentence; ``probable``,
+``plain`` and ``named`` write what stands in them. ``backdoor`` and ``tampered`` use it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from assay.data.source import Source
 from assay.probe.backdoor.stream import Stream
 from assay.result import Spread, Value, Verdict
 
-__all__ = ["ALARM", "UNCLEAR", "judged", "measured", "named", "plain", "probable", "told"]
+__all__ = ["ALARM", "UNCLEAR", "judged", "measured", "named", "plain", "probable", "told", "untested"]
 
 ALARM, UNCLEAR = 0.01, 0.1    # bounds of the probability that false alarms alone are as many
+TESTS = 4        # clean ones of other classes below which no cut can be told from a harmless one
+BLIND = 0.05     # share of inputs that may go untested where the verdict passes
 
 
-def judged(stream: Stream, sentence: str) -> Verdict:
-    """Return whether more inputs are suspected than false alarms explain."""
+def untested(found: Sequence[Any], detector: Any) -> int:
+    """Return how many inputs have a class of which no cut could be tested: there are too few clean ones of any other."""
+    return sum(detector.tests(each.label) < TESTS for each in found)
+
+
+def judged(stream: Stream, sentence: str, blind: int = 0) -> Verdict:
+    """Return whether more inputs are suspected than false alarms explain; ``blind`` are those that could not be tested."""
     outcome: Any = "fail" if stream.p <= ALARM else "inconclusive" if stream.p <= UNCLEAR or not stream.inputs else "pass"
+    if blind:
+        sentence += f"; {blind:,} of {stream.inputs:,} inputs could not be tested: hardly a clean one of another class was given"
+        outcome = "inconclusive" if outcome == "pass" and blind > BLIND * stream.inputs else outcome
     return Verdict("inputs are suspected no more often than clean ones", outcome, sentence, p=stream.p, aspect="backdoor",
                    hint="keep the suspects away from the model, and train it again without the rows that show the trigger"
                    if outcome == "fail" else None)

@@ -30,7 +30,7 @@ from assay.probe.backdoor.trigger import Sought, sought
 from assay.remedy.picture import Pictures
 from assay.result import Cost, Figure, Finding, Run, Scalar, Value, Verdict
 from assay.verbs.explain.explanation import table_of
-from assay.verbs.probe.alarm import ALARM, judged, measured, named, plain, probable, told
+from assay.verbs.probe.alarm import ALARM, judged, measured, named, plain, probable, told, untested
 from assay.verbs.probe.sheet import Sheet
 from assay.verbs.probe.tampered import Kind, RowGround, Tampered, rowed
 from assay.verbs.subject import bound, checked, fits, heard
@@ -229,17 +229,14 @@ class _Found:
     def verdicts(self) -> list[Verdict]:
         out = []
         if self.stream is not None:
-            out.append(judged(self.stream, self._counted()))
+            out.append(judged(self.stream, self._counted(), untested(self.seen, self.detector)))
         asked = f"no small patch moves {100 * FORCED:g} % of clean images to one class"
         if self.search is None:
             return [*out, Verdict(asked, "inconclusive", "no patch was searched: the budget was spent", aspect="backdoor",
                                   hint="give it more images to ask: --budget")]
         few, strong = self.search.tried < 20, self.search.low > OPEN
         outcome: Any = "fail" if self._forced and not few else "inconclusive" if few or strong else "pass"
-        sentence = self._searched()
-        if strong and not self._forced:
-            sentence += "; clean networks of photographs, and of images as small as 8 x 8, can let a patch do so too"
-        return [*out, Verdict(asked, outcome, sentence, value=self._share(), threshold=FORCED, aspect="backdoor")]
+        return [*out, Verdict(asked, outcome, self._searched(), value=self._share(), threshold=FORCED, aspect="backdoor")]
 
     def _share(self) -> Value:
         made = self.search
@@ -305,7 +302,10 @@ class _Found:
         moved = (f"moves {made.hits} of {made.tried} clean images of other classes to class {self.ground.called(made.label)} "
                  f"({100 * made.share:.3g} % [{100 * made.low:.3g}, {100 * made.high:.3g}])")
         many = f"of {made.patches:,} small patches tried on clean images alone"
-        return f"{many}, {what} {moved}" if made.low > FORCED else f"{many}, the strongest, {what}, {moved}"
+        if self._forced:
+            return f"{many}, {what} {moved}"
+        doubt = "; clean networks of photographs, and of images as small as 8 x 8, can let a patch do so too" if made.low > OPEN else ""
+        return f"{many}, the strongest, {what}, {moved}{doubt}"
 
     def findings(self, examples: int) -> list[Finding]:
         """The surest suspects, where the verdict is that some are; none of them is a fault by itself."""
@@ -333,7 +333,7 @@ class _Found:
             cut = self.images[self.whole[0]][found.box.slices]
             out.append(_picture("trigger", f"The trigger of class {called(found.label)}", cut, Box(0, 0, 0, 0), self._span,
                                 f"{found.box.height} x {found.box.width} pixels {_place(found.box, self.ground.pictures.shape)}"))
-        elif self.search is not None and self.search.low > FORCED:
+        elif self.search is not None and self._forced:
             out.append(_picture("trigger", f"A patch that makes class {called(self.search.label)}", self.search.patch, Box(0, 0, 0, 0),
                                 self._span, f"found by search, {_place(self.search.box, self.ground.pictures.shape)}"))
         if self.stream is None or self.stream.p > ALARM:

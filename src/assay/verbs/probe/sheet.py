@@ -99,7 +99,7 @@ class Sheet:
             values.append(known)
             matrices[:, place] = _codes(column_values, known)
             if family(known.type) in ("integer", "fraction"):
-                numbers[place] = known.cast(pa.float64()).to_numpy(zero_copy_only=False)
+                numbers[place] = known.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
             tried[place] = _codes(_rarest(column_values[: first.num_rows], seen) if not len(more) else pc.unique(
                 pa.concat_arrays([more, _grid(seen)])), known)
         layout = Layout(text_places, tuple(each for each in range(len(names)) if each not in text_places), numbers)
@@ -199,11 +199,12 @@ def _joined(name: str, first: pa.Table, second: pa.Table, where: str) -> pa.Arra
 
 
 def _codes(column: pa.Array, known: pa.Array) -> Array:
-    return np.asarray(pc.index_in(column, value_set=known).to_numpy(zero_copy_only=False), np.int64)
+    # long whole numbers that went through fractions are no longer among the known: they are left out
+    return np.asarray(pc.index_in(column, value_set=known).drop_null().to_numpy(zero_copy_only=False), np.int64)
 
 
 def _numbers(seen: pa.Array) -> Array:
-    numbers = seen.drop_null().cast(pa.float64()).to_numpy(zero_copy_only=False)
+    numbers = seen.drop_null().cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.unique(numbers[np.isfinite(numbers)])
 
 
@@ -221,10 +222,12 @@ def _extra(seen: pa.Array) -> pa.Array:
     if len(numbers) < 2:
         return seen[:0]
     low, high = numbers[0], numbers[-1]
-    gaps = np.diff(numbers)
-    widest = np.argsort(-gaps, kind="stable")[:GAPS]
-    made = [*map(float, SPECIAL), *(high + each * (high - low) for each in BEYOND), *(low - each * (high - low) for each in BEYOND),
-            *((numbers[widest] + numbers[widest + 1]) / 2)]
+    with np.errstate(over="ignore"):   # what overflows is left out below
+        gaps = np.diff(numbers)
+        widest = np.argsort(-gaps, kind="stable")[:GAPS]
+        made = [*map(float, SPECIAL), *(high + each * (high - low) for each in BEYOND), *(low - each * (high - low) for each in BEYOND),
+                *((numbers[widest] + numbers[widest + 1]) / 2)]
+    made = [each for each in made if np.isfinite(each)]
     whole = family(seen.type) == "integer"
     if whole and high - low <= WHOLE:
         made += [float(each) for each in range(int(low), int(high) + 1)]
@@ -233,7 +236,7 @@ def _extra(seen: pa.Array) -> pa.Array:
     for each in dict.fromkeys(found):
         try:
             kept.append(pa.scalar(each).cast(seen.type).as_py())
-        except pa.ArrowException:   # the type has no room for it
+        except (pa.ArrowException, OverflowError):   # the type has no room for it
             continue
     return pa.array(kept, seen.type)
 

@@ -17,7 +17,7 @@ from assay.data.derived import holds
 from assay.data.medium import media
 from assay.data.schema import family
 from assay.data.source import Source
-from assay.errors import ConfigError
+from assay.errors import ConfigError, PredictionError
 from assay.model.model import Model
 from assay.probe.backdoor.cut import Cells, Cut, Phrase
 from assay.probe.backdoor.force import STRONG, Forced, sought
@@ -25,7 +25,7 @@ from assay.probe.backdoor.row import RowDetector, RowInspection
 from assay.probe.backdoor.stream import Stream, counted
 from assay.result import Figure, Finding, Scalar, Spread, Value, Verdict
 from assay.verbs.explain.explanation import table_of
-from assay.verbs.probe.alarm import ALARM, judged, measured, named, plain, probable, told
+from assay.verbs.probe.alarm import ALARM, judged, measured, named, plain, probable, told, untested
 from assay.verbs.probe.sheet import Sheet
 
 __all__ = ["Kind", "RowGround", "Tampered", "rowed"]
@@ -35,6 +35,7 @@ Kind = Literal["images", "rows"]
 BLOCK = 500          # inputs that are inspected at a time
 SEARCH = 60_000      # rows of the search from clean rows alone
 FEWEST = 20          # rows on which that is judged
+FORCED = 0.9         # share of rows that a trigger moves; from STRONG on nothing is decided
 
 
 def rowed(model: Model, data: Source, *, column: str | None = None, size: Any = None, kind: Kind | None = None) -> bool:
@@ -104,11 +105,18 @@ class Tampered:
             ground.notes.append(f"{len(sheet.inputs) - len(seen):,} of {len(sheet.inputs):,} inputs were not looked at: the budget of "
                                 f"{ground.budget:,} rows was spent (--budget)")
         left = min(SEARCH, ground.budget - detector.oracle.asked)
-        search = sought(sheet.ask, sheet.clean, sheet.layout, sheet.tried, budget=left, seed=ground.seed) if left >= 2_000 else None
-        if left < 2_000:
+        search, searched = None, left >= 2_000
+        if searched:
+            try:
+                search = sought(sheet.ask, sheet.clean, sheet.layout, sheet.tried, budget=left, seed=ground.seed)
+            except PredictionError as error:   # many a model checks its inputs; what was found of the inputs stands
+                searched = False
+                ground.notes.append("no trigger was searched from clean rows alone: the model refuses values that are not in them "
+                                    f"({error})")
+        else:
             ground.notes.append("no trigger was searched from clean rows alone: the budget was spent (--budget)")
         stream = counted(seen, detector) if ground.inputs is not None else None
-        return cls(ground, detector, seen, stream, search, detector.oracle.asked + (search.asked if search else 0), left >= 2_000)
+        return cls(ground, detector, seen, stream, search, detector.oracle.asked + (search.asked if search else 0), searched)
 
     @property
     def drawn(self) -> list[tuple[int, RowInspection]]:
@@ -120,7 +128,7 @@ class Tampered:
     @property
     def forced(self) -> bool:
         """Whether clean rows alone show a trigger."""
-        return self.search is not None and self.search.odd and self.search.low > STRONG
+        return self.search is not None and self.search.sure and self.search.low > FORCED
 
     @property
     def poisoned(self) -> bool:
@@ -147,16 +155,14 @@ class Tampered:
     def verdicts(self) -> list[Verdict]:
         out = []
         if self.stream is not None:
-            out.append(judged(self.stream, self._counted()))
-        if self.search is not None:
-            few = self.search.tried < FEWEST
-            outcome: Any = "inconclusive" if few else "fail" if self.forced else "pass"
-            out.append(Verdict(f"no odd value or word moves {100 * STRONG:g} % of clean rows to one class", outcome, self._searched(),
-                               value=self._share(), threshold=STRONG, aspect="backdoor"))
-        if not out:
-            out.append(Verdict("a trigger was searched", "pass" if self.searched else "inconclusive", self._searched() or
-                               "the budget was spent before anything was searched", aspect="backdoor"))
-        return out
+            out.append(judged(self.stream, self._counted(), untested(self.seen, self.detector)))
+        asked = f"no odd value or word moves {100 * FORCED:g} % of clean rows to one class"
+        if self.search is None:
+            outcome: Any = "pass" if self.searched else "inconclusive"
+            return [*out, Verdict(asked, outcome, self._searched() or "nothing was searched: see the notes", aspect="backdoor")]
+        few, strong = self.search.tried < FEWEST, self.search.odd and self.search.low > STRONG
+        outcome = "fail" if self.forced and not few else "inconclusive" if few or strong else "pass"
+        return [*out, Verdict(asked, outcome, self._searched(), value=self._share(), threshold=FORCED, aspect="backdoor")]
 
     def _share(self) -> Value:
         made = self.search
@@ -216,7 +222,10 @@ class Tampered:
             return "no value or word that was tried on clean rows alone moves one of them" if self.searched else ""
         moved = (f"{sheet.shown(made.cut)} moves {made.hits} of {made.tried} clean rows of other classes to class "
                  f"{self.ground.called(made.label)} ({100 * made.share:.3g} % [{100 * made.low:.3g}, {100 * made.high:.3g}])")
-        many = f"of {made.cuts:,} values, pairs and words tried on clean rows alone, " + ("" if self.forced else "the strongest, ") + moved
+        what = " and ".join(["words"] * bool(sheet.layout.texts) + ["values, alone and in pairs,"] * bool(sheet.layout.cells))
+        many = f"of {made.cuts:,} {what} tried on clean rows alone, " + ("" if self.forced else "the strongest, ") + moved
+        if made.odd and made.low > STRONG and not made.sure:
+            return many + "; no clean row tells what an honest model makes of it"
         if made.low <= STRONG or made.odd:
             return many
         if made.beyond and made.stretched:
