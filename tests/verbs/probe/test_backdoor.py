@@ -14,7 +14,7 @@ import pytest
 
 import assay
 from assay.app.command import main
-from assay.errors import AssayError, ConfigError, DataError
+from assay.errors import AssayError, ConfigError, DataError, UnknownColumnError
 from assay.result import Run
 from assay.verbs.probe.backdoor import backdoor
 from tests.probe.backdoor.digits import TARGET, zoo
@@ -129,6 +129,17 @@ def test_bad_input_is_told() -> None:
         backdoor(assay.load(lambda batch: [1] * batch.num_rows, task="multiclass", classes=[0, 1, 2]), pa.table({"x": [1, 2]}), column="x")
     with pytest.raises(AssayError, match="takes no argument"):
         backdoor(model, clean, lable="x")
+    with pytest.raises(UnknownColumnError, match="did you mean 'image'"):
+        backdoor(model, clean, column="imaje")
+    with pytest.raises(UnknownColumnError, match="there is no column 'scan'"):
+        backdoor(model, clean, clean, id="scan")
+
+
+def test_the_id_may_stand_in_the_inputs_only() -> None:
+    inbox = listed(zoo("patch").triggered[:12]).append_column("scan", pa.array([f"s{each}" for each in range(12)]))
+    run = backdoor(reads("patch"), listed(zoo("patch").clean[:150]), inbox, id="scan", false_alarms=0.05, budget=14_000)
+    assert run.findings
+    assert all(each.sentence.startswith("scan s") for each in run.findings)
 
 
 def test_a_rate_that_needs_more_clean_images_than_are_usual_gets_them(monkeypatch: pytest.MonkeyPatch) -> None:

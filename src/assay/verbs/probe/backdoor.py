@@ -18,7 +18,7 @@ import numpy as np
 
 from assay.data.meter import metered
 from assay.data.source import Source, source
-from assay.errors import ConfigError, DataError
+from assay.errors import ConfigError, DataError, UnknownColumnError
 from assay.model.load import load
 from assay.model.model import Model, called
 from assay.probe.backdoor.detector import DONORS, GROUNDS, Detector, Inspection, needed
@@ -91,7 +91,11 @@ def backdoor(model: Any, clean: Any, inputs: Any = None, *, column: str | None =
         raise ConfigError(f"{examples:,} examples cannot be shown", expected="0 to 100")
     notes: list[str] = []
     with metered() as meter:
-        first = source(clean, **roles)
+        # suspects alone are told by their id: it may stand in the inputs only
+        spare = {"id"} if "id" in roles and inputs is not None and _has(inputs, roles["id"]) and not _has(clean, roles["id"]) else set()
+        first = source(clean, **{role: each for role, each in roles.items() if role not in spare})
+        if column is not None and column not in first.schema.names:
+            raise UnknownColumnError.among(column, first.schema.names, where=first.name)
         second = source(inputs, **{role: each for role, each in roles.items() if _has(inputs, each)}) if inputs is not None else None
         title = None if isinstance(model, str | Path | Model) else "model"
         loaded = heard(bound(load(model, trust=trust, task=task, classes=classes, features=features, name=title), first, "model", notes),
