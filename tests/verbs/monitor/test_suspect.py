@@ -158,6 +158,8 @@ def test_what_is_missing_is_told(tmp_path: Path) -> None:
         monitor.replay(written(tmp_path, CONFIG.replace("model: model.joblib\n", "")), table)
     with pytest.raises(DataError, match="at least 299 images"):
         monitor.replay(written(tmp_path, clean=120), table, trust=True)
+    with pytest.raises(ConfigError, match="only models of images are watched"):
+        monitor.replay(written(tmp_path, CONFIG.replace("sample: 60", "size: [7, 7]")), table, trust=True)
     with pytest.raises(ConfigError, match=r"no key 'cleen' under 'backdoor'.*did you mean 'clean'"):
         read(config(tmp_path, CONFIG.replace("clean: clean", "cleen: clean")))
     with pytest.raises(ConfigError, match="names no clean images"):

@@ -146,6 +146,8 @@ class Suspicion:
                 raise DataError("there are no clean images that can be read", where=data.name)
         except AssayError as error:
             error.where = f"{error.where}, {self._where}" if error.where else self._where
+            if "no image" in error.what:    # its hint speaks of options of a command, which a configuration has not
+                error.hint = "only models of images are watched for triggers; say `column` or `size` under `backdoor` where this is one"
             raise
         images = np.stack(found)
         most = max(CLEAN, needed(self.given.false_alarms))
