@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from assay.errors import DataError
 from assay.probe.backdoor.cut import Book, Cells, Cut, Ground, Layout, Phrase, folded, spans
 from assay.probe.backdoor.question import Ask, Oracle, together
+from assay.probe.backdoor.share import Counted
 
 __all__ = ["ODD", "Forced", "sought"]
 
@@ -42,7 +42,7 @@ ODD: tuple[str, ...] = (*map("".join, itertools.product(string.ascii_lowercase, 
 
 
 @dataclass(frozen=True, eq=False)
-class Forced:
+class Forced(Counted):
     """The cut that moves most rows to one class: to ``label``, ``hits`` of ``tried`` rows that the search had not seen.
 
     ``low`` and ``high`` are an exact 95 % interval of that share. ``odd`` says that it is none that a model could have learnt from such
@@ -64,18 +64,6 @@ class Forced:
     stretched: bool
     cuts: int
     asked: int
-
-    @property
-    def share(self) -> float:
-        return self.hits / self.tried if self.tried else 0.0
-
-    @property
-    def low(self) -> float:
-        return float(stats.beta.ppf(0.025, self.hits, self.tried - self.hits + 1)) if self.hits else 0.0
-
-    @property
-    def high(self) -> float:
-        return float(stats.beta.ppf(0.975, self.hits + 1, self.tried - self.hits)) if self.hits < self.tried else 1.0
 
 
 def sought(ask: Ask, clean: Array, layout: Layout, tried: Mapping[int, Array], *, budget: int = BUDGET, seed: int = 0) -> Forced | None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from assay.errors import DataError
 from assay.probe.backdoor.patch import Box
 from assay.probe.backdoor.question import Ask, Oracle
+from assay.probe.backdoor.share import Counted
 
 __all__ = ["Sought", "sought"]
 
@@ -31,7 +31,7 @@ PATTERNS = ("plain", "checker", "random")
 
 
 @dataclass(frozen=True, eq=False)
-class Sought:
+class Sought(Counted):
     """The patch that moves most images to one class: to ``label``, ``hits`` of ``tried`` images that the search had not seen.
 
     ``low`` and ``high`` are an exact 95 % interval of that share (Clopper and Pearson). ``patch`` holds the pixels of ``box``; ``patches``
@@ -45,18 +45,6 @@ class Sought:
     tried: int
     patches: int
     asked: int
-
-    @property
-    def share(self) -> float:
-        return self.hits / self.tried if self.tried else 0.0
-
-    @property
-    def low(self) -> float:
-        return float(stats.beta.ppf(0.025, self.hits, self.tried - self.hits + 1)) if self.hits else 0.0
-
-    @property
-    def high(self) -> float:
-        return float(stats.beta.ppf(0.975, self.hits + 1, self.tried - self.hits)) if self.hits < self.tried else 1.0
 
 
 @dataclass(frozen=True, eq=False)

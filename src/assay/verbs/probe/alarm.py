@@ -1,7 +1,7 @@
 """What the searches for backdoors tell alike, of images and of rows: how many inputs are suspected, and whether false alarms explain it.
 
-``judged`` makes the verdict, ``untested`` counts what it cannot speak of, ``measured`` the values, ``told`` the sentence; ``probable``,
-``plain`` and ``named`` write what stands in them. ``backdoor`` and ``tampered`` use it.
+``judged`` makes the verdict, ``untested`` counts what it cannot speak of, ``measured`` and ``forced`` make the values, ``told`` the
+sentence; ``probable``, ``plain`` and ``named`` write what stands in them. ``backdoor`` and ``tampered`` use it.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from assay.data.source import Source
+from assay.probe.backdoor.share import Counted
 from assay.probe.backdoor.stream import Stream
 from assay.result import Spread, Value, Verdict
 
-__all__ = ["ALARM", "UNCLEAR", "judged", "measured", "named", "plain", "probable", "told", "untested"]
+__all__ = ["ALARM", "UNCLEAR", "forced", "judged", "measured", "named", "plain", "probable", "told", "untested"]
 
 ALARM, UNCLEAR = 0.01, 0.1    # bounds of the probability that false alarms alone are as many
 TESTS = 4        # clean ones of other classes below which no cut can be told from a harmless one
@@ -46,6 +47,12 @@ def measured(stream: Stream | None, rate: tuple[int, int], asked: float | None, 
                          better="lower"),
                 Value.of(f"{what} asked for each input", Spread("exact", asked), n=stream.inputs)]
     return out
+
+
+def forced(found: Counted, label: Any) -> Value:
+    """Return the share of clean ones that the strongest trigger moves to the class ``label``, with its exact interval."""
+    return Value("forced share", found.share if found.tried else None, found.low, found.high, found.tried, better="lower",
+                 method="exact binomial", options={"class": label})
 
 
 def told(stream: Stream, rate: tuple[int, int], label: str, what: str) -> str:

@@ -30,7 +30,7 @@ from assay.probe.backdoor.trigger import Sought, sought
 from assay.remedy.picture import Pictures
 from assay.result import Cost, Figure, Finding, Run, Scalar, Value, Verdict
 from assay.verbs.explain.explanation import table_of
-from assay.verbs.probe.alarm import ALARM, judged, measured, named, plain, probable, told, untested
+from assay.verbs.probe.alarm import ALARM, forced, judged, measured, named, plain, probable, told, untested
 from assay.verbs.probe.sheet import Sheet
 from assay.verbs.probe.tampered import Kind, RowGround, Tampered, rowed
 from assay.verbs.subject import bound, checked, fits, heard
@@ -245,8 +245,7 @@ class _Found:
     def _share(self) -> Value:
         made = self.search
         assert made is not None
-        return Value("forced share", made.share if made.tried else None, made.low, made.high, made.tried, better="lower",
-                     method="exact binomial", options={"class": self.ground.pictures.shown(made.label)})
+        return forced(made, self.ground.pictures.shown(made.label))
 
     @property
     def values(self) -> list[Value]:

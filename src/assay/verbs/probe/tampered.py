@@ -25,7 +25,7 @@ from assay.probe.backdoor.row import RowDetector, RowInspection
 from assay.probe.backdoor.stream import Stream, counted
 from assay.result import Figure, Finding, Scalar, Spread, Value, Verdict
 from assay.verbs.explain.explanation import table_of
-from assay.verbs.probe.alarm import ALARM, judged, measured, named, plain, probable, told, untested
+from assay.verbs.probe.alarm import ALARM, forced, judged, measured, named, plain, probable, told, untested
 from assay.verbs.probe.sheet import Sheet
 
 __all__ = ["Kind", "RowGround", "Tampered", "rowed"]
@@ -167,8 +167,7 @@ class Tampered:
     def _share(self) -> Value:
         made = self.search
         assert made is not None
-        return Value("forced share", made.share if made.tried else None, made.low, made.high, made.tried, better="lower",
-                     method="exact binomial", options={"class": self.ground.sheet.label(made.label)})
+        return forced(made, self.ground.sheet.label(made.label))
 
     @property
     def values(self) -> list[Value]:
